@@ -1,0 +1,53 @@
+# Every target does all the set-up it needs. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## make .venv from the lock file
+
+# uv installs the lock file in seconds and checks every hash; it is itself pinned there.
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with PYTHON=…"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments; on Debian install python3-venv."; exit 1; }
+	@echo "setting up .venv from requirements.lock …"
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"; }
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/.ready ## a generated school, synced through Dagster into the embedded PostgreSQL
+	@$(BIN)/connector-pipelines demo
+
+dev: .venv/.ready ## the Dagster UI on the same database, with the demo source ready to launch
+	@$(BIN)/connector-pipelines dev
+
+test: .venv/.ready ## all tests, against a real PostgreSQL
+	@$(BIN)/python -m pytest --numprocesses $(JOBS)
+
+check: .venv/.ready ## formatting, lint, types, import rules, house rules, and that Dagster loads
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest connector_pipelines_tests/test_house.py
+	@$(BIN)/connector-pipelines check
+	@VIRTUAL_ENV=.venv $(BIN)/dg check yaml
+	@VIRTUAL_ENV=.venv $(BIN)/dg check defs
+
+format: .venv/.ready ## format the code
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+bench: .venv/.ready ## side by side with dlt, on this machine (takes a while)
+	@$(BIN)/python bench/run.py
+
+lock: .venv/.ready ## renew requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --upgrade --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+clean: ## remove the virtual environment and everything local, the embedded database included
+	rm -rf .venv .local build dist *.egg-info

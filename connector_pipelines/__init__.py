@@ -1,0 +1,1 @@
+"""Keeps a core PostgreSQL database in step with the systems that own the data."""

@@ -1,0 +1,388 @@
+"""The nouns: what a connector declares, and what the engine speaks of. All frozen, no behavior beyond arithmetic.
+
+A connector declares a `Connector` with its `Stream`s. A user declares a `Source`: one instance of a connector.
+The engine turns a stream's pages into a `Read`, a read into a `Plan`, an applied plan into a `Receipt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pandas as pd
+    import pandera.pandas as pa
+    from pydantic import BaseModel
+
+
+class Mode(StrEnum):
+    """How much a read asks for. Only a complete FULL read can prove that something is absent."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+class Action(StrEnum):
+    """What a plan does with a row."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    TOUCH = "touch"  # no core field differs, only the stored hash: counted as unchanged
+    CONFLICT = "conflict"
+    DROP = "drop"
+
+
+class PlanState(StrEnum):
+    """Where a plan stands. `core` applies nothing but ACCEPTED plans."""
+
+    PLANNED = "planned"
+    ACCEPTED = "accepted"
+    HELD = "held"
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+class SyncStatus(StrEnum):
+    """The state of one mapping (requirements G8, K11)."""
+
+    PENDING = "pending"
+    SYNCED = "synced"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The span of modification times a read asks for, in UTC. Both ends open: everything."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def mode(self) -> Mode:
+        """FULL exactly when nothing is left out."""
+        return Mode.FULL if self.since is None and self.until is None else Mode.INCREMENTAL
+
+    def __str__(self) -> str:
+        if self.mode is Mode.FULL:
+            return "everything"
+        since, until = (at and at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (self.since, self.until))
+        return f"{since or 'the beginning'} to {until or 'now'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that is not accepted, on its way to the dead letters.
+
+    Attributes:
+        page: number of the landed page, from 1.
+        row: position in that page, from 0.
+        external_id: the source's id where one could be read.
+        rule: short name of the rule that refused, for counting ("givenName: not_nullable").
+        reason: a sentence a person understands, without the value of a personal field.
+        payload: the raw record as JSON text.
+    """
+
+    page: int
+    row: int
+    external_id: str | None
+    rule: str
+    reason: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A page after decoding: its wire records in order, and the rows that could not be decoded.
+
+    Attributes:
+        records: wire records (msgspec Structs or dicts).
+        positions: for each record, its position in the page, from 0.
+        failures: undecodable rows; `Rejection.page` is 0 until the engine knows it.
+    """
+
+    records: Sequence[Any]
+    positions: Sequence[int]
+    failures: Sequence[Rejection] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows the source sent in this page."""
+        return len(self.records) + len(self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One raw page as it came, and how it was asked for (URL already redacted)."""
+
+    number: int
+    url: str
+    status: int
+    body: bytes
+    decoded: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a stream's `read` returns: pages to be consumed once, and what they will prove.
+
+    Attributes:
+        pages: lazily read pages, in order. The iterator raises a `SyncError` when the read fails; it ends only
+            when the source said by the contract's rule that there is no more.
+        snapshot: the pages together are the whole collection, so that an absent record is really absent there.
+    """
+
+    pages: Iterator[Page]
+    snapshot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """How one core entity is read from one kind of system.
+
+    Attributes:
+        entity: the core entity it feeds, e.g. "students".
+        read: asks the client for the pages of a window.
+        decode: one raw page to wire records. Pure. Raises `BrokenPage` for a page that is not what it should be.
+        columns: for each external column, how to get it from a wire record. A missing value is None.
+        schema: the pandera model of the external columns: what we accept.
+        transform: accepted external columns to core columns. Pure. The result has `external_id`, `modified_at`
+            (UTC or null), every fed column of the entity, and for each reference the external id of its target.
+        filters_by_time: the system can be asked for a span of modification times.
+        endpoint: what a person would call it, for the docs and metadata: "GET /students".
+    """
+
+    entity: str
+    read: Callable[[Any, Window], Reading]
+    decode: Callable[[bytes], Decoded]
+    columns: Mapping[str, Callable[[Any], object]]
+    schema: type[pa.DataFrameModel]
+    transform: Callable[[pd.DataFrame], pd.DataFrame]
+    filters_by_time: bool = True
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a connection test found out."""
+
+    ok: bool
+    detail: str
+    latency_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A kind of system we can talk to: the table of contents of its folder.
+
+    Attributes:
+        name: folder name, used in YAML and on the command line.
+        title: for people.
+        config: pydantic model of what a source must say. Secrets in it are `external.secrets.Secret`.
+        open: opens a client for a config; closing it releases every connection. No HTTP before the first call.
+        streams: what it can read for a config, parents before children.
+        check: a cheap call that proves URL and credentials.
+    """
+
+    name: str
+    title: str
+    config: type[BaseModel]
+    open: Callable[[Any], AbstractContextManager[Any]]
+    streams: Callable[[Any], Sequence[Stream]]
+    check: Callable[[Any], Health]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One instance of a connector, as a user declared it. Its name is the prefix of its assets and its mappings."""
+
+    name: str
+    connector: Connector
+    config: BaseModel
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams this source's config switches on, parents before children."""
+        return tuple(self.connector.streams(self.config))
+
+    def stream(self, entity: str) -> Stream:
+        """The stream that feeds an entity.
+
+        Raises:
+            KeyError: this source does not provide it.
+        """
+        return next(s for s in self.streams if s.entity == entity) if self.provides(entity) else _unknown(self, entity)
+
+    def provides(self, entity: str) -> bool:
+        """Whether this source feeds the entity."""
+        return any(stream.entity == entity for stream in self.streams)
+
+
+def _unknown(source: Source, entity: str) -> Stream:
+    known = ", ".join(stream.entity for stream in source.streams)
+    message = f"source {source.name} has no {entity}; it provides {known}"
+    raise KeyError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A core column that sources feed. `kind` is its PostgreSQL type."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A core column that points to a row of another entity; sources name that row by its external id.
+
+    Attributes:
+        name: what it is called in staging and transform results, e.g. "student".
+        column: the core column, e.g. "student_id".
+        entity: the entity it points to.
+        required: without it a row has no place in core. Either way a named but unknown target makes the row wait.
+    """
+
+    name: str
+    column: str
+    entity: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A core entity as the engine sees it: what is fed, what points where. Internal columns are simply not here."""
+
+    name: str
+    table: str
+    columns: tuple[Column, ...]
+    references: tuple[Reference, ...]
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Other entities that must be applied before this one can be planned."""
+        return tuple(dict.fromkeys(r.entity for r in self.references if r.entity != self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One pass over a source's entity, landed and staged.
+
+    Attributes:
+        rows: rows the source sent. rows = staged + skipped + rejected, checked when the read closes.
+        skipped: rows that belong elsewhere or repeat, with their reasons counted in `reasons`.
+        complete: the source was read to its end by the contract's rule.
+        snapshot: complete and everything was asked for, so absence means something.
+    """
+
+    id: int
+    source: str
+    entity: str
+    window: Window
+    started_at: datetime
+    pages: int = 0
+    rows: int = 0
+    staged: int = 0
+    rejected: int = 0
+    complete: bool = False
+    snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The accounting of one plan: every fetched row is in exactly one of the others.
+
+    fetched + retried = created + updated + unchanged + skipped + conflicts + dead_lettered.
+    `retried` are rows that waited for their parents since an earlier read; `waiting` is the part of
+    `dead_lettered` that waits now; `dropped` and `absent` are rows the read did *not* contain.
+    """
+
+    fetched: int = 0
+    retried: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    conflicts: int = 0
+    dead_lettered: int = 0
+    waiting: int = 0
+    dropped: int = 0
+    absent: int = 0
+
+    @property
+    def accounted_for(self) -> bool:
+        """Whether the identity holds."""
+        outcomes = (self.created, self.updated, self.unchanged, self.skipped, self.conflicts, self.dead_lettered)
+        return self.fetched + self.retried == sum(outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one read would change in core, counted and hashed, with the guard's verdict.
+
+    Attributes:
+        hash: of the rows that will be written, with their values before and after; the same for a replay.
+        chunks: how many transactions applying takes.
+        applied_chunks: how many of them are durable.
+        reasons: why it is held or refused; why rows were skipped or rejected, with counts.
+    """
+
+    id: int
+    source: str
+    entity: str
+    read_id: int
+    state: PlanState
+    hash: str
+    counts: Counts
+    chunks: int
+    applied_chunks: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof after applying: the accounting, and what core was read back to hold.
+
+    Attributes:
+        planned_checksum, core_checksum: order-independent sums over the written rows, as planned and as read back.
+        differences: external ids whose row in core is not what the plan wrote; at most 20.
+    """
+
+    plan_id: int
+    source: str
+    entity: str
+    counts: Counts
+    planned_checksum: int
+    core_checksum: int
+    differences: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def verified(self) -> bool:
+        """The counts add up and core holds what was planned."""
+        return self.counts.accounted_for and self.planned_checksum == self.core_checksum and not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step forward of long work, told once per page batch or chunk.
+
+    Attributes:
+        total: how many there will be, where that is known.
+    """
+
+    source: str
+    entity: str
+    step: str
+    done: int
+    total: int | None = None
+    unit: str = "rows"
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+Report = Callable[[Progress], None]

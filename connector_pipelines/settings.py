@@ -1,0 +1,127 @@
+"""Everything that comes from the environment, read once, frozen.
+
+Each variable's unit is in its name or its description; a value that would mean a time-out over an hour or an interval
+under a second is refused with a hint, because milliseconds and seconds are easily confused (requirement K14).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from connector_pipelines.errors import ConfigurationError
+
+LOCAL = Path(".local")
+"""Where the embedded database, landed pages and Dagster's own files live by default, below the working directory."""
+
+_HOUR_MS = 3_600_000
+
+
+class Settings(BaseSettings):
+    """The process's settings. All have defaults, so that nothing needs to be set on a fresh machine."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="")
+
+    database_url: str | None = Field(
+        default=None,
+        alias="CONNECTOR_PIPELINES_DATABASE_URL",
+        description="PostgreSQL 15 or newer. Unset: an embedded server below the local folder.",
+    )
+    local_dir: Path = Field(
+        default=LOCAL,
+        alias="CONNECTOR_PIPELINES_LOCAL_DIR",
+        description="Folder of the embedded database and of Dagster's own files.",
+    )
+    landing_url: str | None = Field(
+        default=None,
+        alias="CONNECTOR_PIPELINES_LANDING_URL",
+        description="Where raw pages are landed: a path or any fsspec URL (s3://…). Unset: <local folder>/landing.",
+    )
+    chunk_rows: int = Field(
+        default=20_000,
+        ge=1,
+        alias="CONNECTOR_PIPELINES_CHUNK_ROWS",
+        description="Rows per applied transaction. 1,000 makes a first load four times slower, more gains little.",
+    )
+    enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        alias="INTEGRATION_ENABLED_PROVIDERS",
+        description="Comma-separated connectors or sources that may run. Unset: all that are declared (F57).",
+    )
+    default_provider: str | None = Field(
+        default=None,
+        alias="INTEGRATION_DEFAULT_PROVIDER",
+        description="The source that commands use when none is named; must be enabled (F58).",
+    )
+    health_check_interval_ms: int = Field(
+        default=300_000,
+        alias="INTEGRATION_HEALTH_CHECK_INTERVAL",
+        description="Milliseconds between connection tests (F59).",
+    )
+    provider_timeout_ms: int = Field(
+        default=30_000,
+        alias="INTEGRATION_PROVIDER_TIMEOUT",
+        description="Milliseconds until a request is given up (F60).",
+    )
+    max_retries: int = Field(
+        default=3, ge=0, le=20, alias="INTEGRATION_MAX_RETRIES", description="Re-sends after the first try (F61, K1)."
+    )
+    auto_reconnect: bool = Field(
+        default=True,
+        alias="INTEGRATION_AUTO_RECONNECT",
+        description="Whether a source that failed its connection test is tried again by itself (F62).",
+    )
+
+    @field_validator("enabled_providers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip() for name in value.split(",") if name.strip()) or None
+
+    @field_validator("provider_timeout_ms", "health_check_interval_ms")
+    @classmethod
+    def _milliseconds(cls, value: int) -> int:
+        if value < 1_000:  # noqa: PLR2004 -- one second
+            message = f"{value} is under a second; this variable is in milliseconds (30000 is 30 seconds)"
+            raise ValueError(message)
+        if value > _HOUR_MS:
+            message = f"{value} is over an hour; this variable is in milliseconds (30000 is 30 seconds)"
+            raise ValueError(message)
+        return value
+
+    @property
+    def landing(self) -> str:
+        """Path or URL of the landed pages."""
+        return self.landing_url or str(self.local_dir / "landing")
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The request time-out in seconds."""
+        return self.provider_timeout_ms / 1000
+
+    def enables(self, source: str, connector: str) -> bool:
+        """Whether a source may run: named itself, or by its connector, or nothing is restricted (F57)."""
+        return self.enabled_providers is None or not {source, connector}.isdisjoint(self.enabled_providers)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ConfigurationError: a variable has an impossible value; the message names it.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(
+            f"the environment is not usable: {wrong}.", remedy="Correct these variables."
+        ) from None
