@@ -1,0 +1,1 @@
+"""Step 4: the core models, conflict rules, applying a plan, reading back."""

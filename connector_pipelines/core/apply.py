@@ -1,0 +1,178 @@
+"""Applies an accepted plan in chunks: core rows and their mappings in one transaction each, resumable at any point.
+
+A chunk either is durable with its number, or nothing of it is. When the process dies, the next run goes on at the
+first chunk that is not durable. Where a row breaks a rule of the database, the chunk is halved until the row stands
+alone; it becomes a dead letter and its neighbors go on (requirements G38, G60-G62, K9, P10).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from connector_pipelines.database import dead_letters
+from connector_pipelines.database.connection import Connection, comma, query, scalar
+from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.errors import PlanOutdated
+from connector_pipelines.model import Counts, PlanState
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Entity, Plan, Read
+
+
+def apply_chunk(
+    connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int, parents_settled: bool = True
+) -> Plan:
+    """Write the next chunk of an accepted plan, in one transaction.
+
+    Args:
+        connection: in autocommit mode.
+        entity: the core table.
+        read: the read the plan was made of.
+        plan: accepted, with at least one chunk to go.
+        chunk_rows: rows per chunk, as the plan was cut.
+        parents_settled: False for a plan that may count on parents of plans that were to be applied before it: one
+            that did not come makes the plan outdated. True: a row without its parent is refused like any other.
+
+    Returns:
+        the plan with one chunk more applied, and with its counts corrected by rows that the database refused.
+
+    Raises:
+        PlanOutdated: core or the plan's state moved since it was made; nothing of the chunk was written.
+    """
+    chunk = plan.applied_chunks + 1
+    with connection.transaction():
+        state = connection.execute(
+            "SELECT state, applied_chunks FROM connector.sync_plans WHERE id = %s FOR UPDATE", [plan.id]
+        ).fetchone()
+        if state != (PlanState.ACCEPTED, plan.applied_chunks):
+            raise PlanOutdated(f"plan {plan.id} is {state}, not accepted with {plan.applied_chunks} chunks applied.")
+        writer = _Writer(connection, entity, read, plan, parents_settled=parents_settled)
+        writer.write((chunk - 1) * chunk_rows + 1, chunk * chunk_rows)
+        counts = writer.counts
+        connection.execute(
+            "UPDATE connector.sync_plans SET applied_chunks = %s, counts = %s WHERE id = %s",
+            [chunk, json.dumps(asdict(counts)), plan.id],
+        )
+    return replace(plan, applied_chunks=chunk, counts=counts)
+
+
+class _Writer:
+    """Writes ranges of one plan's rows. It exists to carry what every statement needs."""
+
+    def __init__(
+        self, connection: Connection, entity: Entity, read: Read, plan: Plan, *, parents_settled: bool
+    ) -> None:
+        self._connection = connection
+        self._parents_settled = parents_settled
+        self._read = read
+        self._plan = plan
+        self.counts: Counts = plan.counts
+        columns = [c.name for c in entity.columns] + [r.column for r in entity.references]
+        self._parts: dict[str, sql.Composable] = {
+            "plan": plan_table(plan.id),
+            "core": sql.Identifier("core", entity.table),
+            "mappings": mappings_table(plan.source),
+            "entity": sql.Literal(entity.name),
+            "source": sql.Literal(plan.source),
+            "columns": comma([sql.Identifier(name) for name in columns]),
+            "assignments": comma([query("{n} = p.{n}", n=name) for name in columns]),
+        }
+
+    def write(self, first: int, last: int) -> None:
+        """Write the rows with these sequence numbers; halve the range where the database refuses one of them."""
+        try:
+            with self._connection.transaction():
+                self._write_all(first, last)
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
+            if isinstance(error, psycopg.errors.ForeignKeyViolation) and not self._parents_settled:
+                raise PlanOutdated(f"a parent that plan {self._plan.id} counted on is not in core.") from error
+            if first == last:
+                self._refuse(first, str(error.diag.message_primary))
+                return
+            middle = (first + last) // 2
+            self.write(first, middle)
+            self.write(middle + 1, last)
+
+    def _write_all(self, first: int, last: int) -> None:
+        created = self._execute(_CREATE, first, last)
+        self._must_match(created, self._execute(_CREATE_MAPPING, first, last), "is mapped already")
+        due = self._execute("SELECT FROM {plan} WHERE action = 'update' AND seq BETWEEN %s AND %s", first, last)
+        self._must_match(due, self._execute(_UPDATE, first, last), "changed in core")
+        self._execute(_UPDATE_MAPPING, first, last)
+        self._execute(_KEEP_CHANGES, first, last)
+        self._execute(_MARK_ABSENT, first, last)
+
+    def _execute(self, statement: LiteralString, first: int, last: int) -> int:
+        composed = sql.SQL(statement).format(**self._parts, plan_id=sql.Literal(self._plan.id))
+        return self._connection.execute(composed, [first, last]).rowcount
+
+    def _must_match(self, due: int, done: int, what: str) -> None:
+        if due != done:
+            raise PlanOutdated(f"{due - done} of {due} rows {what} since plan {self._plan.id} was made.")
+
+    def _refuse(self, seq: int, message: str) -> None:
+        refused = query(
+            "SELECT p.external_id, 'database', {reason}, to_jsonb(s) - 'page' - 'row', NULL::jsonb, p.page, p.row"
+            " FROM {plan} p JOIN {rows} s USING (external_id, page, row) WHERE p.seq = {seq}",
+            reason=sql.Literal(f"core refuses the row: {message}".replace("%", "%%")),  # the statement takes parameters
+            plan=self._parts["plan"],
+            rows=rows_table(self._read.id),
+            seq=sql.Literal(seq),
+        )
+        dead_letters.write_staged(self._connection, self._read, refused, state="open")
+        gone = query("DELETE FROM {plan} WHERE seq = %s RETURNING action", plan=self._parts["plan"])
+        action = str(scalar(self._connection, gone, seq))
+        field = {"create": "created", "update": "updated", "touch": "unchanged"}[action]
+        left = {field: getattr(self.counts, field) - 1}
+        self.counts = replace(self.counts, dead_lettered=self.counts.dead_lettered + 1, **left)
+
+
+_CREATE = """
+    INSERT INTO {core} (id, {columns})
+    SELECT internal_id, {columns} FROM {plan} WHERE action = 'create' AND seq BETWEEN %s AND %s
+"""
+
+# A mapping without a core row is a record that waited or was refused before; one with a core row is never re-pointed.
+_CREATE_MAPPING = """
+    INSERT INTO {mappings} AS m (connector_id, entity_type, external_id, internal_id, sync_status, sync_version,
+        last_synced_at, row_hash)
+    SELECT {source}, {entity}, external_id, internal_id, 'synced', 1, now(), row_hash
+    FROM {plan} WHERE action = 'create' AND seq BETWEEN %s AND %s
+    ON CONFLICT (external_id, entity_type) DO UPDATE SET internal_id = excluded.internal_id, sync_status = 'synced',
+        sync_version = m.sync_version + 1, last_synced_at = now(), row_hash = excluded.row_hash, error_message = NULL
+    WHERE m.internal_id IS NULL
+"""
+
+# xmin moves whenever anybody writes the row: an update that does not find its version has been overtaken.
+_UPDATE = """
+    UPDATE {core} c SET {assignments}, updated_at = now()
+    FROM {plan} p
+    WHERE p.action = 'update' AND p.seq BETWEEN %s AND %s
+        AND c.id = p.internal_id AND c.xmin::text::bigint = p.core_version
+"""
+
+_UPDATE_MAPPING = """
+    UPDATE {mappings} m SET row_hash = p.row_hash, sync_status = 'synced', error_message = NULL, absent_since = NULL,
+        last_synced_at = now(), sync_version = m.sync_version + (p.action = 'update')::int
+    FROM {plan} p
+    WHERE p.action IN ('update', 'touch') AND p.seq BETWEEN %s AND %s
+        AND m.external_id = p.external_id AND m.entity_type = {entity}
+"""
+
+_KEEP_CHANGES = """
+    INSERT INTO connector.sync_changes (plan_id, internal_id, external_id, changes)
+    SELECT {plan_id}, internal_id, external_id, changes
+    FROM {plan} WHERE action = 'update' AND seq BETWEEN %s AND %s
+"""
+
+_MARK_ABSENT = """
+    UPDATE {mappings} m SET absent_since = now()
+    FROM {plan} p
+    WHERE p.action = 'absent' AND p.seq BETWEEN %s AND %s
+        AND m.external_id = p.external_id AND m.entity_type = {entity}
+"""

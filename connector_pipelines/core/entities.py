@@ -1,0 +1,46 @@
+"""The core entities as the engine sees them, derived from the models, so that nothing is said twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects import postgresql
+
+from connector_pipelines.core.models import Core
+from connector_pipelines.model import Column, Entity, Reference
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+_dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def _entity(table: Table) -> Entity:
+    fed = [column for column in table.columns if column.info.get("fed")]
+    pointers = [(column, next(iter(column.foreign_keys))) for column in fed if column.foreign_keys]
+    return Entity(
+        name=table.name,
+        table=table.name,
+        columns=tuple(Column(c.name, c.type.compile(_dialect)) for c in fed if not c.foreign_keys),
+        references=tuple(
+            Reference(c.name.removesuffix("_id"), c.name, key.target_fullname.split(".")[1], required=not c.nullable)
+            for c, key in pointers
+        ),
+    )
+
+
+ENTITIES: dict[str, Entity] = {table.name: _entity(table) for table in Core.metadata.sorted_tables}
+"""Every core entity by name, parents before children."""
+
+
+def entity(name: str) -> Entity:
+    """The entity of that name.
+
+    Raises:
+        KeyError: core has no such table; the message lists those it has.
+    """
+    try:
+        return ENTITIES[name]
+    except KeyError:
+        message = f"core has no entity {name!r}; it has {', '.join(ENTITIES)}"
+        raise KeyError(message) from None

@@ -1,0 +1,166 @@
+"""The core tables, as SQLAlchemy models. Core is written through this package alone (requirements K6, G107).
+
+A column with `fed()` is filled by sources; all others are core's own and no sync ever touches them (G66).
+The sync columns of requirements F28-F31 are not stored here: the views `core.synced_<entity>` add them from mappings.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Date, DateTime, ForeignKey, Identity, MetaData, Text, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.types import TypeEngine
+
+Kind = type[TypeEngine[Any]]
+
+
+class Core(DeclarativeBase):
+    """Base of the core models: the schema, a bigint identity (K4) and the model's own audit columns (G99)."""
+
+    metadata = MetaData(schema="core")
+    type_annotation_map = {str: Text, date: Date, bool: Boolean, datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's own protocol
+
+    @declared_attr
+    def id(self) -> Mapped[int]:
+        """Core's own key; never re-used."""
+        return mapped_column(BigInteger, Identity(), primary_key=True, sort_order=-10)
+
+    @declared_attr
+    def notes(self) -> Mapped[str | None]:
+        """Core's own: no source feeds it."""
+        return mapped_column(Text, sort_order=90)
+
+    @declared_attr
+    def created_at(self) -> Mapped[datetime]:
+        """When the row came into core."""
+        return mapped_column(DateTime(timezone=True), server_default=func.now(), sort_order=91)
+
+    @declared_attr
+    def updated_at(self) -> Mapped[datetime]:
+        """When core last changed the row."""
+        return mapped_column(DateTime(timezone=True), server_default=func.now(), sort_order=92)
+
+
+def fed(*, required: bool = False) -> Any:
+    """A column that sources fill."""
+    return mapped_column(info={"fed": True}, nullable=not required)
+
+
+def points_to(table: str, *, required: bool = False) -> Any:
+    """A column that sources fill with another row, named by its external id."""
+    return mapped_column(
+        BigInteger, ForeignKey(f"core.{table}.id"), info={"fed": True}, nullable=not required, index=True
+    )
+
+
+class Organization(Core):
+    """A district, a school, a department."""
+
+    __tablename__ = "organizations"
+    name: Mapped[str] = fed(required=True)
+    organization_type: Mapped[str | None] = fed()
+    identifier: Mapped[str | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    parent_id: Mapped[int | None] = points_to("organizations")
+
+
+class Term(Core):
+    """A span of the school calendar: year, semester, term, grading period."""
+
+    __tablename__ = "terms"
+    title: Mapped[str] = fed(required=True)
+    term_type: Mapped[str | None] = fed()
+    start_date: Mapped[date | None] = fed()
+    end_date: Mapped[date | None] = fed()
+    school_year: Mapped[str | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    parent_id: Mapped[int | None] = points_to("terms")
+
+
+class Course(Core):
+    """What is taught, independent of when and to whom."""
+
+    __tablename__ = "courses"
+    title: Mapped[str] = fed(required=True)
+    course_code: Mapped[str | None] = fed()
+    grades: Mapped[str | None] = fed()
+    subjects: Mapped[str | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    organization_id: Mapped[int | None] = points_to("organizations")
+
+
+class Section(Core):
+    """A course as it is held: the class that people are enrolled in."""
+
+    __tablename__ = "sections"
+    title: Mapped[str] = fed(required=True)
+    section_code: Mapped[str | None] = fed()
+    section_type: Mapped[str | None] = fed()
+    location: Mapped[str | None] = fed()
+    grades: Mapped[str | None] = fed()
+    subjects: Mapped[str | None] = fed()
+    periods: Mapped[str | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    course_id: Mapped[int | None] = points_to("courses")
+    organization_id: Mapped[int | None] = points_to("organizations")
+    term_id: Mapped[int | None] = points_to("terms")
+
+
+class Student(Core):
+    """A person who learns."""
+
+    __tablename__ = "students"
+    given_name: Mapped[str] = fed(required=True)
+    family_name: Mapped[str] = fed(required=True)
+    middle_name: Mapped[str | None] = fed()
+    preferred_name: Mapped[str | None] = fed()
+    username: Mapped[str | None] = fed()
+    email: Mapped[str | None] = fed()
+    phone: Mapped[str | None] = fed()
+    student_number: Mapped[str | None] = fed()
+    grades: Mapped[str | None] = fed()
+    enabled: Mapped[bool | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    organization_id: Mapped[int | None] = points_to("organizations")
+
+
+class Instructor(Core):
+    """A person who teaches."""
+
+    __tablename__ = "instructors"
+    given_name: Mapped[str] = fed(required=True)
+    family_name: Mapped[str] = fed(required=True)
+    middle_name: Mapped[str | None] = fed()
+    preferred_name: Mapped[str | None] = fed()
+    username: Mapped[str | None] = fed()
+    email: Mapped[str | None] = fed()
+    phone: Mapped[str | None] = fed()
+    staff_number: Mapped[str | None] = fed()
+    enabled: Mapped[bool | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    organization_id: Mapped[int | None] = points_to("organizations")
+
+
+class Enrollment(Core):
+    """A student in a section. `status`: enrolled, dropped or withdrawn (requirement G46)."""
+
+    __tablename__ = "enrollments"
+    status: Mapped[str] = fed(required=True)
+    start_date: Mapped[date | None] = fed()
+    end_date: Mapped[date | None] = fed()
+    student_id: Mapped[int] = points_to("students", required=True)
+    section_id: Mapped[int] = points_to("sections", required=True)
+
+
+class TeachingAssignment(Core):
+    """An instructor of a section."""
+
+    __tablename__ = "teaching_assignments"
+    status: Mapped[str] = fed(required=True)
+    is_primary: Mapped[bool | None] = fed()
+    start_date: Mapped[date | None] = fed()
+    end_date: Mapped[date | None] = fed()
+    instructor_id: Mapped[int] = points_to("instructors", required=True)
+    section_id: Mapped[int] = points_to("sections", required=True)

@@ -1,0 +1,43 @@
+"""Reads back what a plan wrote and compares it with what was planned: the proof in the receipt (S3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from connector_pipelines.database.connection import Connection, comma, query
+from connector_pipelines.database.tables import plan_table
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Entity, Plan
+
+
+def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, int, tuple[str, ...]]:
+    """Checksums of the rows the plan created or updated, as planned and as they stand in core.
+
+    The sums do not depend on the order of rows. Unchanged rows are not read: their hash was compared already.
+
+    Returns:
+        planned sum, core sum, and at most 20 external ids of rows that differ.
+    """
+    names = [c.name for c in entity.columns] + [r.column for r in entity.references]
+    planned, core = (comma([query("{t}.{n}", t=table, n=name) for name in names]) for table in ("p", "c"))
+    row = connection.execute(
+        query(
+            """
+            SELECT coalesce(sum(hashtextextended(ROW({planned})::text, 0)), 0),
+                coalesce(sum(hashtextextended(ROW({core})::text, 0)), 0),
+                (array_agg(p.external_id ORDER BY p.external_id)
+                    FILTER (WHERE c.id IS NULL OR ROW({planned}) IS DISTINCT FROM ROW({core})))[1:20]
+            FROM {plan} p LEFT JOIN {table} c ON c.id = p.internal_id
+            WHERE p.action IN ('create', 'update')
+            """,
+            planned=planned,
+            core=core,
+            plan=plan_table(plan.id),
+            table=sql.Identifier("core", entity.table),
+        )
+    ).fetchone()
+    wanted, found, differing = cast("tuple[int, int, list[str] | None]", row)
+    return int(wanted), int(found), tuple(differing or ())

@@ -1,0 +1,70 @@
+"""Connections: one way to open them, with the settings every statement of ours relies on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from connector_pipelines.database import embedded
+from connector_pipelines.errors import ConfigurationError, DatabaseUnavailable
+from connector_pipelines.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+# Row hashes are taken over a row's text form, so what shapes that text is pinned for every connection.
+_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c jit=off"
+
+
+def database_url() -> str:
+    """The URL of the core database: the environment's, else the embedded server's, started if need be."""
+    return settings().database_url or embedded.start(settings().local_dir / "postgres")
+
+
+@contextmanager
+def connect(url: str | None = None, *, application: str = "connector_pipelines") -> Iterator[Connection]:
+    """A connection in autocommit mode; write inside `with connection.transaction()`.
+
+    Raises:
+        ConfigurationError: nothing answers at the URL.
+        DatabaseUnavailable: the connection broke while it was used.
+    """
+    address = url or database_url()
+    try:
+        connection = psycopg.connect(address, autocommit=True, application_name=application, options=_OPTIONS)
+    except psycopg.OperationalError as error:
+        raise ConfigurationError(
+            f"the database cannot be reached: {str(error).strip().splitlines()[-1]}.",
+            remedy="Check CONNECTOR_PIPELINES_DATABASE_URL, and that the server runs.",
+        ) from error
+    try:
+        with connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        if not connection.broken:
+            raise
+        raise DatabaseUnavailable(
+            "the database connection broke; the open chunk was rolled back.", remedy="Launch the run again; it resumes."
+        ) from error
+
+
+def query(text: LiteralString, **parts: sql.Composable | str) -> sql.Composed:
+    """A statement with names put in safely: strings become identifiers, composables are taken as they are."""
+    named = {key: sql.Identifier(part) if isinstance(part, str) else part for key, part in parts.items()}
+    return sql.SQL(text).format(**named)
+
+
+def comma(parts: Iterable[sql.Composable]) -> sql.Composed:
+    """Parts with commas between."""
+    return sql.SQL(", ").join(parts)
+
+
+def scalar(connection: Connection, statement: sql.Composed | LiteralString, *values: object) -> object:
+    """The first column of the first row, or None where there is no row."""
+    row = connection.execute(statement, values or None).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,105 @@
+"""Dead letters: every row that is not on its way to core, with its reason (requirements G39, K24, P9).
+
+`open`      a row that was refused; it is looked at again whenever its source sends it.
+`waiting`   a good row whose parents are not in core yet; every later plan takes it up again when they are.
+`resolved`  the record was accepted since, or is not sent any more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, LiteralString
+
+from connector_pipelines.database.connection import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from psycopg import sql
+
+    from connector_pipelines.database.connection import Connection
+    from connector_pipelines.model import Read, Rejection
+
+_UPSERT = """
+    ON CONFLICT (source, entity, coalesce(external_id, ''), md5(coalesce(payload, staged::text, '')))
+        WHERE state <> 'resolved'
+    DO UPDATE SET last_run_id = excluded.last_run_id, page = excluded.page, row = excluded.row, state = excluded.state,
+        rule = excluded.rule, reason = excluded.reason, waits_for = excluded.waits_for,
+        attempts = dead_letters.attempts + (dead_letters.last_run_id <> excluded.last_run_id)::int, updated_at = now()
+"""
+
+
+def write(connection: Connection, read: Read, rejections: Iterable[Rejection]) -> None:
+    """Keep refused rows; one that is refused again for the same content counts as one more attempt."""
+    rows = [
+        (read.source, read.entity, r.external_id, r.rule, r.reason, r.payload, read.id, read.id, r.page, r.row)
+        for r in rejections
+    ]
+    if not rows:
+        return
+    head: LiteralString = (
+        "INSERT INTO connector.dead_letters"
+        " (source, entity, external_id, rule, reason, payload, first_run_id, last_run_id, page, row)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(head + _UPSERT, rows)
+
+
+def write_staged(connection: Connection, read: Read, rows: sql.Composable, *, state: str) -> int:
+    """Keep staged rows that a plan cannot take.
+
+    Args:
+        connection: in the planning transaction.
+        read: the read the rows came with.
+        rows: a query for external_id, rule, reason, staged (jsonb), waits_for (jsonb), page, row.
+        state: "open" or "waiting".
+
+    Returns:
+        how many rows the query gave.
+    """
+    head: LiteralString = (
+        "INSERT INTO connector.dead_letters (source, entity, state, first_run_id, last_run_id,"
+        " external_id, rule, reason, staged, waits_for, page, row)"
+        " SELECT %s, %s, %s, %s, %s, q.* FROM ({rows}) q"
+    )
+    statement = query(head + _UPSERT, rows=rows)
+    return connection.execute(statement, [read.source, read.entity, state, read.id, read.id]).rowcount
+
+
+def settle(connection: Connection, read: Read) -> None:
+    """Close what this read answered: a record that was accepted, that was refused anew with other content, or that a
+    complete full read does not hold any more.
+
+    Called when the plan of the read is applied to its end. What this very read refused stays, unless a later plan of
+    the same read could take it.
+    """
+    which = {"source": read.source, "entity": read.entity, "run": read.id, "started": read.started_at}
+    connection.execute(
+        """
+        UPDATE connector.dead_letters d SET state = 'resolved', updated_at = now()
+        FROM connector.external_system_mappings m
+        WHERE d.source = %(source)s AND d.entity = %(entity)s AND d.state <> 'resolved' AND d.last_run_id <= %(run)s
+            AND m.connector_id = d.source AND m.entity_type = d.entity AND m.external_id = d.external_id
+            AND m.sync_status = 'synced' AND m.last_synced_at >= %(started)s
+            AND (d.last_run_id < %(run)s
+                OR m.last_synced_at > d.updated_at AND d.staged IS NOT NULL)
+        """,
+        which,
+    )
+    connection.execute(
+        """
+        UPDATE connector.dead_letters d SET state = 'resolved', updated_at = now()
+        FROM (SELECT DISTINCT external_id FROM connector.dead_letters
+            WHERE source = %(source)s AND entity = %(entity)s AND state <> 'resolved' AND last_run_id = %(run)s
+                AND external_id <> '') n
+        WHERE d.source = %(source)s AND d.entity = %(entity)s AND d.state <> 'resolved' AND d.last_run_id < %(run)s
+            AND coalesce(d.external_id, '') = n.external_id  -- as the index has it
+        """,
+        which,
+    )
+    if read.snapshot:
+        connection.execute(
+            "UPDATE connector.dead_letters SET state = 'resolved', updated_at = now()"
+            " WHERE source = %s AND entity = %s AND state <> 'resolved' AND last_run_id < %s",
+            [read.source, read.entity, read.id],
+        )

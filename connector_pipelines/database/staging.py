@@ -1,0 +1,118 @@
+"""Staged rows: what a read accepted, in unlogged tables of their own, filled by COPY.
+
+They survive the death of a client but not of the server; then they are made again from the landed pages.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from connector_pipelines.database.connection import comma, query, scalar
+from connector_pipelines.database.tables import rows_table
+from connector_pipelines.model import Rejection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from connector_pipelines.database.connection import Connection
+    from connector_pipelines.model import Entity
+
+# Every staged row begins with these; the core columns and the references by external id follow.
+_HEAD = {"page": "integer", "row": "integer", "external_id": "text", "modified_at": "timestamptz", "deleted": "boolean"}
+
+
+def columns(entity: Entity) -> dict[str, str]:
+    """Names and PostgreSQL types of the entity's staged rows, in order."""
+    fed = {column.name: column.kind for column in entity.columns}
+    return _HEAD | fed | {reference.name: "text" for reference in entity.references}
+
+
+def create(connection: Connection, entity: Entity, run_id: int) -> None:
+    """An empty table for the rows of a read; one that stands already is replaced."""
+    spec = comma([query("{name} {kind}", name=name, kind=sql.SQL(kind)) for name, kind in columns(entity).items()])
+    with connection.transaction():
+        connection.execute(query("DROP TABLE IF EXISTS {table}", table=rows_table(run_id)))
+        connection.execute(
+            query("CREATE UNLOGGED TABLE {t} ({spec}, CHECK (external_id <> ''))", t=rows_table(run_id), spec=spec)
+        )
+        connection.execute(query("ALTER TABLE {t} ALTER external_id SET NOT NULL", t=rows_table(run_id)))
+
+
+def exists(connection: Connection, table: sql.Identifier) -> bool:
+    """Whether a staging table is there, empty or not."""
+    return scalar(connection, "SELECT to_regclass(%s)", table.as_string(connection)) is not None
+
+
+def holds_rows(connection: Connection, table: sql.Identifier) -> bool:
+    """Whether a staging table is there and not empty: after a crash of the server it is one or the other."""
+    if not exists(connection, table):
+        return False
+    return connection.execute(query("SELECT 1 FROM {table} LIMIT 1", table=table)).fetchone() is not None
+
+
+def drop(connection: Connection, *tables: sql.Identifier) -> None:
+    """Remove staging tables that are not needed any more."""
+    if tables:
+        connection.execute(query("DROP TABLE IF EXISTS {tables}", tables=comma(tables)))
+
+
+def copy_rows(connection: Connection, entity: Entity, run_id: int, frame: pd.DataFrame) -> list[Rejection]:
+    """Append accepted rows.
+
+    Returns:
+        rows that PostgreSQL itself refused, found by halving the batch until each stands alone.
+    """
+    if frame.empty:
+        return []
+    try:
+        with connection.transaction(), connection.cursor() as cursor:
+            names = comma([sql.Identifier(name) for name in columns(entity)])
+            target = query("COPY {t} ({names}) FROM STDIN (FORMAT csv)", t=rows_table(run_id), names=names)
+            with cursor.copy(target) as copy:
+                copy.write(_csv(entity, frame))
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        if len(frame) == 1:
+            return [_refused(frame, str(error.diag.message_primary))]
+        half = len(frame) // 2
+        first = copy_rows(connection, entity, run_id, frame.iloc[:half])
+        return first + copy_rows(connection, entity, run_id, frame.iloc[half:])
+    return []
+
+
+def _csv(entity: Entity, frame: pd.DataFrame) -> bytes:
+    """The rows as CSV in which null is an unquoted nothing and an empty string is quoted."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    kinds = {
+        "integer": pa.int32(),
+        "bigint": pa.int64(),
+        "text": pa.string(),
+        "numeric": pa.string(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "timestamptz": pa.timestamp("us", "UTC"),
+    }
+    schema = pa.schema([(name, kinds[kind.lower()]) for name, kind in columns(entity).items()])
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    sink = io.BytesIO()
+    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
+    return sink.getvalue()
+
+
+def _refused(frame: pd.DataFrame, message: str) -> Rejection:
+    row = frame.iloc[0]
+    external_id = row["external_id"]
+    usable = isinstance(external_id, str) and "\x00" not in external_id
+    return Rejection(
+        page=int(row["page"]),
+        row=int(row["row"]),
+        external_id=external_id if usable else None,
+        rule="database",
+        reason=f"PostgreSQL refuses the row: {message}",
+        payload=row.drop(["page", "row"]).to_json(date_format="iso"),
+    )

@@ -1,0 +1,35 @@
+"""Names of the tables that are made while the project runs: a source's mappings, the staged rows of a read or plan."""
+
+from __future__ import annotations
+
+import re
+
+from psycopg import sql
+
+from connector_pipelines.errors import ConfigurationError
+
+_SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def mappings_table(source: str) -> sql.Identifier:
+    """The partition of one source's mappings (requirement G13).
+
+    Raises:
+        ConfigurationError: the name cannot be part of a table's name.
+    """
+    if not _SOURCE.fullmatch(source):
+        raise ConfigurationError(
+            f"{source!r} cannot name a source.",
+            remedy="Use lower-case letters, digits and underscores, at most 40, starting with a letter.",
+        )
+    return sql.Identifier("connector", f"{source}_mappings")
+
+
+def rows_table(run_id: int) -> sql.Identifier:
+    """The staged rows of a read."""
+    return sql.Identifier("staging", f"rows_{run_id}")
+
+
+def plan_table(plan_id: int) -> sql.Identifier:
+    """The rows a plan will write."""
+    return sql.Identifier("staging", f"plan_{plan_id}")
