@@ -1,0 +1,1 @@
+"""Step 1: everything between us and another system: HTTP, credentials, retries, paging, and raw pages on disk."""

@@ -1,0 +1,216 @@
+"""Raw pages as they came, before anybody reads them: for replay, for proof, and to look at a page that broke a read.
+
+    <root>/<source>/<entity>/<read id>/page-000001.zst   the body, zstd
+                                       manifest.jsonl    one line per page, written after its file
+                                       manifest.json     written last: what the pages are together
+
+The root is a folder or anything fsspec knows (`s3://bucket/landing`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any, Self, cast
+
+from connector_pipelines.errors import BrokenPage, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from connector_pipelines.model import Page, Window
+
+_LINES = "manifest.jsonl"
+_WHOLE = "manifest.json"
+_LEVEL = 1  # on roster JSON, higher levels cost several times the time for a few per cent
+
+
+@dataclass(frozen=True, slots=True)
+class LandedPage:
+    """A page as it was landed, its checksum verified.
+
+    Attributes:
+        url: as it was asked for, without secrets.
+        sha256: of the body, in hexadecimal.
+    """
+
+    number: int
+    url: str
+    body: bytes
+    sha256: str
+    rows: int
+
+
+class Landing:
+    """Where landed pages lie.
+
+    Args:
+        root: a path, or a URL that fsspec knows. Nothing is touched before the first page.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def open(self, source: str, entity: str, read_id: int, *, window: Window | None = None) -> LandingWriter:
+        """A writer for the pages of one read. Pages of an earlier try with the same id are forgotten."""
+        return LandingWriter(self._folder(source, entity, read_id), source, entity, read_id, window)
+
+    def pages(self, source: str, entity: str, read_id: int) -> Iterator[LandedPage]:
+        """The pages of a read, in order, each verified when its turn comes.
+
+        Raises:
+            BrokenPage: nothing was landed, or a page is damaged; the message names the file.
+        """
+        folder = self._folder(source, entity, read_id)
+        for line in _lines(folder):
+            yield _verified(folder, line)
+
+    def page(self, source: str, entity: str, read_id: int, number: int) -> LandedPage:
+        """One page of a read.
+
+        Raises:
+            BrokenPage: it was not landed, or is damaged.
+        """
+        folder = self._folder(source, entity, read_id)
+        for line in _lines(folder):
+            if line["number"] == number:
+                return _verified(folder, line)
+        raise BrokenPage(f"{folder} holds no page {number}.", remedy=_READ_AGAIN)
+
+    def manifest(self, source: str, entity: str, read_id: int) -> dict[str, Any]:
+        """What was noted when the read ended: pages, rows, window, whether it was complete.
+
+        Raises:
+            BrokenPage: the read did not end, or never was.
+        """
+        path = self._folder(source, entity, read_id) / _WHOLE
+        try:
+            noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            raise BrokenPage(f"{path} is missing or damaged.", remedy=_READ_AGAIN) from None
+        return noted
+
+    def _folder(self, source: str, entity: str, read_id: int) -> Path:
+        from upath import UPath
+
+        for name in (source, entity):
+            if not name or set(name) & set("/\\\x00") or name.startswith("."):
+                raise ConfigurationError(f"{name!r} cannot name a folder.", remedy="Use letters, digits, - and _.")
+        return cast("Path", UPath(self.root) / source / entity / str(read_id))
+
+
+class LandingWriter:
+    """Writes the pages of one read. Leaving its context without `close` notes that the read is not complete."""
+
+    def __init__(self, folder: Path, source: str, entity: str, read_id: int, window: Window | None) -> None:
+        self._folder = folder
+        self._local = "://" not in str(folder)
+        self._lines: list[str] = []
+        self._log: IO[str] | None = None
+        self._rows = 0
+        self._closed = False
+        self._head = {"read": read_id, "source": source, "entity": entity, "window": window and str(window)}
+        self._started_at = _now()
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in (_LINES, _WHOLE):
+            (folder / stale).unlink(missing_ok=True)
+
+    def add(self, page: Page) -> None:
+        """Land one page: its file first, then its line, so that a line never names a file that is not there."""
+        file = f"page-{page.number:06}.zst"
+        (self._folder / file).write_bytes(_packed(page.body))
+        line = {
+            "number": page.number,
+            "file": file,
+            "url": page.url,
+            "status": page.status,
+            "bytes": len(page.body),
+            "sha256": hashlib.sha256(page.body).hexdigest(),
+            "rows": page.decoded.rows,
+            "fetched_at": _now(),
+        }
+        self._rows += page.decoded.rows
+        self._note(json.dumps(line) + "\n")
+
+    def _note(self, line: str) -> None:
+        """On disk each line is flushed; an object store has no appending, so there they are kept for the end."""
+        self._lines.append(line)
+        if self._local:
+            self._log = self._log or (self._folder / _LINES).open("w", encoding="utf-8")
+            self._log.write(line)
+            self._log.flush()
+
+    def close(self, *, complete: bool, snapshot: bool = False, window: Window | None = None) -> None:
+        """Note what the pages are together; calling it again changes nothing.
+
+        Args:
+            complete: the source was read to its end.
+            snapshot: complete, and everything was asked for.
+            window: what was asked for, if `open` was not told.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._log:
+            self._log.close()
+        else:
+            (self._folder / _LINES).write_text("".join(self._lines), encoding="utf-8")
+        head = self._head if window is None else self._head | {"window": str(window)}
+        whole = head | {
+            "started_at": self._started_at,
+            "finished_at": _now(),
+            "pages": len(self._lines),
+            "rows": self._rows,
+            "complete": complete,
+            "snapshot": snapshot,
+        }
+        (self._folder / _WHOLE).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(complete=False)
+
+
+_READ_AGAIN = "Read the entity again; nothing in core was touched."
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _packed(body: bytes) -> bytes:
+    import pyarrow as pa
+
+    packed: bytes = pa.Codec("zstd", _LEVEL).compress(body, asbytes=True)
+    return packed
+
+
+def _lines(folder: Path) -> Iterator[dict[str, Any]]:
+    path = folder / _LINES
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BrokenPage(f"nothing was landed at {folder}.", remedy=_READ_AGAIN) from None
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            raise BrokenPage(f"{path} is damaged.", remedy=_READ_AGAIN) from None
+
+
+def _verified(folder: Path, line: dict[str, Any]) -> LandedPage:
+    import pyarrow as pa
+
+    path = folder / str(line["file"])
+    try:
+        body: bytes = pa.Codec("zstd").decompress(path.read_bytes(), line["bytes"], asbytes=True)
+    except (OSError, pa.ArrowException):
+        raise BrokenPage(f"the landed page {path} is missing or damaged.", remedy=_READ_AGAIN) from None
+    if hashlib.sha256(body).hexdigest() != line["sha256"]:
+        raise BrokenPage(f"the landed page {path} is not what was landed.", remedy=_READ_AGAIN)
+    return LandedPage(int(line["number"]), str(line["url"]), body, str(line["sha256"]), int(line["rows"]))

@@ -1,0 +1,162 @@
+"""Sends one request once. The only file that knows which HTTP library we use, so that it can be exchanged."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urljoin
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+
+from connector_pipelines.errors import AuthFailed, BrokenPage, ConfigurationError
+from connector_pipelines.external import redact
+from connector_pipelines.external.messages import Request, Response, is_loopback, same_origin
+from connector_pipelines.external.retry import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_BYTES = 256 * 1024 * 1024
+"""No page is larger; a body that goes on beyond this, decompressed, is a mistake or an attack."""
+
+_MOVED = {301, 302, 303, 307, 308}
+_MAX_REDIRECTS = 5
+_BLOCK = 1 << 20
+
+
+class _Readable(Protocol):
+    def read(self, amt: int, *, decode_content: bool) -> bytes: ...
+
+
+class Transport:
+    """Sessions, time-outs, redirects and size limits.
+
+    Args:
+        timeout_seconds: for connecting, and for each wait for bytes.
+        max_bytes: the largest body, decompressed.
+    """
+
+    def __init__(self, *, timeout_seconds: float, max_bytes: int = MAX_BYTES) -> None:
+        self._timeout = timeout_seconds
+        self._max_bytes = max_bytes
+        self._idle: deque[requests.Session] = deque()
+        self._all: list[requests.Session] = []
+
+    def exchange(self, request: Request, *, resign: Callable[[Request], Request] | None = None) -> Response:
+        """Send a request and read the whole answer, following redirects within the same host.
+
+        Args:
+            request: with absolute URL, signed if need be.
+            resign: signs a redirected request anew.
+
+        Raises:
+            Unreachable: no answer, or not all of it.
+            AuthFailed: the server's certificate is not to be trusted.
+            BrokenPage: the body is too large.
+            ConfigurationError: the URL is unusable, or redirects to another host.
+        """
+        session = self._borrow()
+        try:
+            return self._follow(session, request, resign)
+        except requests.exceptions.SSLError as error:
+            raise _distrusted(request, error) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError):
+            raise ConfigurationError(f"{redact.url(request.url)!r} is no usable URL.") from None
+        except requests.exceptions.RequestException as error:
+            raise Unreachable(_described(error)) from None
+        finally:
+            self._idle.append(session)
+
+    def close(self) -> None:
+        """Release every socket."""
+        for session in self._all:
+            session.close()
+
+    def _borrow(self) -> requests.Session:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            session = requests.Session()
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=1))
+            self._all.append(session)
+            return session
+
+    def _follow(
+        self, session: requests.Session, request: Request, resign: Callable[[Request], Request] | None
+    ) -> Response:
+        for _ in range(_MAX_REDIRECTS):
+            response = self._once(session, request)
+            location = response.headers.get("Location")
+            if response.status not in _MOVED or not location:
+                return response
+            target = urljoin(request.full_url, location)
+            if not same_origin(request.url, target):
+                raise ConfigurationError(
+                    f"{redact.url(request.url)} redirects to {redact.url(target)}, where our credentials may not go.",
+                    remedy="If that is the right place, set the base URL to it.",
+                )
+            request = replace(request, url=target, params=())
+            request = resign(request) if resign else request
+        raise ConfigurationError(f"{redact.url(request.url)} redirects without end.", remedy="Check the base URL.")
+
+    def _once(self, session: requests.Session, request: Request) -> Response:
+        started = time.monotonic()
+        prepared = requests.Request(
+            request.method, request.full_url, headers=dict(request.headers), data=request.body
+        ).prepare()  # not the session's own: it would add credentials from .netrc
+        with session.send(
+            prepared,
+            stream=True,
+            timeout=(self._timeout, self._timeout),
+            allow_redirects=False,
+            **_settings(session, prepared),
+        ) as answer:
+            body = self._body(answer.raw, request)
+            headers = CaseInsensitiveDict(answer.headers)
+            return Response(answer.status_code, headers, body, redact.url(request.full_url), time.monotonic() - started)
+
+    def _body(self, raw: _Readable, request: Request) -> bytes:
+        from urllib3.exceptions import HTTPError
+
+        blocks, size = [], 0
+        try:
+            while block := raw.read(_BLOCK, decode_content=True):
+                size += len(block)
+                if size > self._max_bytes:
+                    most = f"{self._max_bytes:,} bytes"
+                    raise BrokenPage(f"{redact.url(request.url)} sends over {most}.", remedy="Ask for less.")
+                blocks.append(block)
+        except (HTTPError, OSError) as error:
+            raise Unreachable(f"broke off in the middle of its answer ({type(error).__name__})") from None
+        return b"".join(blocks)
+
+
+def _settings(session: requests.Session, prepared: requests.PreparedRequest) -> dict[str, Any]:
+    """Proxies and certificate bundle from the environment; nothing between us and this machine."""
+    url = str(prepared.url)
+    found = session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
+    return {"verify": found["verify"], "proxies": {} if is_loopback(url) else found["proxies"]}
+
+
+def _distrusted(request: Request, error: Exception) -> AuthFailed | Unreachable:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error) or "CertificateError" in str(error):
+        remedy = "Have the server's certificate mended, or name its authority in REQUESTS_CA_BUNDLE."
+        return AuthFailed(f"{redact.url(request.url)} shows a certificate that is not to be trusted.", remedy=remedy)
+    return Unreachable("broke off the TLS handshake")
+
+
+def _described(error: requests.exceptions.RequestException) -> str:
+    """What happened, for people; the library's text repeats the URL and with it perhaps secrets."""
+    text = str(error)
+    if isinstance(error, requests.exceptions.Timeout):
+        return "did not answer in time"
+    if "NameResolutionError" in text or "getaddrinfo" in text:
+        return "has a host name that does not resolve"
+    if "refused" in text:
+        return "refused the connection"
+    return f"broke off the connection ({type(error).__name__})"
