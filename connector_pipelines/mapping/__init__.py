@@ -1,0 +1,1 @@
+"""Step 3: whose is it, and what changes? Identities, references, the plan, the guard."""

@@ -1,0 +1,98 @@
+"""Compares staged rows with what was written before, by hash, and sorts out ids that a read holds twice.
+
+Everything here is one set-based statement over the whole read; a row whose hash is known costs a look-up and no more.
+The temporary tables end with the planning transaction:
+
+    diff      every staged row with its hash and its mapping, narrow
+    repeated  of ids that came more than once, what becomes of each row: keep, skip or refuse; of equal rows that
+              contradict another, one is refused and the rest are skipped
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from connector_pipelines.database import dead_letters
+from connector_pipelines.database.connection import Connection, comma, query, scalar
+from connector_pipelines.database.tables import mappings_table, rows_table
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Entity, Read
+
+
+def compare(connection: Connection, entity: Entity, read: Read) -> None:
+    """Fill `diff` and `repeated` for a staged read."""
+    hashed = [c.name for c in entity.columns] + [r.name for r in entity.references]
+    connection.execute(
+        query(
+            """
+            CREATE TEMP TABLE diff ON COMMIT DROP AS
+            SELECT s.external_id, s.page, s.row, s.modified_at, s.deleted, s.row_hash, m.internal_id,
+                coalesce(m.row_hash = s.row_hash AND m.sync_status = 'synced' AND m.absent_since IS NULL, false) AS same
+            FROM (SELECT *, md5(ROW({hashed})::text)::uuid AS row_hash FROM {rows}) s
+            LEFT JOIN {mappings} m ON m.entity_type = {entity} AND m.external_id = s.external_id
+            """,
+            hashed=comma([sql.Identifier(name) for name in hashed]),
+            rows=rows_table(read.id),
+            mappings=mappings_table(read.source),
+            entity=sql.Literal(entity.name),
+        )
+    )
+    connection.execute(
+        """
+        CREATE TEMP TABLE repeated ON COMMIT DROP AS
+        WITH twice AS (
+            SELECT d.*, coalesce(d.modified_at, '-infinity') AS at FROM diff d
+            JOIN (SELECT external_id FROM diff GROUP BY external_id HAVING count(*) > 1) t USING (external_id)
+        ), newest AS (
+            SELECT *, at = max(at) OVER (PARTITION BY external_id) AS is_newest FROM twice
+        ), judged AS (
+            SELECT *, min(row_hash::text) FILTER (WHERE is_newest) OVER w
+                    = max(row_hash::text) FILTER (WHERE is_newest) OVER w AS agree,
+                row_number() OVER (PARTITION BY external_id, is_newest ORDER BY page, row) AS nth,
+                row_number() OVER (PARTITION BY external_id, is_newest, row_hash ORDER BY page, row) AS nth_equal
+            FROM newest WINDOW w AS (PARTITION BY external_id)
+        )
+        SELECT external_id, page, row, CASE
+            WHEN is_newest AND agree AND nth = 1 THEN 'keep'
+            WHEN is_newest AND NOT agree AND nth_equal = 1 THEN 'refuse'
+            ELSE 'skip' END AS verdict
+        FROM judged
+        """
+    )
+
+
+def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
+    """Take rows of repeated ids out of `diff`: equal or older ones are skipped, contradicting ones are refused.
+
+    Two rows with one id contradict each other when both are the newest and differ: nobody can say which is true,
+    so core keeps what it has.
+
+    Returns:
+        how many were skipped and how many refused.
+    """
+    refused = query(
+        """
+        SELECT s.external_id, 'two records with one id',
+            'the read holds this id more than once with different content, and neither is newer',
+            to_jsonb(s) - 'page' - 'row', NULL::jsonb, s.page, s.row
+        FROM {rows} s JOIN repeated r USING (external_id, page, row) WHERE r.verdict = 'refuse'
+        """,
+        rows=rows_table(read.id),
+    )
+    gone = dead_letters.write_staged(connection, read, refused, state="open")
+    skipped = scalar(connection, "SELECT count(*) FROM repeated WHERE verdict = 'skip'")
+    if not gone and not skipped:
+        return 0, 0
+    connection.execute(
+        "DELETE FROM diff d USING repeated r WHERE r.verdict <> 'keep'"
+        " AND (d.external_id, d.page, d.row) = (r.external_id, r.page, r.row)"
+    )
+    return int(str(skipped)), gone
+
+
+def settle_never_seen(connection: Connection) -> int:
+    """Take out of `diff` the rows that the source calls deleted and that never came into core; count them."""
+    return connection.execute("DELETE FROM diff WHERE deleted AND internal_id IS NULL").rowcount

@@ -1,0 +1,253 @@
+"""Makes the plan of a staged read: what would change in core, row by row and field by field. Writes nothing to core.
+
+The order of operations in `make`:
+
+    1. waiting rows whose parents have come are staged again       references.revive
+    2. every row's hash is compared with the one core holds        diff.compare
+    3. ids that came twice, and deleted ones never seen, go        diff.settle_*
+    4. changed rows get an id, their references, a field diff      _write_rows
+    5. rows without a place are refused, rows without parents wait references
+    6. records that a complete full read no longer holds           _add_absent
+    7. everything is counted and hashed, the guard judges          guard.judge
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from connector_pipelines.database import staging
+from connector_pipelines.database.connection import Connection, comma, query, scalar
+from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.mapping import diff, guard, references
+from connector_pipelines.model import Counts, Plan
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Entity, Read
+
+
+def make(
+    connection: Connection,
+    entity: Entity,
+    read: Read,
+    *,
+    chunk_rows: int,
+    limits: guard.Limits,
+    replaces: Plan | None = None,
+) -> Plan:
+    """Plan a staged read, in one transaction.
+
+    An older plan of the same source and entity that was held gives way when this read asked for all that it did.
+
+    Args:
+        connection: in autocommit mode.
+        entity: what the rows are.
+        read: a complete read whose rows are staged.
+        chunk_rows: rows per transaction when the plan is applied.
+        limits: the guard's.
+        replaces: the plan of the same read that is made anew; what it created already does not count as there before,
+            and parents that are only planned do not count as there.
+
+    Returns:
+        the plan, accepted or held.
+    """
+    with connection.transaction():
+        plan_id = cast("int", scalar(connection, _NEW_PLAN, read.id, read.source, entity.name, chunk_rows))
+        table = plan_table(plan_id)
+        references.gather_coming(connection, entity, read.source, planned=replaces is None)
+        counts = Counts(
+            fetched=read.rows,
+            retried=references.revive(connection, entity, read),
+            skipped=read.rows - read.staged - read.rejected,
+            dead_lettered=read.rejected,
+        )
+        connection.execute(query("ANALYZE {rows} (external_id)", rows=rows_table(read.id)))
+        diff.compare(connection, entity, read)
+        repeated, contradicting = diff.settle_repeated(connection, read)
+        never_seen = diff.settle_never_seen(connection)
+        _write_rows(connection, entity, read, table)
+        refused = contradicting + references.refuse_unplaced(connection, entity, read, table)
+        references.order_by_depth(connection, entity, table)
+        waiting = references.let_wait(connection, entity, read, table)
+        if read.snapshot:
+            _add_absent(connection, entity, read, table)
+        connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
+        counts = replace(
+            _counted(connection, table, counts),
+            skipped=counts.skipped + repeated + never_seen,
+            dead_lettered=counts.dead_lettered + refused + waiting,
+            waiting=waiting,
+        )
+        verdict = _judged(connection, read, counts, replaces, limits)
+        skipped = {"repeated": repeated, "deleted at the source before they came to core": never_seen}
+        reasons = [*verdict.reasons, *(f"skipped: {count:,} {why}" for why, count in skipped.items() if count)]
+        plan = Plan(plan_id, read.source, read.entity, read.id, verdict.state, "", counts, 0, reasons=tuple(reasons))
+        return _finish(connection, read, plan, chunk_rows=chunk_rows)
+
+
+_NEW_PLAN = (
+    "INSERT INTO connector.sync_plans (run_id, source, entity, state, hash, counts, chunk_rows, chunks)"
+    " VALUES (%s, %s, %s, 'planned', '', '{}', %s, 0) RETURNING id"
+)
+
+
+def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.Identifier) -> None:
+    """The changed rows, wide: all values, resolved references, and what differs from core field by field.
+
+    A row that is new gets its id here, so that rows of the same plan can point to it.
+    """
+    fed = [c.name for c in entity.columns]
+    pointers = [(r.column, references.found(r)) for r in entity.references]
+    before_after = [query("({k}, to_jsonb(c.{n}), to_jsonb(s.{n}))", k=sql.Literal(n), n=n) for n in fed]
+    before_after += [
+        query("({k}, to_jsonb(c.{n}), to_jsonb({new}))", k=sql.Literal(n), n=n, new=new) for n, new in pointers
+    ]
+    connection.execute(
+        query(
+            """
+            CREATE UNLOGGED TABLE {table} AS
+            SELECT row_number() OVER (ORDER BY q.external_id COLLATE "C") AS seq,
+                coalesce(known_id, nextval({sequence})) AS internal_id,
+                CASE WHEN known_id IS NULL THEN 'create' WHEN changes IS NULL AND core_version IS NOT NULL
+                    THEN 'touch' ELSE 'update' END AS action,
+                q.*
+            FROM (
+                SELECT d.external_id, d.page, d.row, d.row_hash, d.internal_id AS known_id,
+                    c.xmin::text::bigint AS core_version, {values}, f.changes
+                FROM diff d
+                JOIN {rows} s ON s.external_id = d.external_id AND s.page = d.page AND s.row = d.row
+                {joins}
+                LEFT JOIN core.{core} c ON c.id = d.internal_id
+                LEFT JOIN LATERAL (
+                    SELECT jsonb_object_agg(v.name, jsonb_build_array(v.before, v.after)) AS changes
+                    FROM (VALUES {before_after}) v (name, before, after)
+                    WHERE c.id IS NOT NULL AND v.before IS DISTINCT FROM v.after
+                ) f ON c.id IS NOT NULL
+                WHERE NOT d.same
+            ) q
+            """,
+            table=table,
+            sequence=sql.Literal(f"core.{entity.table}_id_seq"),
+            values=comma(
+                [query("s.{n}", n=n) for n in fed]
+                + [query("s.{n}", n=r.name) for r in entity.references]
+                + [query("{new} AS {n}", new=new, n=n) for n, new in pointers]
+            ),
+            rows=rows_table(read.id),
+            joins=references.joins(entity, read.source),
+            core=entity.table,
+            before_after=comma(before_after),
+        )
+    )
+
+
+def _add_absent(connection: Connection, entity: Entity, read: Read, table: sql.Identifier) -> None:
+    """Records that stood at the source before and that this complete full read does not hold, in any form.
+
+    A row that was refused or waits was still sent: it is not absent.
+    """
+    connection.execute(
+        "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT DISTINCT external_id FROM connector.dead_letters"
+        " WHERE source = %s AND entity = %s AND last_run_id = %s AND external_id IS NOT NULL",
+        [read.source, read.entity, read.id],
+    )
+    connection.execute("ANALYZE refused")
+    connection.execute(
+        query(
+            """
+            INSERT INTO {table} (seq, internal_id, action, external_id)
+            SELECT (SELECT coalesce(max(seq), 0) FROM {table}) + row_number() OVER (ORDER BY m.external_id COLLATE "C"),
+                m.internal_id, 'absent', m.external_id
+            FROM {mappings} m
+            WHERE m.entity_type = {entity} AND m.internal_id IS NOT NULL AND m.absent_since IS NULL
+                AND NOT EXISTS (SELECT FROM {rows} s WHERE s.external_id = m.external_id)
+                AND NOT EXISTS (SELECT FROM refused r WHERE r.external_id = m.external_id)
+            """,
+            table=table,
+            mappings=mappings_table(read.source),
+            rows=rows_table(read.id),
+            entity=sql.Literal(entity.name),
+        )
+    )
+
+
+def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> Counts:
+    by_action = dict(
+        cast(
+            "list[tuple[str, int]]",
+            connection.execute(query("SELECT action, count(*) FROM {table} GROUP BY action", table=table)).fetchall(),
+        )
+    )
+    same = cast("int", scalar(connection, "SELECT count(*) FROM diff WHERE same"))
+    return replace(
+        counts,
+        created=by_action.get("create", 0),
+        updated=by_action.get("update", 0),
+        unchanged=same + by_action.get("touch", 0),
+        absent=by_action.get("absent", 0),
+    )
+
+
+def _judged(
+    connection: Connection, read: Read, counts: Counts, replaces: Plan | None, limits: guard.Limits
+) -> guard.Verdict:
+    """The guard's verdict. What an outdated plan of this very read created already was not there before."""
+    before = cast("int", scalar(connection, query(_BEFORE, mappings=mappings_table(read.source)), read.entity))
+    if replaces:
+        before -= max(0, replaces.counts.created - counts.created)
+    return guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
+
+
+def _finish(connection: Connection, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:
+    """Hash the plan, write it down, and let older held plans give way."""
+    statement = query(_HASH, table=plan_table(plan.id))
+    digest, last = connection.execute(statement, [f"{plan.source}/{plan.entity}"]).fetchone() or ("", 0)
+    plan = replace(plan, hash=str(digest), chunks=-(-cast("int", last) // chunk_rows))
+    connection.execute(
+        "UPDATE connector.sync_plans SET state = %s, hash = %s, counts = %s, reasons = %s, chunks = %s WHERE id = %s",
+        [plan.state, plan.hash, json.dumps(asdict(plan.counts)), json.dumps(plan.reasons), plan.chunks, plan.id],
+    )
+    replaced = connection.execute(
+        _GIVE_WAY,
+        {
+            "source": read.source,
+            "entity": read.entity,
+            "run": read.id,
+            "since": read.window.since,
+            "until": read.window.until,
+            "snapshot": read.snapshot,
+        },
+    ).fetchall()
+    for plan_id, run_id in cast("list[tuple[int, int]]", replaced):
+        staging.drop(connection, plan_table(plan_id), rows_table(run_id))
+    return plan
+
+
+# A newer read of at least the same span holds all that an older one did, as it is now; only a snapshot knows absence.
+_GIVE_WAY = """
+    UPDATE connector.sync_plans p
+    SET state = 'superseded', decided_at = now(), decided_by = 'a newer read of the same span'
+    FROM connector.sync_runs r
+    WHERE r.id = p.run_id AND p.source = %(source)s AND p.entity = %(entity)s AND p.state = 'held'
+        AND p.run_id < %(run)s AND (%(snapshot)s OR NOT r.snapshot)
+        AND coalesce(%(since)s::timestamptz, '-infinity') <= coalesce(r.since, '-infinity')
+        AND coalesce(%(until)s::timestamptz, 'infinity') >= coalesce(r.until, 'infinity')
+    RETURNING p.id, p.run_id
+"""
+
+_BEFORE = "SELECT count(*) FROM {mappings} WHERE entity_type = %s AND internal_id IS NOT NULL AND absent_since IS NULL"
+
+# Ids of core and times are left out, so that a replay of the same pages over the same core gives the same hash: the row
+# hash says what will be written, and of a change only the values before are new to it.
+_HASH = """
+    SELECT encode(sha256(convert_to(%s || coalesce(string_agg(
+            md5(concat_ws('|', external_id, action, row_hash, before)), '' ORDER BY external_id COLLATE "C", action
+        ), ''), 'UTF8')), 'hex'),
+        coalesce(max(seq), 0)
+    FROM {table} LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(key, value -> 0) AS before FROM jsonb_each(changes) WHERE changes IS NOT NULL
+    ) b ON changes IS NOT NULL
+"""

@@ -1,0 +1,127 @@
+"""Step 4: apply accepted plans to a core table, prove it with a receipt, move the cursor."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from connector_pipelines.core.apply import apply_chunk
+from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.core.read_back import read_back
+from connector_pipelines.database import dead_letters, staging
+from connector_pipelines.database.connection import query
+from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.errors import PlanOutdated, at
+from connector_pipelines.model import PlanState, Progress, Receipt
+from connector_pipelines.sync import cursors, records
+from connector_pipelines.sync.locks import hold
+from connector_pipelines.sync.planning import replan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connector_pipelines.model import Plan, Read, Source
+    from connector_pipelines.sync.context import Context
+
+_REPLANS = 3  # core that moves under three plans in a row is being written by somebody else all the time
+
+
+def apply(context: Context, entity: str, sources: Mapping[str, Source], *, only: str | None = None) -> list[Receipt]:
+    """Apply every accepted plan for a core table, oldest first; one that was begun goes on at its next chunk.
+
+    Args:
+        context: the run's surroundings.
+        entity: the core table.
+        sources: the declared sources by name, to make outdated plans anew. A plan of a source that is not declared
+            any more stays as it is.
+        only: apply only this source's plans.
+
+    Returns:
+        a receipt per applied plan, in order.
+
+    Raises:
+        SyncError: what stopped the run, with its place; every chunk before is durable.
+    """
+    receipts = []
+    with hold(context.connection, f"core/{entity}"):
+        for plan in records.accepted_plans(context.connection, entity, only):
+            if plan.source in sources:
+                with at(plan.source, entity):
+                    receipt = _apply_or_replan(context, plan, sources[plan.source])
+                    receipts += [receipt] if receipt else []
+    return receipts
+
+
+def _apply_or_replan(context: Context, plan: Plan, source: Source) -> Receipt | None:
+    """A receipt, or None when the guard holds what the plan became."""
+    for replanned in range(_REPLANS):
+        if plan.state is not PlanState.ACCEPTED:
+            return None
+        try:
+            return _apply_whole(context, plan, parents_settled=replanned > 0)
+        except PlanOutdated:
+            plan = replan(context, source, records.load_plan(context.connection, plan.id))
+    raise PlanOutdated(
+        f"core moved under the plan {_REPLANS} times in a row.", remedy="See who else writes this table meanwhile."
+    )
+
+
+def _apply_whole(context: Context, plan: Plan, *, parents_settled: bool) -> Receipt:
+    started = time.monotonic()
+    connection, entity = context.connection, core_entity(plan.entity)
+    read = records.load_read(connection, plan.read_id)
+    if records.overtaken(connection, plan):
+        raise PlanOutdated("another plan of this source was applied since it was made.")
+    staged = staging.holds_rows(connection, plan_table(plan.id)) and staging.exists(connection, rows_table(read.id))
+    if plan.chunks and not staged:
+        raise PlanOutdated("the plan's rows were lost with the database server's memory.")
+    chunk_rows = records.chunk_rows_of(connection, plan)
+    while plan.applied_chunks < plan.chunks:
+        plan = apply_chunk(connection, entity, read, plan, chunk_rows=chunk_rows, parents_settled=parents_settled)
+        context.report(Progress(plan.source, plan.entity, "apply", plan.applied_chunks, plan.chunks, "chunks"))
+    return _finish(context, plan, read, started)
+
+
+def _finish(context: Context, plan: Plan, read: Read, started: float) -> Receipt:
+    """Read back, and in one transaction: the receipt, the plan's last state, marks, letters and the cursor."""
+    connection, entity = context.connection, core_entity(plan.entity)
+    planned, core, differences = read_back(connection, entity, plan) if plan.chunks else (0, 0, ())
+    receipt = Receipt(
+        plan_id=plan.id,
+        source=plan.source,
+        entity=plan.entity,
+        counts=plan.counts,
+        planned_checksum=planned,
+        core_checksum=core,
+        differences=differences,
+        seconds=time.monotonic() - started,
+    )
+    with connection.transaction():
+        records.write_receipt(connection, receipt)
+        records.move_plan(connection, plan, PlanState.APPLIED, by=context.launched_by)
+        dead_letters.settle(connection, read)
+        _mark_refused(context, read)
+        cursors.advance(connection, read, plan)
+        staging.drop(connection, plan_table(plan.id), rows_table(plan.read_id))
+    return receipt
+
+
+def _mark_refused(context: Context, read: Read) -> None:
+    """Records that were refused or wait get a mapping that says so; what core holds of them stays (G39)."""
+    context.connection.execute(
+        query(
+            """
+            INSERT INTO {mappings} AS m (connector_id, entity_type, external_id, sync_status, error_message)
+            SELECT DISTINCT ON (external_id) source, entity, external_id,
+                CASE state WHEN 'waiting' THEN 'pending' ELSE 'error' END, reason
+            FROM connector.dead_letters
+            WHERE source = %s AND entity = %s AND last_run_id = %s AND state <> 'resolved' AND external_id <> ''
+            ORDER BY external_id, id DESC
+            ON CONFLICT (external_id, entity_type)
+            DO UPDATE SET sync_status = excluded.sync_status, error_message = excluded.error_message
+            WHERE (m.sync_status, m.error_message) IS DISTINCT FROM (excluded.sync_status, excluded.error_message)
+            """,
+            mappings=mappings_table(read.source),
+        ),
+        [read.source, read.entity, read.id],
+    )

@@ -1,0 +1,64 @@
+"""What every step needs: a connection, the landed pages, and somebody to tell about progress."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connector_pipelines.database.connection import Connection, connect, database_url
+from connector_pipelines.database.migrate import migrate
+from connector_pipelines.external.landing import Landing
+from connector_pipelines.mapping.guard import Limits
+from connector_pipelines.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connector_pipelines.model import Progress, Report
+
+
+def silent(_: Progress) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One run's surroundings.
+
+    Attributes:
+        connection: in autocommit mode; the run's locks live and die with it.
+        landing: where raw pages go.
+        report: told after each page batch and each chunk.
+        launched_by: who or what started the run, for the record.
+        chunk_rows: rows per applied transaction, and per validated batch.
+        limits: the mass-change guard's.
+    """
+
+    connection: Connection
+    landing: Landing
+    report: Report = silent
+    launched_by: str = "command line"
+    chunk_rows: int = 20_000
+    limits: Limits = field(default_factory=Limits)
+
+
+@contextmanager
+def open_context(
+    url: str | None = None, *, report: Report = silent, launched_by: str = "command line"
+) -> Iterator[Context]:
+    """A context from the process's settings, on a database that is brought to the newest schema first.
+
+    Raises:
+        ConfigurationError: the database cannot be reached.
+    """
+    address = url or database_url()
+    migrate(address)
+    with connect(address) as connection:
+        yield Context(
+            connection,
+            Landing(settings().landing),
+            report=report,
+            launched_by=launched_by,
+            chunk_rows=settings().chunk_rows,
+        )

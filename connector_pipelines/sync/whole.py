@@ -1,0 +1,64 @@
+"""All entities of a source, in the order of their dependencies: what the command line, the demo and tests run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connector_pipelines.core.entities import ENTITIES
+from connector_pipelines.model import Mode
+from connector_pipelines.sync import records
+from connector_pipelines.sync.applying import apply
+from connector_pipelines.sync.planning import plan
+from connector_pipelines.sync.pull import pull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from connector_pipelines.model import Plan, Receipt, Source, Window
+    from connector_pipelines.sync.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one entity: the newest plan of the read as it stands now, and the receipt unless it is held."""
+
+    entity: str
+    plan: Plan
+    receipt: Receipt | None
+    seconds: float
+
+    @property
+    def verified(self) -> bool:
+        """The plan was applied and proven."""
+        return self.receipt is not None and self.receipt.verified
+
+
+def in_order(source: Source, entities: Sequence[str] | None = None) -> list[str]:
+    """The source's entities, parents before children."""
+    wanted = [entity for entity in ENTITIES if source.provides(entity)]
+    return [entity for entity in wanted if entities is None or entity in entities]
+
+
+def sync(
+    context: Context,
+    source: Source,
+    *,
+    mode: Mode = Mode.FULL,
+    span: Window | None = None,
+    entities: Sequence[str] | None = None,
+) -> Iterator[Outcome]:
+    """Read, plan and apply entity after entity; each outcome as soon as it is there.
+
+    Raises:
+        SyncError: what stopped an entity, with its place. Entities before it are done, later ones were not begun.
+    """
+    for entity in in_order(source, entities):
+        started = time.monotonic()
+        read = pull(context, source, entity, mode=mode, span=span)
+        plan(context, source, entity)
+        receipts = apply(context, entity, {source.name: source}, only=source.name)
+        newest = records.plan_of(context.connection, read.id)
+        receipt = next((r for r in receipts if r.plan_id == newest.id), None)
+        yield Outcome(entity, newest, receipt, time.monotonic() - started)
