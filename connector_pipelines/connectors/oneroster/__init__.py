@@ -1,0 +1,56 @@
+"""OneRoster: rosters from student information systems, by REST (1.2, 1.1, TimeBack) or as a zip of CSV files.
+
+config.py      what a source must say
+client.py      one function per endpoint          https://www.imsglobal.org/spec/oneroster/v1p2
+paging.py      where the next page is, and when there is none
+wire.py        records as they travel, pages to records
+schemas.py     what we accept
+transform.py   accepted records to core columns
+archive.py     zips of CSV files                  https://www.imsglobal.org/spec/oneroster/v1p2/bind/csv
+simulator/     a server that behaves, and misbehaves on request
+README.md      scopes, limits, quirks, what was checked
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.connectors.oneroster.config import OneRosterConfig
+from connector_pipelines.model import Connector, Health, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+
+def _open(config: OneRosterConfig) -> AbstractContextManager[Any]:
+    if config.version == "csv":
+        from connector_pipelines.connectors.oneroster import archive
+
+        return archive.connect(config)
+    from connector_pipelines.connectors.oneroster import client
+
+    return client.connect(config)
+
+
+def _streams(config: OneRosterConfig) -> Sequence[Stream]:
+    from connector_pipelines.connectors.oneroster.streams import streams
+
+    return streams(config)
+
+
+def _check(client: Any) -> Health:
+    from connector_pipelines.connectors.oneroster import archive
+    from connector_pipelines.connectors.oneroster import client as rest
+
+    return archive.check(client) if isinstance(client, archive.Archive) else rest.check(client)
+
+
+CONNECTOR = Connector(
+    name="oneroster",
+    title="OneRoster",
+    config=OneRosterConfig,
+    open=_open,
+    streams=_streams,
+    check=_check,
+)

@@ -1,0 +1,235 @@
+"""One function per endpoint of the REST service. Each returns the raw pages of a window."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from connector_pipelines.connectors.oneroster import columns
+from connector_pipelines.connectors.oneroster.config import ROSTER_SCOPE_1P1, ROSTER_SCOPE_1P2
+from connector_pipelines.connectors.oneroster.paging import OffsetPaging
+from connector_pipelines.connectors.oneroster.wire import explained
+from connector_pipelines.errors import NetworkError, RefusedBySource
+from connector_pipelines.external import auth
+from connector_pipelines.external.http import Client, Request, Response
+from connector_pipelines.external.paginate import paginate
+from connector_pipelines.external.retry import Policy
+from connector_pipelines.model import Health, Mode, Reading, Window
+from connector_pipelines.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from threading import Event
+
+    from connector_pipelines.connectors.oneroster import config as configs
+    from connector_pipelines.connectors.oneroster.config import OneRosterConfig
+    from connector_pipelines.connectors.oneroster.wire import Decode
+    from connector_pipelines.model import Page
+
+MAX_PASSES = 3
+"""How often a collection that shrinks while it is read is begun anew."""
+
+MAX_CLAUSES = 2
+"""A filter joins at most two clauses (contract 1.1, "Filter grammar")."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneRoster:
+    """An open REST source."""
+
+    config: OneRosterConfig
+    http: Client
+
+
+@contextmanager
+def connect(config: OneRosterConfig) -> Iterator[OneRoster]:
+    """A client for a REST source; nothing is asked before the first read.
+
+    Raises:
+        ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
+    """
+    defaults = settings()
+    retries = defaults.max_retries if config.max_retries is None else config.max_retries
+    with Client(
+        config.root,
+        _auth(config),
+        timeout_seconds=config.timeout_seconds or defaults.timeout_seconds,
+        policy=Policy(max_retries=retries),
+        headers=config.headers,
+        explain=lambda response: explained(response.body),
+    ) as http:
+        yield OneRoster(config, http)
+
+
+def orgs(client: OneRoster, window: Window) -> Reading:
+    """GET /orgs: districts, schools, departments."""
+    return _collection(client, "orgs", window, columns.decode_orgs)
+
+
+def academic_sessions(client: OneRoster, window: Window) -> Reading:
+    """GET /academicSessions: school years, semesters, terms, grading periods."""
+    return _collection(client, "academicSessions", window, columns.decode_academic_sessions)
+
+
+def courses(client: OneRoster, window: Window) -> Reading:
+    """GET /courses."""
+    return _collection(client, "courses", window, columns.decode_courses)
+
+
+def classes(client: OneRoster, window: Window) -> Reading:
+    """GET /classes."""
+    return _collection(client, "classes", window, columns.decode_classes)
+
+
+def students(client: OneRoster, window: Window) -> Reading:
+    """GET /students: users with the role student."""
+    return _collection(client, "students", window, columns.decode_students)
+
+
+def teachers(client: OneRoster, window: Window) -> Reading:
+    """GET /teachers: users with the role teacher."""
+    return _collection(client, "teachers", window, columns.decode_teachers)
+
+
+def student_enrollments(client: OneRoster, window: Window) -> Reading:
+    """GET /enrollments of students."""
+    return _collection(client, "enrollments", window, columns.decode_enrollments, role="student")
+
+
+def teacher_enrollments(client: OneRoster, window: Window) -> Reading:
+    """GET /enrollments of teachers."""
+    return _collection(client, "enrollments", window, columns.decode_enrollments, role="teacher")
+
+
+def check(client: OneRoster) -> Health:
+    """Read one organization: proves URL, credentials and that pages are what they should be."""
+    started = time.monotonic()
+    response = client.http.send(_request(client.config, "orgs", (), limit=1))
+    rows = columns.decode_orgs(response.body).rows
+    seconds = time.monotonic() - started
+    found = "answers" if rows else "answers, but shows no organization"
+    return Health(ok=True, detail=f"OneRoster {client.config.version} {found}.", latency_seconds=seconds)
+
+
+def clauses(window: Window, role: str | None = None) -> tuple[str, ...]:
+    """The filter's clauses: the window's ends, and the role if there is room for it."""
+    wanted = [
+        f"dateLastModified>='{_utc(window.since)}'" if window.since else "",
+        f"dateLastModified<'{_utc(window.until)}'" if window.until else "",
+        f"role='{role}'" if role else "",
+    ]
+    return tuple(clause for clause in wanted if clause)[:MAX_CLAUSES]
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _collection(client: OneRoster, name: str, window: Window, decode: Decode, *, role: str | None = None) -> Reading:
+    """All pages of a collection in a window.
+
+    A role in the filter only saves pages; rows are told apart by their own role anyway. So where a server does not
+    take it, the collection is read without.
+    """
+    with_role, without = clauses(window, role), clauses(window)
+    pages = _pages(client, name, with_role, decode)
+    if with_role != without:
+        pages = _unless_refused(pages, lambda: _pages(client, name, without, decode))
+    return Reading(pages, snapshot=window.mode is Mode.FULL)
+
+
+def _pages(client: OneRoster, name: str, filtered: Sequence[str], decode: Decode) -> Generator[Page]:
+    """The pages of a collection that held still, or as many passes over it as it takes.
+
+    A row that is removed while we read pulls all later rows one place forward, and one of them over the edge between
+    two pages, unread. A total that shrinks shows that; then the collection is read again, and rows that come twice are
+    known as such further on. Without totals it cannot be seen (README, "Limits").
+
+    Raises:
+        NetworkError: it never held still.
+    """
+    config = client.config
+    paging = OffsetPaging(total_in_body=config.flavour == "timeback")
+    first = _request(config, name, filtered, limit=config.rows_per_page)
+    number = 0
+    for _ in range(MAX_PASSES):
+        watch = _Watch(client.http, paging)
+        for page in paginate(watch.fetch, decode, first, paging, in_flight=config.in_flight):
+            number += 1
+            yield replace(page, number=number)
+        if not watch.shrank:
+            return
+    raise NetworkError(
+        f"GET /{name} lost rows while it was read, {MAX_PASSES} times.", remedy="Read at a quieter time."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Fetches pages and notes the totals they state, in the order they come."""
+
+    http: Client
+    paging: OffsetPaging
+    totals: list[int] = field(default_factory=list)
+
+    def fetch(self, request: Request, stop: Event) -> Response:
+        response = self.http.send(request, stop)
+        total = self.paging.total(response)
+        if total is not None:
+            self.totals.append(total)
+        return response
+
+    @property
+    def shrank(self) -> bool:
+        return any(earlier > later for earlier, later in pairwise(self.totals))
+
+
+def _request(config: OneRosterConfig, name: str, filtered: Sequence[str], *, limit: int) -> Request:
+    """The first page.
+
+    Sorted by id also within a window: an id never changes, so a record that is modified while we read keeps its
+    place. Sorted by dateLastModified it would move to the end and pull the rows behind it over the page's edge, unread.
+    """
+    params = {"limit": str(limit), "offset": "0", "sort": "sourcedId", "orderBy": "asc"}
+    if filtered:
+        params["filter"] = " AND ".join(filtered)
+    slash = "/" if config.flavour == "timeback" else ""
+    return Request(f"{name}{slash}", tuple(params.items()))
+
+
+def _unless_refused(pages: Generator[Page], otherwise: Callable[[], Iterator[Page]]) -> Generator[Page]:
+    with closing(pages):
+        try:
+            first = next(pages)
+        except RefusedBySource:
+            yield from otherwise()
+            return
+        yield first
+        yield from pages
+
+
+def _auth(config: OneRosterConfig) -> auth.Auth | None:
+    match config.auth:
+        case None:
+            return None
+        case declared if declared.type == "oauth2":
+            return _client_credentials(config, declared)
+        case declared if declared.type == "oauth1":
+            return auth.OAuth1(declared.key, declared.secret, declared.signature_method)
+        case declared:
+            return auth.Bearer(declared.token)
+
+
+def _client_credentials(config: OneRosterConfig, declared: configs.OAuth2) -> auth.ClientCredentials:
+    usual = ROSTER_SCOPE_1P1 if config.version == "1.1" else ROSTER_SCOPE_1P2
+    return auth.ClientCredentials(
+        declared.token_url,
+        declared.client_id,
+        declared.client_secret,
+        scopes=(usual,) if declared.scopes is None else declared.scopes,
+        send_as=declared.send_as,
+    )

@@ -1,0 +1,42 @@
+"""How each connector's simulator is run and configured. A connector without an entry fails the suite."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import stamina
+
+from connector_pipelines.connectors import connectors
+from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
+from connector_pipelines.model import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def _oneroster(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with OneRosterSimulator(scenario="small", seed=7) as simulator:
+        monkeypatch.setenv("CONTRACT_ID", simulator.client_id)
+        monkeypatch.setenv("CONTRACT_SECRET", simulator.client_secret)
+        auth = {
+            "token_url": simulator.token_url,
+            "client_id": "env:CONTRACT_ID",
+            "client_secret": "env:CONTRACT_SECRET",
+        }
+        yield {"base_url": simulator.url, "auth": {"type": "oauth2"} | auth}
+
+
+SIMULATED = {"oneroster": _oneroster}
+
+
+@pytest.fixture(params=sorted(connectors()))
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    """A source of each connector, on its simulator."""
+    stamina.set_testing(True)
+    connector = connectors()[request.param]
+    with SIMULATED[connector.name](monkeypatch) as attributes:
+        yield Source("contract", connector, connector.config.model_validate(attributes))
+    stamina.set_testing(False)

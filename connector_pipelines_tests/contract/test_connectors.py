@@ -1,0 +1,159 @@
+"""What every connector owes the engine: found by the registry, so that a new one is tested without a line here."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from connector_pipelines.core.entities import ENTITIES
+from connector_pipelines.errors import BrokenPage
+from connector_pipelines.model import Window
+from connector_pipelines.validation.accept import accept
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Source, Stream
+
+ALWAYS = {"external_id", "modified_at", "deleted", "skip"}
+
+
+def promised(stream: Stream) -> set[str]:
+    """The columns a transform must return."""
+    entity = ENTITIES[stream.entity]
+    return ALWAYS | {column.name for column in entity.columns} | {reference.name for reference in entity.references}
+
+
+def empty(stream: Stream) -> pd.DataFrame:
+    """A frame of the schema's columns without rows."""
+    columns = stream.schema.to_schema().columns
+    return pd.DataFrame({n: pd.Series([], dtype=c.dtype.type if c.dtype else None) for n, c in columns.items()})
+
+
+def models(config: type[BaseModel]) -> set[type[BaseModel]]:
+    """A configuration model and those nested in it."""
+    module = import_module(config.__module__)
+    return {
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, BaseModel) and member.__module__ == config.__module__
+    } | {config}
+
+
+def test_streams_feed_core_entities(source: Source) -> None:
+    """Streams are of entities that core has, each once, parents before children."""
+    entities = [stream.entity for stream in source.streams]
+    assert entities
+    assert len(set(entities)) == len(entities)
+    assert set(entities) <= set(ENTITIES)
+    late = [(e, p) for n, e in enumerate(entities) for p in ENTITIES[e].parents if p in entities[n:]]
+    assert late == []
+
+
+def test_columns_are_those_of_the_schema(source: Source) -> None:
+    """For every column of its schema a stream says where it comes from, the id first."""
+    for stream in source.streams:
+        assert set(stream.columns) == set(stream.schema.to_schema().columns)
+
+
+def test_transform_returns_what_it_promises(source: Source) -> None:
+    """Every transform returns exactly the columns of its entity, without rows as with one."""
+    with source.connector.open(source.config) as client:
+        for stream in source.streams:
+            page = next(iter(stream.read(client, Window()).pages))
+            columns = stream.schema.to_schema().columns
+            one = pd.DataFrame(
+                {
+                    n: pd.Series([stream.columns[n](page.decoded.records[0])], dtype=c.dtype.type if c.dtype else None)
+                    for n, c in columns.items()
+                }
+            )
+            for frame in (empty(stream), one):
+                result = stream.transform(frame.copy())
+                assert set(result.columns) == promised(stream)
+                assert len(result) == len(frame)
+                assert str(result["modified_at"].dtype).endswith(", UTC]")
+                assert result["deleted"].dtype == bool
+
+
+def test_full_read_yields_rows_and_a_snapshot(source: Source) -> None:
+    """Reading everything from the simulator gives numbered pages, rows that are all accounted for, and a snapshot."""
+    with source.connector.open(source.config) as client:
+        for stream in source.streams:
+            reading = stream.read(client, Window())
+            pages = list(reading.pages)
+            accepted = accept(stream, pages)
+            rows = sum(page.decoded.rows for page in pages)
+            assert reading.snapshot
+            assert [page.number for page in pages] == list(range(1, len(pages) + 1))
+            assert 0 < len(accepted.frame) <= rows
+            assert rows == len(accepted.frame) + len(accepted.rejections) + sum(accepted.skipped.values())
+            assert accepted.frame["external_id"].notna().all()
+
+
+def test_landed_page_decodes_the_same(source: Source) -> None:
+    """Decoding the raw body again gives the same records, so that a replay needs no HTTP."""
+    with source.connector.open(source.config) as client:
+        for stream in source.streams:
+            page = next(iter(stream.read(client, Window()).pages))
+            assert list(stream.decode(page.body).records) == list(page.decoded.records)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html></html>", b"null", b"[", b"\xff\xfe"])
+def test_what_is_no_page_is_refused(source: Source, body: bytes) -> None:
+    """No stream takes garbage for an empty page."""
+    for stream in source.streams:
+        with pytest.raises(BrokenPage):
+            stream.decode(body)
+
+
+def test_connection_test(source: Source) -> None:
+    """The connection test succeeds on the simulator and measures its latency."""
+    with source.connector.open(source.config) as client:
+        health = source.connector.check(client)
+    assert health.ok
+    assert health.detail
+    assert health.latency_seconds >= 0
+
+
+def test_configuration_is_documented(source: Source) -> None:
+    """Every field of the configuration has a description; unknown fields are refused."""
+    config = source.connector.config
+    silent = [f"{m.__name__}.{name}" for m in models(config) for name, f in m.model_fields.items() if not f.description]
+    assert silent == []
+    with pytest.raises(ValidationError, match="misspelled"):
+        config.model_validate(source.config.model_dump() | {"misspelled": 1})
+
+
+def test_configuration_keeps_secrets_out(source: Source) -> None:
+    """The dumped configuration holds references, and loads to the same configuration again."""
+    dumped = source.config.model_dump_json()
+    assert "env:CONTRACT_" in dumped
+    assert source.connector.config.model_validate_json(dumped) == source.config
+
+
+def test_nothing_is_asked_before_the_first_read(source: Source) -> None:
+    """Opening and closing a client, and asking for a reading without taking a page, sends nothing."""
+    gone = source.config.model_dump() | _elsewhere(source.config)
+    config = source.connector.config.model_validate(gone)
+    with source.connector.open(config) as client:
+        for stream in source.streams:
+            stream.read(client, Window())
+
+
+def _elsewhere(config: BaseModel) -> dict[str, Any]:
+    """Every base URL replaced by one where nobody answers."""
+    return {name: "http://127.0.0.1:9" for name in type(config).model_fields if name == "base_url"}
+
+
+def test_folder_tells_its_story(source: Source) -> None:
+    """The connector has a README with its scopes, limits and what was checked, and its folder's name."""
+    module = import_module(f"connector_pipelines.connectors.{source.connector.name}")
+    readme = (Path(str(module.__file__)).parent / "README.md").read_text(encoding="utf-8")
+    assert source.connector.title in readme
+    for heading in ("Scopes", "Limits", "Quirks", "What was checked"):
+        assert f"## {heading}" in readme
