@@ -1,0 +1,1 @@
+"""Shows the four steps in Dagster: components, assets, checks, jobs, schedules. Nothing else imports dagster."""

@@ -1,0 +1,173 @@
+"""What an asset check says, from the records. Pure: a record in, a verdict out; the thresholds stand here.
+
+on external   schema         rows that break a rule of the source's schema: any warns, 5 % is an error
+              completeness   the source was read to its end
+on mapping    mass_change    the guard held the plan; blocking, so core of this run stays as it was
+              accounted_for  every fetched row is in exactly one outcome
+              dead_letters   rows that will not come to core: any warns, 5 % is an error
+on core       receipts       what was applied adds up and was read back as planned
+              orphans        rows that wait for their parents longer than a day
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
+
+from connector_pipelines.model import PlanState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dagster import AssetKey
+
+    from connector_pipelines.model import Plan, Read, Receipt
+    from connector_pipelines.orchestration.look import Waiting
+
+TOLERATED = 0.05
+"""The share of refused rows from which a check is an error instead of a warning."""
+
+PATIENCE = timedelta(days=1)
+"""How long a row may wait for its parents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found: whether all is well, how bad it is otherwise, a sentence, and numbers."""
+
+    name: str
+    passed: bool
+    sentence: str
+    error: bool = True
+    numbers: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    def result(self, asset: AssetKey) -> AssetCheckResult:
+        """The verdict in Dagster's words."""
+        severity = AssetCheckSeverity.ERROR if self.error else AssetCheckSeverity.WARN
+        return AssetCheckResult(
+            asset_key=asset,
+            check_name=self.name,
+            passed=self.passed,
+            severity=severity,
+            description=self.sentence,
+            metadata=dict(self.numbers),
+        )
+
+
+def schema(read: Read) -> Verdict:
+    """Whether the source sends what its schema promises."""
+    share = _share(read.rejected, read.rows)
+    return Verdict(
+        "schema",
+        passed=not read.rejected,
+        sentence=f"{read.rejected:,} of {read.rows:,} rows break a rule"
+        if read.rejected
+        else "every row keeps the rules",
+        error=share >= TOLERATED,
+        numbers={"rejected": read.rejected, "rows": read.rows, "rejected share": share},
+    )
+
+
+def completeness(read: Read) -> Verdict:
+    """Whether the source was read to its end, and whether absence means something."""
+    proof = "absence is proven" if read.snapshot else "absence is not looked at"
+    return Verdict(
+        "completeness",
+        passed=read.complete,
+        sentence=f"read to its end; {proof}" if read.complete else "the read ended before the source said so",
+        numbers={"pages": read.pages, "rows": read.rows},
+    )
+
+
+def mass_change(plans: Sequence[Plan], held: Sequence[Plan]) -> Verdict:
+    """Whether the guard let the plans pass; an older one that still waits for a person is a warning.
+
+    Args:
+        plans: what this step is about.
+        held: all plans of the source's entity that are held now.
+    """
+    now = [plan for plan in plans if plan.state is PlanState.HELD]
+    waiting = now or held
+    if not waiting:
+        return Verdict("mass_change", passed=True, sentence="within the limits")
+    plan = waiting[-1]
+    sentence = f"held: {'; '.join(plan.reasons)}. Approve or reject plan {plan.hash[:12]}."
+    return Verdict("mass_change", passed=False, sentence=sentence, error=bool(now))
+
+
+def accounted_for(plans: Sequence[Plan]) -> Verdict:
+    """Whether every fetched row is in exactly one outcome."""
+    wrong = [plan for plan in plans if not plan.counts.accounted_for]
+    sentence = (
+        f"plans that do not add up: {', '.join(p.hash[:12] for p in wrong)}" if wrong else "every row is accounted for"
+    )
+    return Verdict("accounted_for", passed=not wrong, sentence=sentence)
+
+
+def dead_letters(plans: Sequence[Plan]) -> Verdict:
+    """How many of the fetched rows will not come to core; those that only wait for their parents are not counted."""
+    refused = sum(plan.counts.dead_lettered - plan.counts.waiting for plan in plans)
+    fetched = sum(plan.counts.fetched + plan.counts.retried for plan in plans)
+    share = _share(refused, fetched)
+    return Verdict(
+        "dead_letters",
+        passed=not refused,
+        sentence=f"{refused:,} of {fetched:,} rows are dead letters" if refused else "no dead letters",
+        error=share >= TOLERATED,
+        numbers={"dead letters": refused, "dead-letter share": share},
+    )
+
+
+def receipts(applied: Sequence[Receipt]) -> Verdict:
+    """Whether all that was applied adds up and was read back as planned."""
+    wrong = [receipt for receipt in applied if not receipt.verified]
+    places = ", ".join(f"{receipt.source} (plan {receipt.plan_id})" for receipt in wrong)
+    proven = f"{len(applied)} applied and read back" if applied else "nothing to apply"
+    return Verdict("receipts", passed=not wrong, sentence=f"not verified: {places}" if wrong else proven)
+
+
+def orphans(waiting: Waiting) -> Verdict:
+    """Whether rows have waited for their parents for too long."""
+    return Verdict(
+        "orphans",
+        passed=not waiting.old,
+        sentence=f"{waiting.old:,} rows have waited for their parents for more than {PATIENCE.days} day"
+        if waiting.old
+        else f"{waiting.count:,} rows wait for their parents",
+        error=False,
+        numbers={"waiting": waiting.count, "waiting too long": waiting.old},
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+BY_LAYER = {
+    "external": {
+        "schema": "Rows keep the rules of the source's schema.",
+        "completeness": "The source was read to its end by its own rule.",
+    },
+    "mapping": {
+        "mass_change": "The plan is within the guard's limits. A held one waits for a person; core stays as it was.",
+        "accounted_for": "Every fetched row is in exactly one outcome of the plan.",
+        "dead_letters": "Rows that will not come to core.",
+    },
+    "core": {
+        "receipts": "What was applied adds up, and core was read back to hold it.",
+        "orphans": "No row waits for its parents for too long.",
+    },
+}
+"""The checks of each layer's assets, evaluated in the asset's own step."""
+
+_BLOCKING = {"mass_change"}
+
+
+def specs(asset: AssetKey, checks: Mapping[str, str]) -> list[AssetCheckSpec]:
+    """The specs of checks that the asset's own step evaluates."""
+    return [
+        AssetCheckSpec(name, asset=asset, description=text, blocking=name in _BLOCKING) for name, text in checks.items()
+    ]

@@ -1,0 +1,105 @@
+"""What every connector's component is: settings and a timetable in YAML; assets, jobs and schedules in Dagster."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+import dagster as dg
+from pydantic import BaseModel, Field, create_model, model_validator
+
+from connector_pipelines.model import Connector, Source
+from connector_pipelines.orchestration import environment
+from connector_pipelines.orchestration.assets import source_assets
+from connector_pipelines.orchestration.health import source_sensors
+from connector_pipelines.orchestration.jobs import source_jobs
+from connector_pipelines.orchestration.schedules import source_schedules
+from connector_pipelines.orchestration.sources import Declaration, component_name
+from connector_pipelines.orchestration.timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import ModelWrapValidatorHandler
+
+
+class _References(BaseModel):
+    """Puts references to the environment in before anything is validated; Dagster's templates see no secret."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _put_in(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(values, dict):
+            return handler(values)
+        put, unset = environment.put_in(cls, values, os.environ)
+        if unset:
+            message = "; ".join(f"{'.'.join(map(str, u.path))} names {u.variable}, which is not set" for u in unset)
+            raise ValueError(message)
+        return handler(put)
+
+
+class SourceComponent(dg.Component):
+    """A source of one connector. Its subclasses, one for each connector, are made by `component_class`."""
+
+    connector: ClassVar[Connector]
+
+    def __init__(self, config: BaseModel, timetable: Timetable) -> None:
+        self._config = config
+        self._timetable = timetable
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """The schema of `attributes`: the connector's settings, and when to read."""
+        return attributes_model(cls.connector)
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:  # noqa: ARG003 -- Dagster's signature
+        """The component from validated attributes."""
+        given = attributes or cls.get_model_cls()()
+        fields = cls.connector.config.model_fields
+        config = {name: getattr(given, name) for name in given.model_fields_set if name in fields}
+        return cls(cls.connector.config(**_by_alias(cls.connector.config, config)), given.schedule)  # type: ignore[attr-defined]
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """The source's two layers of assets, its jobs and schedules. What it shares with others is made once."""
+        file = context.path / "defs.yaml"
+        return source_definitions(
+            Declaration(Source(context.path.name, self.connector, self._config), self._timetable, file)
+        )
+
+
+def source_definitions(declaration: Declaration) -> dg.Definitions:
+    """All that belongs to one source alone."""
+    return dg.Definitions(
+        assets=source_assets(declaration),
+        jobs=source_jobs(declaration),
+        schedules=source_schedules(declaration),
+        sensors=source_sensors(declaration),
+    )
+
+
+@cache
+def attributes_model(connector: Connector) -> type[BaseModel]:
+    """The connector's settings and the timetable as one model, which refuses unknown fields."""
+    described = Field(default_factory=Timetable, description="When the source is read by itself.")
+    model = create_model(
+        f"{component_name(connector)}Attributes",
+        __base__=(connector.config, _References),
+        __cls_kwargs__={"extra": "forbid"},
+        schedule=(Timetable, described),
+    )
+    return cast("type[BaseModel]", model)
+
+
+@cache
+def component_class(connector: Connector) -> type[SourceComponent]:
+    """The component of one connector."""
+    text = f"A source that is read through {connector.title}."
+    name = component_name(connector)
+    where = f"{__package__}.components"
+    return type(name, (SourceComponent,), {"connector": connector, "__doc__": text, "__module__": where})
+
+
+def _by_alias(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {model.model_fields[name].alias or name: value for name, value in values.items()}

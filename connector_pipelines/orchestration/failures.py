@@ -1,0 +1,70 @@
+"""How an error of ours ends a step in Dagster: with what is wrong, where, and what to do; never with a row's values."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from dagster import Failure, RetryRequested
+
+from connector_pipelines.errors import Category, NeedsPerson, SyncError
+from connector_pipelines.external import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a step is tried again, and how long after. HTTP has its own retries beneath."""
+
+    times: int = 2
+    seconds: float = 30
+
+
+RETRIES = Retries()
+"""For what may succeed later, and for steps that crashed.
+
+Not a Dagster `RetryPolicy`: with one, a step that is terminated counts as failed and starts again, and so a run could
+not be cancelled.
+"""
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn errors into Dagster failures, and ask for a retry of those that a person need not mend."""
+    try:
+        yield
+    except SyncError as error:
+        failure = _failure(error)
+        if isinstance(error, NeedsPerson):
+            raise failure from None
+        raise _later() from failure
+    except psycopg.Error as error:
+        # The server's DETAIL quotes rows, and its traceback their parameters: neither may reach the event log (M62).
+        first = error.diag.message_primary or type(error).__name__
+        category = {"category": Category.DATABASE_ERROR.value}
+        raise _later() from Failure(description=f"PostgreSQL: {first}", metadata=category)
+    except Exception as error:
+        raise _later() from error
+
+
+def _later() -> RetryRequested:
+    return RetryRequested(max_retries=RETRIES.times, seconds_to_wait=RETRIES.seconds)
+
+
+def _failure(error: SyncError) -> Failure:
+    what = {
+        "category": error.category.value,
+        "source": error.source or "",
+        "entity": error.entity or "",
+        "problem": redact.text(error.problem),
+        "what to do": redact.text(error.remedy),
+    }
+    return Failure(
+        description=redact.text(str(error)),
+        metadata={name: text for name, text in what.items() if text},
+        allow_retries=False,
+    )

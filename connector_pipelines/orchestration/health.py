@@ -1,0 +1,45 @@
+"""Tests the connections again and again, and says when one that was down is back (requirements F13, F59, F62).
+
+Dagster reads the annotations of sensors as objects, so they are not postponed here.
+"""
+
+import dagster as dg
+
+from connector_pipelines.model import Source
+from connector_pipelines.orchestration import look, names
+from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.sources import Declaration
+from connector_pipelines.settings import settings
+from connector_pipelines.sync.context import silent
+from connector_pipelines.sync.sources import test_connection
+
+
+def source_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
+    """One for each source; stopped until the declaration enables its schedules or a person starts it."""
+    source = declaration.source
+
+    @dg.sensor(
+        name=f"health_{source.name}",
+        description=f"Tests the connection to {source.name} and keeps the answer.",
+        minimum_interval_seconds=settings().health_check_interval_ms // 1000,
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if declaration.timetable.enabled
+        else dg.DefaultSensorStatus.STOPPED,
+    )
+    def health(context: dg.SensorEvaluationContext, engine: Engine) -> dg.SkipReason:  # noqa: ARG001 -- Dagster's signature
+        return dg.SkipReason(ask(source, engine))
+
+    return [health]
+
+
+def ask(source: Source, engine: Engine) -> str:
+    """Test the connection unless it is down and only a person may try again; what a person should know of it."""
+    with engine.open(launched_by="health sensor", report=silent) as surroundings:
+        before = look.status(surroundings.connection, source.name)
+        if before == "error" and not settings().auto_reconnect:
+            return f"down since its last test; launch {names.test_job(source.name)} when it is mended"
+        health = test_connection(surroundings, source)
+    if health.ok:
+        back = "is back: " if before == "error" else ""
+        return f"{back}{health.detail} ({health.latency_seconds * 1000:.0f} ms)"
+    return health.detail

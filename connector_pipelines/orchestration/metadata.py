@@ -1,0 +1,175 @@
+"""What the UI shows of a read, a plan and a receipt: numbers, tables, a chart; no personal values (requirement M62)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
+
+from connector_pipelines.model import PlanState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from connector_pipelines.model import Entity, Plan, Read, Receipt, Stream
+    from connector_pipelines.orchestration.look import Run
+    from connector_pipelines.sync.letters import Letters
+
+Metadata = dict[str, Any]
+Change = tuple[str, str, "dict[str, list[object]]"]
+
+_BARS = "▁▂▃▄▅▆▇█"
+_OPEN_KINDS = {"DATE", "BOOLEAN"}
+_OPEN_NAMES = {"status", "school_year", "term_type", "organization_type", "section_type"}
+"""Columns whose values say nothing about a person; of all others only the name is shown."""
+
+
+def of_read(read: Read, skipped: Mapping[str, int]) -> Metadata:
+    """A read: how much came, of which span, and where it lies."""
+    return {
+        "dagster/row_count": read.rows,
+        "pages": read.pages,
+        "rows": read.rows,
+        "accepted": read.staged,
+        "rejected": read.rejected,
+        "skipped": sum(skipped.values()),
+        "window": str(read.window),
+        "mode": read.window.mode.value,
+        "snapshot": read.snapshot,
+        "read": read.id,
+        "landed": f"{read.source}/{read.entity}/{read.id}",
+    } | ({"skipped by reason": _counts_table("reason", skipped)} if skipped else {})
+
+
+def of_plans(plans: Sequence[Plan]) -> Metadata:
+    """Plans of one entity: the accounting summed, and each with its state, hash and reasons."""
+    total = (
+        {name: sum(getattr(plan.counts, name) for plan in plans) for name in plans[0].counts.__dataclass_fields__}
+        if plans
+        else {}
+    )
+    newest = plans[-1] if plans else None
+    shown: Metadata = {"plans": len(plans), **total}
+    if newest:
+        shown |= {"state": newest.state.value, "plan hash": newest.hash, "chunks": newest.chunks}
+        reasons = [reason for plan in plans for reason in plan.reasons]
+        if reasons:
+            shown["reasons"] = MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))
+        if newest.state is PlanState.HELD:
+            shown["what to do"] = (
+                f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
+                f" hash {newest.hash[:12]}."
+            )
+    return shown
+
+
+def of_receipts(receipts: Sequence[Receipt], rows: int) -> Metadata:
+    """What was applied to a core table: the accounting summed, and the proof of each plan."""
+    total: dict[str, int] = {}
+    for receipt in receipts:
+        for name, count in asdict(receipt.counts).items():
+            total[name] = total.get(name, 0) + count
+    shown: Metadata = {"dagster/row_count": rows, "receipts": len(receipts), **total}
+    if receipts:
+        shown |= {
+            "verified": all(receipt.verified for receipt in receipts),
+            "seconds": round(sum(receipt.seconds for receipt in receipts), 3),
+            "proof": MetadataValue.table([_proof(receipt) for receipt in receipts]),
+        }
+    return shown
+
+
+def _proof(receipt: Receipt) -> TableRecord:
+    return TableRecord(
+        {
+            "source": receipt.source,
+            "plan": receipt.plan_id,
+            "planned checksum": str(receipt.planned_checksum),
+            "core checksum": str(receipt.core_checksum),
+            "verified": receipt.verified,
+            "rows that differ": ", ".join(receipt.differences) or "none",
+        }
+    )
+
+
+def of_changes(entity: Entity, changes: Iterable[Change]) -> Metadata:
+    """A sample of what a plan changes: records and fields; values only where they say nothing about a person."""
+    names = (
+        {c.name for c in entity.columns if c.kind in _OPEN_KINDS} | {r.column for r in entity.references} | _OPEN_NAMES
+    )
+    rows = [
+        TableRecord({"external id": external_id, "action": action, "fields": _fields(fields, names)})
+        for external_id, action, fields in changes
+    ]
+    return {"sample of changes": MetadataValue.table(rows)} if rows else {}
+
+
+def _fields(fields: Mapping[str, Sequence[object]], shown: set[str]) -> str:
+    return ", ".join(
+        f"{name}: {before} → {after}" if name in shown else f"{name}: changed"
+        for name, (before, after) in sorted(fields.items())
+    )
+
+
+def of_letters(letters: Sequence[Letters]) -> Metadata:
+    """Dead letters by reason, as a table for people."""
+    if not letters:
+        return {}
+    head = "| rows | state | rule | for example |\n|---:|---|---|---|\n"
+    lines = [f"| {one.count:,} | {one.state} | {_cell(one.rule)} | {_cell(one.example)} |" for one in letters]
+    return {"dead letters by reason": MetadataValue.md(head + "\n".join(lines))}
+
+
+def of_history(runs: Sequence[Run]) -> Metadata:
+    """The last reads as a small chart and a table, oldest first."""
+    if not runs:
+        return {}
+    rows, changes = bars([run.rows for run in runs]), bars([run.changes for run in runs])
+    head = f"rows `{rows}` changes `{changes}`\n\n| started (UTC) | state | rows | changes |\n|---|---|---:|---:|\n"
+    lines = [f"| {run.started_at:%Y-%m-%d %H:%M} | {run.state} | {run.rows:,} | {run.changes:,} |" for run in runs]
+    return {"last runs": MetadataValue.md(head + "\n".join(lines))}
+
+
+def bars(numbers: Sequence[int]) -> str:
+    """Numbers as a line of bars, the greatest full height."""
+    top = max([*numbers, 1])
+    return "".join(_BARS[min(number * len(_BARS) // top, len(_BARS) - 1)] if number else "·" for number in numbers)
+
+
+def external_schema(stream: Stream) -> TableSchema:
+    """The external columns that are read, from the pandera model: what we accept."""
+    return TableSchema(
+        columns=[
+            TableColumn(
+                name,
+                str(column.dtype) if column.dtype else "any",
+                description=column.description,
+                constraints=TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=column.unique,
+                    other=[str(check.error) for check in column.checks if check.error],
+                ),
+            )
+            for name, column in stream.schema.to_schema().columns.items()
+        ]
+    )
+
+
+def core_schema(entity: Entity) -> TableSchema:
+    """The columns of a core table that sources fill, from the models."""
+    pointers = [
+        TableColumn(r.column, "BIGINT", f"The id in core/{r.entity}.", TableColumnConstraints(nullable=not r.required))
+        for r in entity.references
+    ]
+    return TableSchema(columns=[TableColumn(column.name, column.kind) for column in entity.columns] + pointers)
+
+
+def _counts_table(name: str, counts: Mapping[str, int]) -> MetadataValue:
+    head = f"| {name} | rows |\n|---|---:|\n"
+    return MetadataValue.md(head + "\n".join(f"| {_cell(what)} | {count:,} |" for what, count in counts.items()))
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a table's cell; long ones are cut."""
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())[:200]

@@ -1,0 +1,53 @@
+"""Names in Dagster: asset keys, groups, pools, jobs. Everything else takes them from here."""
+
+from __future__ import annotations
+
+from dagster import AssetKey
+
+CORE = "core"
+"""Group and first part of the keys of what all sources share."""
+
+
+def external(source: str, entity: str) -> AssetKey:
+    """What was read."""
+    return AssetKey([source, "external", entity])
+
+
+def mapping(source: str, entity: str) -> AssetKey:
+    """What would change."""
+    return AssetKey([source, "mapping", entity])
+
+
+def core(entity: str) -> AssetKey:
+    """What is so."""
+    return AssetKey([CORE, entity])
+
+
+def invalid(source: str) -> AssetKey:
+    """The place of a source that cannot be used."""
+    return AssetKey([source, "invalid"])
+
+
+def sync_job(source: str) -> str:
+    """The job that reads what changed."""
+    return f"sync_{source}"
+
+
+def full_job(source: str) -> str:
+    """The job that reads everything."""
+    return f"full_sync_{source}"
+
+
+def test_job(source: str) -> str:
+    """The job that tests the connection."""
+    return f"test_connection_{source}"
+
+
+def source_pool(source: str) -> str:
+    """The pool that lets one run at a time read a source."""
+    return f"source_{source}"
+
+
+def core_pool(entity: str) -> str:
+    """The pool that lets one run at a time write a core table."""
+    return f"core_{entity}"

@@ -1,0 +1,252 @@
+"""Reads the declared sources from their folders. Without Dagster, so that the command line starts at once.
+
+A source is a folder with a `defs.yaml`; its name is the folder's. One that is wrong becomes an `Invalid` with the
+file, the line and the field, and takes no other down.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from connector_pipelines import connectors as registry
+from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.model import Connector, Source
+from connector_pipelines.orchestration import environment
+from connector_pipelines.orchestration.timetable import Timetable
+from connector_pipelines.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+DEFS = Path(__file__).parents[1] / "defs"
+"""Where sources are declared."""
+
+COMPONENTS = "connector_pipelines.orchestration.components"
+"""The module whose classes a `defs.yaml` names as its type."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_RESERVED = {"core"}
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A source as its folder declares it."""
+
+    source: Source
+    timetable: Timetable
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A declared source that cannot be used.
+
+    Attributes:
+        reason: what is wrong and where, one line for each finding; without values.
+    """
+
+    name: str
+    file: Path
+    reason: str
+
+
+def component_name(connector: Connector) -> str:
+    """The name of a connector's component class: its title's spelling where that fits, e.g. OneRosterSource."""
+    plain = connector.name.replace("_", "")
+    letters = re.sub(r"[^A-Za-z0-9]", "", connector.title)
+    fits = letters.lower().startswith(plain)
+    spelled = letters[: len(plain)] if fits else "".join(part.title() for part in connector.name.split("_"))
+    return f"{spelled}Source"
+
+
+def by_type() -> dict[str, Connector]:
+    """The connectors by what a `defs.yaml` calls them."""
+    return {f"{COMPONENTS}.{component_name(connector)}": connector for connector in registry.connectors().values()}
+
+
+def read_all(folder: Path = DEFS) -> list[Declaration | Invalid]:
+    """Every source declared below a folder, by name; those that the settings do not enable are left out (F57)."""
+    found = [read(file) for file in sorted(folder.glob("*/defs.yaml")) if is_ours(file)]
+    enables = settings().enables
+    return [
+        one
+        for one in found
+        if (isinstance(one, Invalid) and enables(one.name, ""))
+        or (isinstance(one, Declaration) and enables(one.source.name, one.source.connector.name))
+    ]
+
+
+def declared_sources(folder: Path = DEFS) -> dict[str, Source]:
+    """The usable sources by name."""
+    return {one.source.name: one.source for one in read_all(folder) if isinstance(one, Declaration)}
+
+
+def declared_source(name: str, folder: Path = DEFS) -> Source:
+    """The source of that name.
+
+    Raises:
+        ConfigurationError: it is not declared, not enabled, or not usable; the message says which.
+    """
+    found = {name_of(one): one for one in read_all(folder)}
+    match found.get(name):
+        case Declaration(source=source):
+            return source
+        case Invalid(reason=reason):
+            raise ConfigurationError(f"the source {name} is not usable: {reason}", remedy="Correct its defs.yaml.")
+    if (folder / name / "defs.yaml").exists():
+        raise ConfigurationError(
+            f"the source {name} is not enabled.", remedy="Add it to INTEGRATION_ENABLED_PROVIDERS."
+        )
+    known = ", ".join(found) or "none"
+    raise ConfigurationError(f"no source {name!r} is declared; there are: {known}.", remedy=f"Look into {folder}.")
+
+
+def default_source(folder: Path = DEFS) -> Source | None:
+    """The source that commands use when none is named (F58).
+
+    Raises:
+        ConfigurationError: the default is not among the enabled sources.
+    """
+    default = settings().default_provider
+    if default is None:
+        return None
+    if default not in {name_of(one) for one in read_all(folder)}:
+        raise ConfigurationError(
+            f"INTEGRATION_DEFAULT_PROVIDER is {default}, which is no enabled source.",
+            remedy="Declare it, list it in INTEGRATION_ENABLED_PROVIDERS, or choose another default.",
+        )
+    return declared_source(default, folder)
+
+
+def name_of(one: Declaration | Invalid) -> str:
+    """The name of a declared source, usable or not."""
+    return one.name if isinstance(one, Invalid) else one.source.name
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a `defs.yaml` declares a source; what is not readable is taken for one, so that it is shown."""
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return True
+    kind = document.get("type") if isinstance(document, dict) else None
+    return not isinstance(kind, str) or kind.startswith("connector_pipelines.")
+
+
+def read(file: Path, environ: Mapping[str, str] | None = None) -> Declaration | Invalid:
+    """One declaration from its file.
+
+    Args:
+        file: the `defs.yaml`; its folder names the source.
+        environ: the variables that other fields than secrets may name; the process's by default.
+    """
+    name = file.parent.name
+    try:
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        return Invalid(name, file, f"{_place(file)}{line}: no YAML: {error.problem}")
+    except (UnicodeDecodeError, yaml.YAMLError):
+        return Invalid(name, file, f"{_place(file)}: no YAML, or not in UTF-8")
+    try:
+        return _declare(name, file, document, os.environ if environ is None else environ)
+    except _Wrong as wrong:
+        found = sorted((_line(root, path), why) for path, why in wrong.findings)
+        lines = [f"{_place(file)}, line {line}: {why}" for line, why in found]
+        return Invalid(name, file, "\n".join(lines))
+
+
+class _Wrong(Exception):
+    """What is wrong with a document: for each finding its path and a sentence."""
+
+    def __init__(self, *findings: tuple[environment.Path, str]) -> None:
+        super().__init__()
+        self.findings = findings
+
+
+def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]) -> Declaration:
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise _Wrong(
+            (
+                (),
+                f"the folder {name!r} cannot name a source; use lower-case letters, digits and underscores, not 'core'",
+            )
+        )
+    if not isinstance(document, dict):
+        raise _Wrong(((), "a mapping with `type` and `attributes` is expected, one document to a file"))
+    known, kind = by_type(), document.get("type")
+    if kind not in known:
+        raise _Wrong((("type",), f"type is {kind!r}; a source's type is one of {', '.join(sorted(known))}"))
+    attributes = document.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise _Wrong((("attributes",), "attributes must be a mapping"))
+    connector = known[kind]
+    values, unset = environment.put_in(connector.config, attributes, environ)
+    if unset:
+        raise _Wrong(
+            *((("attributes", *u.path), f"{_dotted(u.path)} names {u.variable}, which is not set") for u in unset)
+        )
+    timetable, wrong = _validated(Timetable, values.pop("schedule", None) or {}, ("schedule",))
+    config, more = _validated(connector.config, values, ())
+    if config is None or timetable is None:
+        raise _Wrong(*wrong, *more)
+    return Declaration(Source(name, connector, config), timetable, file)
+
+
+def _validated(
+    model: type[Model], values: object, path: environment.Path
+) -> tuple[Model | None, list[tuple[environment.Path, str]]]:
+    """The model, or what is wrong with each field: unknown ones are refused, whatever the model itself allows."""
+    if not isinstance(values, dict):
+        return None, [(("attributes", *path), f"{_dotted(path)} must be a mapping")]
+    names = {alias for key, field in model.model_fields.items() for alias in (key, field.alias) if alias}
+    unknown = [(*path, key) for key in values if key not in names]
+    wrong = [(at, f"{_dotted(at)} is no field; there are {', '.join(sorted(names))}") for at in unknown]
+    valid = None
+    try:
+        valid = model.model_validate({key: value for key, value in values.items() if key in names})
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        places = [(*path, *one["loc"]) for one in found]
+        wrong += [
+            (at, f"{_dotted(at)}: {one['msg'].removeprefix('Value error, ')}")
+            for at, one in zip(places, found, strict=True)
+        ]
+    return (None if wrong else valid), [(("attributes", *at), why) for at, why in wrong]
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    return ".".join(map(str, path))
+
+
+def _place(file: Path) -> str:
+    return "/".join(file.parts[-2:])
+
+
+def _line(root: yaml.Node | None, path: Sequence[str | int]) -> int:
+    """The line of the field, or of the innermost one around it that the file has."""
+    line = root.start_mark.line if root else 0
+    for key in path:
+        found = next(((at, item) for name, at, item in _items(root) if name == str(key)), None)
+        if found:  # pydantic's path names the variants of a union, too
+            line, root = found
+    return line + 1
+
+
+def _items(node: yaml.Node | None) -> Iterator[tuple[str, int, yaml.Node]]:
+    """Key or index, line, and node of what a mapping or list holds."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((str(key.value), key.start_mark.line, item) for key, item in node.value)
+    if isinstance(node, yaml.SequenceNode):
+        yield from ((str(index), item.start_mark.line, item) for index, item in enumerate(node.value))

@@ -1,0 +1,100 @@
+"""What the assets do: thin shells that call the engine and show what became of it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
+
+from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.orchestration import checks, look, metadata, names
+from connector_pipelines.orchestration.failures import explained
+from connector_pipelines.sync import applying, letters, planning, pull
+from connector_pipelines.sync.sources import register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dagster import OpExecutionContext
+
+    from connector_pipelines.model import Mode, Progress, Source, Stream, Window
+    from connector_pipelines.orchestration.engine import Engine
+    from connector_pipelines.sync.context import Context
+
+
+def read_step(
+    context: AssetExecutionContext, engine: Engine, source: Source, stream: Stream, *, mode: Mode, span: Window
+) -> MaterializeResult[None]:
+    """Steps 1 and 2: read, land, accept or dead-letter."""
+    entity = stream.entity
+    with opened(context, engine) as surroundings:
+        register(surroundings.connection, source)
+        read = pull.pull(surroundings, source, entity, mode=mode, span=span)
+        connection = surroundings.connection
+        shown = (
+            metadata.of_read(read, look.skipped(connection, read.id))
+            | metadata.of_letters(letters.by_reason(connection, source.name, entity))
+            | metadata.of_history(look.last_runs(connection, source.name, entity))
+        )
+    shown |= {
+        "endpoint": stream.endpoint or entity,
+        "dagster/column_schema": metadata.external_schema(stream),
+        "next": MetadataValue.asset(names.mapping(source.name, entity)),
+    }
+    found = [checks.schema(read), checks.completeness(read)]
+    key = names.external(source.name, entity)
+    return MaterializeResult(metadata=shown, check_results=[one.result(key) for one in found])
+
+
+def map_step(context: AssetExecutionContext, engine: Engine, source: Source, entity: str) -> MaterializeResult[None]:
+    """Step 3: plan. A held plan fails the blocking check, so that core of this run stays as it was."""
+    with opened(context, engine) as surroundings:
+        plans = planning.plan(surroundings, source, entity)
+        newest = plans[-1] if plans else look.newest_plan(surroundings.connection, source.name, entity)
+        concerned = plans or ([newest] if newest else [])
+        held = [plan for plan in planning.held_plans(surroundings, source.name) if plan.entity == entity]
+        shown = metadata.of_plans(concerned) | {"next": MetadataValue.asset(names.core(entity))}
+        if newest:
+            shown |= metadata.of_changes(core_entity(entity), planning.sample_changes(surroundings, newest))
+        shown |= metadata.of_history(look.last_runs(surroundings.connection, source.name, entity))
+    found = [checks.mass_change(concerned, held), checks.accounted_for(plans), checks.dead_letters(plans)]
+    key = names.mapping(source.name, entity)
+    return MaterializeResult(metadata=shown, check_results=[one.result(key) for one in found])
+
+
+def apply_step(
+    context: AssetExecutionContext, engine: Engine, entity: str, sources: Mapping[str, Source]
+) -> MaterializeResult[None]:
+    """Step 4: apply what is accepted, prove it."""
+    with opened(context, engine) as surroundings:
+        applied = applying.apply(surroundings, entity, sources)
+        waiting = look.waiting(surroundings.connection, entity, older_than=checks.PATIENCE)
+        held = look.held_sources(surroundings.connection, entity)
+        rows = look.core_rows(surroundings.connection, entity)
+    shown = metadata.of_receipts(applied, rows) | ({"held for a person": ", ".join(held)} if held else {})
+    found = [checks.receipts(applied), checks.orphans(waiting)]
+    return MaterializeResult(metadata=shown, check_results=[one.result(names.core(entity)) for one in found])
+
+
+@contextmanager
+def opened(context: AssetExecutionContext | OpExecutionContext, engine: Engine) -> Iterator[Context]:
+    """A step's surroundings; progress goes to the run's log, errors become failures that explain themselves."""
+    with (
+        explained(),
+        engine.open(launched_by=f"dagster run {context.run.run_id}", report=_reporter(context)) as surroundings,
+    ):
+        yield surroundings
+
+
+def _reporter(context: AssetExecutionContext | OpExecutionContext) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        context.log.info(sentence(progress))
+
+    return report
+
+
+def sentence(progress: Progress) -> str:
+    """One step forward, for a log: how much is done and, where the end is known, what share of it."""
+    share = f" of {progress.total:,} ({progress.done / progress.total:.0%})" if progress.total else ""
+    return f"{progress.entity}: {progress.step} {progress.done:,}{share} {progress.unit}"

@@ -1,0 +1,94 @@
+"""A system whose records lie in a JSON file: {"students": [page, …]}, each page a list of records."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pandera.pandas as pa
+from pydantic import BaseModel, Field
+
+from connector_pipelines.core.entities import ENTITIES, entity
+from connector_pipelines.errors import BrokenPage
+from connector_pipelines.external.secrets import Secret
+from connector_pipelines.model import Connector, Decoded, Health, Page, Reading, Stream, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT = ("organizations", "sections", "students", "enrollments")
+WHOLE_ONLY = {"organizations"}
+
+
+class Settings(BaseModel):
+    """Where the records lie."""
+
+    file: str = Field(description="Path of the JSON file.")
+    key: Secret | None = Field(default=None, description="A secret nobody asks for.")
+    entities: tuple[str, ...] = Field(default=DEFAULT, description="What to read.")
+
+
+def _stream(name: str) -> Stream:
+    core = entity(name)
+    fields = [c.name for c in core.columns] + [r.name for r in core.references]
+    dates = [c.name for c in core.columns if c.kind == "DATE"]
+    booleans = [c.name for c in core.columns if c.kind == "BOOLEAN"]
+    wire = ["id", "modified", *fields]
+    required = {"id": pa.Column("str", pa.Check.str_length(1, 255, error="must have 1 to 255 characters"))}
+    others = {n: pa.Column(object if n in booleans else "str", nullable=True) for n in wire[1:]}
+    schema = pa.DataFrameSchema(required | others)
+
+    class Model(pa.DataFrameModel):
+        @classmethod
+        def to_schema(cls) -> pa.DataFrameSchema:
+            return schema
+
+    def read(settings: Settings, window: Window) -> Reading:
+        pages = json.loads(Path(settings.file).read_text("utf-8")).get(name, [])
+        return Reading(_pages(name, pages), snapshot=window.since is None)
+
+    def transform(frame: pd.DataFrame) -> pd.DataFrame:
+        out = frame[fields].copy()
+        for column in dates:
+            out[column] = pd.to_datetime(out[column]).dt.date
+        for column in booleans:
+            out[column] = out[column].astype("boolean")
+        out["external_id"] = frame["id"]
+        out["modified_at"] = pd.to_datetime(frame["modified"], utc=True)
+        out["deleted"] = False
+        out["skip"] = pd.Series([None] * len(frame), dtype=object)
+        return out
+
+    columns = {n: (lambda r, n=n: r.get(n)) for n in wire}
+    return Stream(
+        name, read, decode, columns, Model, transform, filters_by_time=name not in WHOLE_ONLY, endpoint=f"GET /{name}"
+    )
+
+
+def _pages(name: str, pages: list[Any]) -> Iterator[Page]:
+    for number, page in enumerate(pages, 1):
+        if page == "broken":
+            raise BrokenPage(f"page {number} of {name} is not JSON.", remedy="Show it to the owner of the source.")
+        body = json.dumps(page).encode()
+        yield Page(number, f"toy://{name}", 200, body, decode(body))
+
+
+def decode(body: bytes) -> Decoded:
+    """A page is a JSON list of records."""
+    records = json.loads(body)
+    return Decoded(records, range(len(records)))
+
+
+STREAMS = {name: _stream(name) for name in ENTITIES}
+
+CONNECTOR = Connector(
+    name="toy",
+    title="Toy",
+    config=Settings,
+    open=nullcontext,
+    streams=lambda settings: [STREAMS[name] for name in settings.entities],
+    check=lambda settings: Health(ok=Path(settings.file).exists(), detail="looked for the file", latency_seconds=0.001),
+)
