@@ -1,0 +1,68 @@
+"""The demo: a generated school, served over HTTP by a process of its own, and synced through Dagster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from connector_pipelines.database.connection import connect
+from connector_pipelines.database.migrate import migrate
+from connector_pipelines.orchestration import dev, home
+from connector_pipelines.orchestration.run import run_sync
+from connector_pipelines.sync import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from connector_pipelines.model import Report
+    from connector_pipelines.sync.summary import Line
+
+SOURCE = "demo_school"
+PORT = 8100
+
+# The simulator's own credentials; no secret of anybody.
+_CREDENTIALS = {"DEMO_SCHOOL_CLIENT_ID": "simulator", "DEMO_SCHOOL_CLIENT_SECRET": "simulator-secret"}
+
+
+def run(*, scenario: str, seed: int, report: Report, say: Callable[[str], object]) -> list[Line]:
+    """Serve the school and sync all of it.
+
+    Returns:
+        a line per entity; empty where nothing could be read.
+
+    Raises:
+        SyncError: the database or the port is not usable.
+    """
+    with home.environment(home.prepare() | _CREDENTIALS), _school(scenario, seed):
+        url = os.environ["CONNECTOR_PIPELINES_DATABASE_URL"]
+        migrate(url)
+        say(f"PostgreSQL runs. A OneRoster system ({scenario}) answers on port {PORT}. Syncing it through Dagster …")
+        with connect(url) as connection:
+            before = summary.newest_run(connection)
+            finished = run_sync(SOURCE, full=True, report=report)
+            for sentence in (*finished.failures, *finished.checks):
+                say(sentence)
+            return summary.since(connection, SOURCE, before)
+
+
+def develop(*, port: int, say: Callable[[str], None]) -> int:
+    """Run Dagster's UI and daemon with the school beside them, until interrupted."""
+    return dev.dev(port=port, beside=[(_command("school", 7), PORT)], variables=_CREDENTIALS, say=say)
+
+
+@contextmanager
+def _school(scenario: str, seed: int) -> Iterator[None]:
+    """The simulator in a process of its own; one that `make dev` serves already is taken as it is."""
+    if dev.answers(PORT):
+        yield
+        return
+    with dev.child(_command(scenario, seed), os.environ, quiet=True) as process:
+        dev.await_port(PORT, process=process)
+        yield
+
+
+def _command(scenario: str, seed: int) -> list[str]:
+    served = ["simulate", "oneroster", "--port", str(PORT), "--scenario", scenario, "--seed", str(seed)]
+    return [sys.executable, "-m", "connector_pipelines.cli", *served]

@@ -1,0 +1,59 @@
+"""What the command line shows: progress while work runs, tables afterwards."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from connector_pipelines.model import Progress, Report
+    from connector_pipelines.sync.summary import Line
+
+console = Console(highlight=False)
+
+_WIDTH = 112  # a narrower terminal breaks the table's lines, which is better than hiding numbers
+_COLUMNS = ("fetched", "created", "updated", "unchanged", "conflicts", "dropped", "dead_lettered")
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Shows the newest step in place on a terminal; in a log, one line for each entity and step."""
+    with console.status("starting …") as status:
+        seen: set[tuple[str, str]] = set()
+
+        def report(step: Progress) -> None:
+            of = f" of {step.total:,}" if step.total else ""
+            line = f"{step.entity}: {step.step} {step.done:,}{of} {step.unit}"
+            status.update(line)
+            if not console.is_terminal and (step.entity, step.step) not in seen:
+                seen.add((step.entity, step.step))
+                console.print(f"  {line}")
+
+        yield report
+
+
+def show(lines: Sequence[Line]) -> None:
+    """One row per entity: the accounting, whether it was proven, how long it took; and why, where it was not."""
+    Console(width=max(console.width, _WIDTH), highlight=False).print(_table(lines))
+    for line in lines:
+        if not line.verified:
+            console.print(f"[red]{line.entity}[/] {line.state}: {'; '.join(line.reasons)}", soft_wrap=True)
+
+
+def _table(lines: Sequence[Line]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("entity", no_wrap=True)
+    for name in _COLUMNS:
+        table.add_column(name.replace("_", "-"), justify="right", no_wrap=True)
+    table.add_column("verified", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    for line in lines:
+        counts = [f"{getattr(line.counts, name):,}" for name in _COLUMNS]
+        proof = "[green]yes[/]" if line.verified else f"[red]no: {line.state}[/]"
+        table.add_row(line.entity, *counts, proof, f"{line.seconds:.1f}")
+    return table
