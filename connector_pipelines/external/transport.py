@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -45,6 +45,7 @@ class Transport:
         self._max_bytes = max_bytes
         self._idle: deque[requests.Session] = deque()
         self._all: list[requests.Session] = []
+        self._environment: dict[tuple[str, str], dict[str, Any]] = {}
 
     def exchange(self, request: Request, *, resign: Callable[[Request], Request] | None = None) -> Response:
         """Send a request and read the whole answer, following redirects within the same host.
@@ -114,11 +115,18 @@ class Transport:
             stream=True,
             timeout=(self._timeout, self._timeout),
             allow_redirects=False,
-            **_settings(session, prepared),
+            **self._settings(session, prepared),
         ) as answer:
             body = self._body(answer.raw, request)
             headers = CaseInsensitiveDict(answer.headers)
             return Response(answer.status_code, headers, body, redact.url(request.full_url), time.monotonic() - started)
+
+    def _settings(self, session: requests.Session, prepared: requests.PreparedRequest) -> dict[str, Any]:
+        """Looked up once for each host: it walks the whole environment, which took longer than a request here."""
+        origin = urlsplit(str(prepared.url))[:2]
+        if origin not in self._environment:
+            self._environment[origin] = _settings(session, prepared)
+        return self._environment[origin]
 
     def _body(self, raw: _Readable, request: Request) -> bytes:
         from urllib3.exceptions import HTTPError

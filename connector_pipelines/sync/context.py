@@ -33,6 +33,7 @@ class Context:
         launched_by: who or what started the run, for the record.
         chunk_rows: rows per applied transaction, and per validated batch.
         limits: the mass-change guard's.
+        url: of the database, for work that wants a second connection; None keeps to one.
     """
 
     connection: Connection
@@ -41,6 +42,7 @@ class Context:
     launched_by: str = "command line"
     chunk_rows: int = 20_000
     limits: Limits = field(default_factory=Limits)
+    url: str | None = None
 
 
 @contextmanager
@@ -61,4 +63,5 @@ def open_context(
             report=report,
             launched_by=launched_by,
             chunk_rows=settings().chunk_rows,
+            url=address,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from connector_pipelines.errors import SyncError, at
 from connector_pipelines.mapping.identities import activate
 from connector_pipelines.model import Mode, Page, Progress, Window
 from connector_pipelines.sync import cursors, records
+from connector_pipelines.sync.beside import Beside, few_collections
 from connector_pipelines.sync.locks import hold
 
 if TYPE_CHECKING:
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
     from connector_pipelines.external.landing import LandingWriter
     from connector_pipelines.model import Read, Reading, Source, Stream
     from connector_pipelines.sync.context import Context
+    from connector_pipelines.validation.accept import Accepted
 
 
 def pull(context: Context, source: Source, entity: str, *, mode: Mode = Mode.FULL, span: Window | None = None) -> Read:
     """Read an entity from a source into staging.
 
-    Pages are landed before they are decoded, so that a page that breaks the read can be looked at.
+    Each page is landed as it came, also one that breaks the read, so that it can be looked at.
 
     Args:
         context: the run's surroundings.
@@ -59,31 +62,42 @@ def restage(context: Context, source: Source, read: Read) -> None:
     Raises:
         BrokenPage: a landed page is damaged.
     """
+    from connector_pipelines.validation.accept import accept
+
     stream = source.stream(read.entity)
     landed = context.landing.pages(read.source, read.entity, read.id)
     pages = (Page(page.number, page.url, 200, page.body, stream.decode(page.body)) for page in landed)
     with context.connection.transaction():  # a half staged read would look like a whole one
         staging.create(context.connection, core_entity(read.entity), read.id)
         for batch in _batches(pages, context.chunk_rows):
-            _stage(context, stream, read, batch)
+            _copy(context, read, accept(stream, batch))
 
 
 def _consume(context: Context, stream: Stream, read: Read, reading: Reading) -> Read:
+    """Land, accept and stage all pages. While a batch is copied, the next one is fetched and decoded already."""
+    from connector_pipelines.validation.accept import accept
+
     staging.create(context.connection, core_entity(stream.entity), read.id)
-    skipped: dict[str, int] = {}
-    with context.landing.open(read.source, read.entity, read.id) as landing:
-        for batch in _batches(_landed(landing, reading.pages), context.chunk_rows):
-            staged, rejected, reasons = _stage(context, stream, read, batch)
-            for reason, count in reasons.items():
-                skipped[reason] = skipped.get(reason, 0) + count
+    skipped: Counter[str] = Counter()
+    landing = context.landing.open(read.source, read.entity, read.id, window=read.window)
+    landed: Beside[None] = Beside()
+    copied: Beside[int] = Beside()
+    with landing, landed, copied, few_collections():
+        for batch in _batches(_landed(landing, landed, reading.pages), context.chunk_rows):
+            accepted = accept(stream, batch)
+            refused = copied.start(_copy, context, read, accepted) or 0
+            skipped.update(accepted.skipped)
             read = replace(
                 read,
                 pages=read.pages + len(batch),
                 rows=read.rows + sum(page.decoded.rows for page in batch),
-                staged=read.staged + staged,
-                rejected=read.rejected + rejected,
+                staged=read.staged + len(accepted.frame) - refused,
+                rejected=read.rejected + len(accepted.rejections) + refused,
             )
             context.report(Progress(read.source, read.entity, "read", read.rows))
+        landed.finish()
+        refused = copied.finish() or 0
+        read = replace(read, staged=read.staged - refused, rejected=read.rejected + refused)
         snapshot = reading.snapshot and read.window.mode is Mode.FULL
         read = replace(read, complete=True, snapshot=snapshot)
         landing.close(complete=True, snapshot=snapshot)
@@ -91,21 +105,17 @@ def _consume(context: Context, stream: Stream, read: Read, reading: Reading) -> 
     return read
 
 
-def _landed(landing: LandingWriter, pages: Iterable[Page]) -> Iterator[Page]:
+def _landed(landing: LandingWriter, beside: Beside[None], pages: Iterable[Page]) -> Iterator[Page]:
     for page in pages:
-        landing.add(page)
+        beside.start(landing.add, page)
         yield page
 
 
-def _stage(context: Context, stream: Stream, read: Read, batch: list[Page]) -> tuple[int, int, dict[str, int]]:
-    """Validate, transform and COPY a batch; how many were staged, rejected, and skipped by reason."""
-    from connector_pipelines.validation.accept import accept
-
-    accepted = accept(stream, batch)
-    refused = staging.copy_rows(context.connection, core_entity(stream.entity), read.id, accepted.frame)
-    rejections = accepted.rejections + refused
-    dead_letters.write(context.connection, read, rejections)
-    return len(accepted.frame) - len(refused), len(rejections), accepted.skipped
+def _copy(context: Context, read: Read, accepted: Accepted) -> int:
+    """COPY the accepted rows and keep the others; how many PostgreSQL refused on top."""
+    refused = staging.copy_rows(context.connection, core_entity(read.entity), read.id, accepted.frame)
+    dead_letters.write(context.connection, read, accepted.rejections + refused)
+    return len(refused)
 
 
 def _batches(pages: Iterable[Page], rows: int) -> Iterator[list[Page]]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.entities import ENTITIES
+from connector_pipelines.database.connection import connect
 from connector_pipelines.model import Mode
 from connector_pipelines.sync import records
 from connector_pipelines.sync.applying import apply
+from connector_pipelines.sync.beside import Beside
 from connector_pipelines.sync.planning import plan
 from connector_pipelines.sync.pull import pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from connector_pipelines.model import Plan, Receipt, Source, Window
+    from connector_pipelines.model import Plan, Read, Receipt, Source, Window
     from connector_pipelines.sync.context import Context
 
 
@@ -51,14 +53,36 @@ def sync(
 ) -> Iterator[Outcome]:
     """Read, plan and apply entity after entity; each outcome as soon as it is there.
 
+    Where the context allows a second connection, the next entity is read while one is planned and applied: reading
+    keeps this process busy, planning and applying the database.
+
     Raises:
-        SyncError: what stopped an entity, with its place. Entities before it are done, later ones were not begun.
+        SyncError: what stopped an entity, with its place. Entities before it are done, later ones at most read.
     """
-    for entity in in_order(source, entities):
-        started = time.monotonic()
-        read = pull(context, source, entity, mode=mode, span=span)
+    for entity, read, started in _reads(context, source, in_order(source, entities), mode, span):
         plan(context, source, entity)
         receipts = apply(context, entity, {source.name: source}, only=source.name)
         newest = records.plan_of(context.connection, read.id)
         receipt = next((r for r in receipts if r.plan_id == newest.id), None)
         yield Outcome(entity, newest, receipt, time.monotonic() - started)
+
+
+def _reads(
+    context: Context, source: Source, entities: Sequence[str], mode: Mode, span: Window | None
+) -> Iterator[tuple[str, Read, float]]:
+    """Each entity with its completed read and the time it began, at most one ahead of what the caller works on."""
+
+    def read(surroundings: Context, entity: str) -> tuple[str, Read, float]:
+        started = time.monotonic()
+        return entity, pull(surroundings, source, entity, mode=mode, span=span), started
+
+    if context.url is None:
+        yield from (read(context, entity) for entity in entities)
+        return
+    ahead: Beside[tuple[str, Read, float]] = Beside()
+    with connect(context.url) as second, ahead:
+        for entity in entities:
+            if done := ahead.start(read, replace(context, connection=second), entity):
+                yield done
+        if done := ahead.finish():
+            yield done

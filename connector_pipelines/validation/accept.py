@@ -68,12 +68,15 @@ def accept(stream: Stream, pages: Sequence[Page]) -> Accepted:
 
 
 def _external_frame(stream: Stream, records: Sequence[Any], schema: pa.DataFrameSchema) -> pd.DataFrame:
-    series = {}
-    for name, column in schema.columns.items():
-        read = stream.columns[name]
-        dtype = column.dtype.type if column.dtype is not None else None
-        series[name] = pd.Series([read(record) for record in records], dtype=dtype)
-    return pd.DataFrame(series)
+    """The external columns; text goes through Arrow, which makes pandas' text columns several times faster."""
+    import pyarrow as pa
+
+    types = {name: column.dtype.type if column.dtype else None for name, column in schema.columns.items()}
+    values = {name: list(map(stream.columns[name], records)) for name in types}
+    texts = {name: pa.array(values[name], pa.large_string()) for name, dtype in types.items() if dtype == "str"}
+    frame: pd.DataFrame = pa.table(texts).to_pandas()
+    others = {name: pd.Series(values[name], dtype=dtype) for name, dtype in types.items() if name not in texts}
+    return frame.assign(**others)[list(types)] if others else frame
 
 
 def _failures(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> dict[int, list[tuple[str, str]]]:
