@@ -96,6 +96,7 @@ def _csv(entity: Entity, frame: pd.DataFrame) -> bytes:
         "boolean": pa.bool_(),
         "date": pa.date32(),
         "timestamptz": pa.timestamp("us", "UTC"),
+        "timestamp with time zone": pa.timestamp("us", "UTC"),
     }
     schema = pa.schema([(name, kinds[kind.lower()]) for name, kind in columns(entity).items()])
     table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from dagster import Failure, RetryRequested
 
-from connector_pipelines.errors import Category, NeedsPerson, SyncError
+from connector_pipelines.errors import AnotherRunIsActive, Category, DatabaseUnavailable, PlanOutdated, SyncError
 from connector_pipelines.external import redact
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Retries:
     seconds: float = 30
 
 
+_AGAIN = (AnotherRunIsActive, DatabaseUnavailable, PlanOutdated)
+
 RETRIES = Retries()
 """For what may succeed later, and for steps that crashed.
 
@@ -34,14 +36,18 @@ not be cancelled.
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors into Dagster failures, and ask for a retry of those that a person need not mend."""
+    """Turn errors into Dagster failures, and ask for a retry where the step itself may go better later.
+
+    A source that does not answer is not among them: its requests were repeated already, and trying all of that again
+    would multiply the attempts (requirement K1).
+    """
     try:
         yield
     except SyncError as error:
         failure = _failure(error)
-        if isinstance(error, NeedsPerson):
-            raise failure from None
-        raise _later() from failure
+        if isinstance(error, _AGAIN):
+            raise _later() from failure
+        raise failure from None
     except psycopg.Error as error:
         # The server's DETAIL quotes rows, and its traceback their parameters: neither may reach the event log (M62).
         first = error.diag.message_primary or type(error).__name__

@@ -14,6 +14,7 @@ from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.beside import Beside
 from connector_pipelines.sync.planning import plan
 from connector_pipelines.sync.pull import pull
+from connector_pipelines.sync.sources import register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,6 +60,7 @@ def sync(
     Raises:
         SyncError: what stopped an entity, with its place. Entities before it are done, later ones at most read.
     """
+    register(context.connection, source)
     for entity, read, started in _reads(context, source, in_order(source, entities), mode, span):
         plan(context, source, entity)
         receipts = apply(context, entity, {source.name: source}, only=source.name)
