@@ -73,10 +73,20 @@ def _external_frame(stream: Stream, records: Sequence[Any], schema: pa.DataFrame
 
     types = {name: column.dtype.type if column.dtype else None for name, column in schema.columns.items()}
     values = {name: list(map(stream.columns[name], records)) for name in types}
-    texts = {name: pa.array(values[name], pa.large_string()) for name, dtype in types.items() if dtype == "str"}
+    texts = {name: _text(values[name]) for name, dtype in types.items() if dtype == "str"}
     frame: pd.DataFrame = pa.table(texts).to_pandas()
     others = {name: pd.Series(values[name], dtype=dtype) for name, dtype in types.items() if name not in texts}
     return frame.assign(**others)[list(types)] if others else frame
+
+
+def _text(values: list[Any]) -> Any:
+    """A text column in Arrow; what a source sends as a number or a real boolean is spelled out."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, pa.large_string())
+    except pa.ArrowTypeError:
+        return pa.array([value if value is None else str(value) for value in values], pa.large_string())
 
 
 def _failures(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> dict[int, list[tuple[str, str]]]:
