@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from connector_pipelines.errors import SyncError
-    from connector_pipelines.external.http import Response
+    from connector_pipelines.external.messages import Response
 
 LONGEST_BACKOFF_SECONDS = 60.0
 LONGEST_RATE_LIMIT_SECONDS = 300.0
