@@ -150,7 +150,8 @@ class Stream:
         read: asks the client for the pages of a window.
         decode: one raw page to wire records. Pure. Raises `BrokenPage` for a page that is not what it should be.
         columns: for each external column, how to get it from a wire record. A missing value is None.
-        schema: the pandera model of the external columns: what we accept.
+        schema: gives the pandera schema of the external columns: what we accept. Called for a read, so that pandera
+            need not be imported to declare one.
         transform: accepted external columns to core columns. Pure. The result has `external_id`, `modified_at`
             (UTC or null), every fed column of the entity, and for each reference the external id of its target.
         filters_by_time: the system can be asked for a span of modification times.
@@ -161,7 +162,7 @@ class Stream:
     read: Callable[[Any, Window], Reading]
     decode: Callable[[bytes], Decoded]
     columns: Mapping[str, Callable[[Any], object]]
-    schema: type[pa.DataFrameModel]
+    schema: Callable[[], pa.DataFrameSchema]
     transform: Callable[[pd.DataFrame], pd.DataFrame]
     filters_by_time: bool = True
     endpoint: str = ""

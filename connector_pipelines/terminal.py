@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Progress, Report
     from connector_pipelines.sync.summary import Line
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)  # a log or a pipe gets whole sentences, not lines of 80
 
-_WIDTH = 112  # a narrower terminal breaks the table's lines, which is better than hiding numbers
-_COLUMNS = ("fetched", "created", "updated", "unchanged", "conflicts", "dropped", "dead_lettered")
+_WIDTH = 121  # a narrower terminal breaks the table's lines, which is better than hiding numbers
+_COLUMNS = ("fetched", "created", "updated", "unchanged", "skipped", "conflicts", "dropped", "dead_lettered")
 
 
 @contextmanager

@@ -91,11 +91,13 @@ def mass_change(plans: Sequence[Plan], held: Sequence[Plan]) -> Verdict:
     """
     now = [plan for plan in plans if plan.state is PlanState.HELD]
     waiting = now or held
+    numbers = {name: sum(getattr(plan.counts, name) for plan in plans) for name in ("created", "updated", "absent")}
     if not waiting:
-        return Verdict("mass_change", passed=True, sentence="within the limits")
+        return Verdict("mass_change", passed=True, sentence="within the limits", numbers=numbers)
     plan = waiting[-1]
-    sentence = f"held: {'; '.join(plan.reasons)}. Approve or reject plan {plan.hash[:12]}."
-    return Verdict("mass_change", passed=False, sentence=sentence, error=bool(now))
+    decide = f"Launch the job approve_plan or reject_plan with source {plan.source} and hash {plan.hash[:12]}."
+    sentence = f"held: {'; '.join(plan.reasons)}. {decide}"
+    return Verdict("mass_change", passed=False, sentence=sentence, error=bool(now), numbers=numbers)
 
 
 def accounted_for(plans: Sequence[Plan]) -> Verdict:

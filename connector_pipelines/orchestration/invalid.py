@@ -19,10 +19,10 @@ def invalid_asset(invalid: Invalid) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         group_name=_plain(invalid.name),
-        description=f"This source is not usable:\n\n{invalid.reason}",
+        description=f"This source is not usable:\n\n{_listed(invalid.reason)}",
         kinds={"invalid"},
         tags={"invalid": "true"},
-        metadata={"reason": invalid.reason, "file": "/".join(invalid.file.parts[-3:])},
+        metadata={"reason": dg.MetadataValue.md(_listed(invalid.reason)), "file": "/".join(invalid.file.parts[-3:])},
         check_specs=[check],
     )
     def not_usable() -> Iterator[dg.AssetCheckResult]:
@@ -30,6 +30,11 @@ def invalid_asset(invalid: Invalid) -> dg.AssetsDefinition:
         raise dg.Failure(description=invalid.reason, allow_retries=False)
 
     return not_usable
+
+
+def _listed(reason: str) -> str:
+    """One point for each line: Markdown would run them together."""
+    return "\n".join(f"- {line}" for line in reason.splitlines())
 
 
 def _plain(name: str) -> str:

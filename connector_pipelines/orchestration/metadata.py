@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Metadata = dict[str, Any]
 Change = tuple[str, str, "dict[str, list[object]]"]
 
+HASH_SHOWN = 12
+"""Characters of a plan's hash that a person sees; the decision jobs take any 8 or more."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _OPEN_KINDS = {"DATE", "BOOLEAN"}
 _OPEN_NAMES = {"status", "school_year", "term_type", "organization_type", "section_type"}
@@ -50,18 +53,21 @@ def of_plans(plans: Sequence[Plan]) -> Metadata:
         else {}
     )
     newest = plans[-1] if plans else None
-    shown: Metadata = {"plans": len(plans), **total}
-    if newest:
-        shown |= {"state": newest.state.value, "plan hash": newest.hash, "chunks": newest.chunks}
-        reasons = [reason for plan in plans for reason in plan.reasons]
-        if reasons:
-            shown["reasons"] = MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))
-        if newest.state is PlanState.HELD:
-            shown["what to do"] = (
-                f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
-                f" hash {newest.hash[:12]}."
-            )
-    return shown
+    return (_verdict(newest, plans) if newest else {}) | {"plans": len(plans), **total}
+
+
+def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
+    """What a person looks for first: state, reasons, what to do. A whole hash would widen the table beyond the page."""
+    shown: Metadata = {"state": newest.state.value}
+    reasons = [reason for plan in plans for reason in plan.reasons]
+    if reasons:
+        shown["reasons"] = MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))
+    if newest.state is PlanState.HELD:
+        shown["what to do"] = (
+            f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
+            f" hash {newest.hash[:HASH_SHOWN]}."
+        )
+    return shown | {"plan hash": newest.hash[:HASH_SHOWN], "chunks": newest.chunks}
 
 
 def of_receipts(receipts: Sequence[Receipt], rows: int) -> Metadata:
@@ -85,10 +91,10 @@ def _proof(receipt: Receipt) -> TableRecord:
         {
             "source": receipt.source,
             "plan": receipt.plan_id,
-            "planned checksum": str(receipt.planned_checksum),
-            "core checksum": str(receipt.core_checksum),
             "verified": receipt.verified,
             "rows that differ": ", ".join(receipt.differences) or "none",
+            "planned checksum": str(receipt.planned_checksum),
+            "core checksum": str(receipt.core_checksum),
         }
     )
 
@@ -151,7 +157,7 @@ def external_schema(stream: Stream) -> TableSchema:
                     other=[str(check.error) for check in column.checks if check.error],
                 ),
             )
-            for name, column in stream.schema.to_schema().columns.items()
+            for name, column in stream.schema().columns.items()
         ]
     )
 

@@ -48,7 +48,7 @@ def accept(stream: Stream, pages: Sequence[Page]) -> Accepted:
         for f in page.decoded.failures
     ]
     records = [record for page in pages for record in page.decoded.records]
-    schema = stream.schema.to_schema()
+    schema = stream.schema()
     frame = _external_frame(stream, records, schema)
     places = pd.DataFrame(
         {

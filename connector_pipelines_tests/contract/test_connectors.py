@@ -30,7 +30,7 @@ def promised(stream: Stream) -> set[str]:
 
 def empty(stream: Stream) -> pd.DataFrame:
     """A frame of the schema's columns without rows."""
-    columns = stream.schema.to_schema().columns
+    columns = stream.schema().columns
     return pd.DataFrame({n: pd.Series([], dtype=c.dtype.type if c.dtype else None) for n, c in columns.items()})
 
 
@@ -57,7 +57,7 @@ def test_streams_feed_core_entities(source: Source) -> None:
 def test_columns_are_those_of_the_schema(source: Source) -> None:
     """For every column of its schema a stream says where it comes from, the id first."""
     for stream in source.streams:
-        assert set(stream.columns) == set(stream.schema.to_schema().columns)
+        assert set(stream.columns) == set(stream.schema().columns)
 
 
 def test_transform_returns_what_it_promises(source: Source) -> None:
@@ -65,7 +65,7 @@ def test_transform_returns_what_it_promises(source: Source) -> None:
     with source.connector.open(source.config) as client:
         for stream in source.streams:
             page = next(iter(stream.read(client, Window()).pages))
-            columns = stream.schema.to_schema().columns
+            columns = stream.schema().columns
             one = pd.DataFrame(
                 {
                     n: pd.Series([stream.columns[n](page.decoded.records[0])], dtype=c.dtype.type if c.dtype else None)

@@ -41,11 +41,6 @@ def _stream(name: str) -> Stream:
     others = {n: pa.Column(object if n in booleans else "str", nullable=True) for n in wire[1:]}
     schema = pa.DataFrameSchema(required | others)
 
-    class Model(pa.DataFrameModel):
-        @classmethod
-        def to_schema(cls) -> pa.DataFrameSchema:
-            return schema
-
     def read(settings: Settings, window: Window) -> Reading:
         pages = json.loads(Path(settings.file).read_text("utf-8")).get(name, [])
         return Reading(_pages(name, pages), snapshot=window.since is None)
@@ -64,7 +59,14 @@ def _stream(name: str) -> Stream:
 
     columns = {n: (lambda r, n=n: r.get(n)) for n in wire}
     return Stream(
-        name, read, decode, columns, Model, transform, filters_by_time=name not in WHOLE_ONLY, endpoint=f"GET /{name}"
+        name,
+        read,
+        decode,
+        columns,
+        lambda: schema,
+        transform,
+        filters_by_time=name not in WHOLE_ONLY,
+        endpoint=f"GET /{name}",
     )
 
 

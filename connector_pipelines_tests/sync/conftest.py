@@ -71,11 +71,6 @@ def _stream(name: str, sends: dict[str, list[list[Record] | Exception]]) -> Stre
     others = {n: pa.Column(object if n in {"deleted", *booleans} else "str", nullable=True) for n in wire[1:]}
     schema = pa.DataFrameSchema(required | others)
 
-    class Model(pa.DataFrameModel):
-        @classmethod
-        def to_schema(cls) -> pa.DataFrameSchema:
-            return schema
-
     def transform(frame: pd.DataFrame) -> pd.DataFrame:
         out = frame[fields].copy()
         for column in dates:
@@ -93,7 +88,7 @@ def _stream(name: str, sends: dict[str, list[list[Record] | Exception]]) -> Stre
         read=lambda _, window: Reading(_pages(name, sends.get(name, []), window), snapshot=True),
         decode=_decode,
         columns={n: itemgetter(n) for n in wire},
-        schema=Model,
+        schema=lambda: schema,
         transform=transform,
     )
 

@@ -36,7 +36,7 @@ def stream(**changes: Any) -> Stream:
         "read": None,
         "decode": None,
         "columns": {"id": lambda record: record.get("id"), "kind": lambda record: record.get("kind")},
-        "schema": External,
+        "schema": External.to_schema,
         "transform": transform,
     }
     return Stream(**(parts | changes))
@@ -100,7 +100,7 @@ def test_schema_that_is_wrong_as_a_whole_is_an_error() -> None:
             return False
 
     with pytest.raises(SchemaErrors):
-        accept(stream(schema=TwoColumns), [page(1, [{"id": "1"}])])
+        accept(stream(schema=TwoColumns.to_schema), [page(1, [{"id": "1"}])])
 
 
 RECORDS = st.lists(

@@ -1,8 +1,8 @@
 """Zips of CSV files: bulk and delta, versions 1.1 and 1.2 (contract 1.3).
 
 Rows are composed into the JSON of the REST service, in pages of their own, so that everything behind a page is shared.
-A file that the manifest calls absent is not provided: that is an error, never an empty collection. Only a file that
-the manifest calls bulk proves that a record is gone.
+A file that a bulk zip's manifest calls absent is not provided: that is an error, never an empty collection. A delta zip
+without it had no changes of it. Only a file that the manifest calls bulk proves that a record is gone.
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ class Archive:
     zip: zipfile.ZipFile
     members: dict[str, str]
     manifest: dict[str, str]
+
+    @property
+    def only_changes(self) -> bool:
+        """Whether the zip holds what changed: then a file that it does not provide had no changes."""
+        return "delta" in self.manifest.values()
 
     def mode(self, file: str) -> str:
         """bulk, delta or absent. A blank entry proves nothing: a file that is there counts as delta."""
@@ -154,6 +159,8 @@ def _provided(archive: Archive, table: Table) -> tuple[str, ...]:
 
 
 def _pages(archive: Archive, table: Table) -> Iterator[Page]:
+    if archive.only_changes and archive.mode(table.file) == "absent":
+        return  # nothing of it changed
     files = _provided(archive, table)
     roles = _roles(archive, table) if "roles.csv" in files else None
     decode = columns.DECODERS[table.envelope]

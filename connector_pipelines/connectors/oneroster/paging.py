@@ -7,7 +7,8 @@
 Servers clamp pages silently, so a page shorter than asked for means nothing. A total may be an estimate, and an
 estimate that is too low must not lose rows; so where only a total says that the end is reached, one more page is asked
 for: it costs one request per read and is empty when the total was right. A `Link` header without `next` is the source's
-own statement that there is no more, and needs no such proof, unless its own total says otherwise.
+own statement that there is no more, and needs no such proof, unless its own total says otherwise: a higher one, or one
+that the rows received have already passed.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class OffsetPaging:
         if rows == 0:
             return None
         total = self.total(response)
-        if links and (total is None or offset + rows >= total):
+        if links and (total is None or offset + rows == total):
             return None
         return _at(request, offset + rows)
 

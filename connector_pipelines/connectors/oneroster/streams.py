@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.oneroster import archive, client, columns, schemas, transform
+from connector_pipelines.connectors.oneroster import archive, client, columns
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pandas import DataFrame
+    from pandera.pandas import DataFrameModel, DataFrameSchema
+
     from connector_pipelines.connectors.oneroster.config import OneRosterConfig
+
+    Transform = Callable[[DataFrame], DataFrame]
+
+
+def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
+    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
+
+    def give() -> DataFrameSchema:
+        from connector_pipelines.connectors.oneroster import schemas
+
+        return pick(schemas).to_schema()
+
+    return give
+
+
+def _transform(pick: Callable[[Any], Transform]) -> Transform:
+    """A transform, imported when it is needed."""
+
+    def run(frame: DataFrame) -> DataFrame:
+        from connector_pipelines.connectors.oneroster import transform
+
+        return pick(transform)(frame)
+
+    return run
+
 
 REST = (
     Stream(
@@ -17,8 +47,8 @@ REST = (
         read=client.orgs,
         decode=columns.decode_orgs,
         columns=columns.ORG_COLUMNS,
-        schema=schemas.Orgs,
-        transform=transform.organizations,
+        schema=_schema(lambda schemas: schemas.Orgs),
+        transform=_transform(lambda transform: transform.organizations),
         endpoint="GET /orgs",
     ),
     Stream(
@@ -26,8 +56,8 @@ REST = (
         read=client.academic_sessions,
         decode=columns.decode_academic_sessions,
         columns=columns.ACADEMIC_SESSION_COLUMNS,
-        schema=schemas.AcademicSessions,
-        transform=transform.terms,
+        schema=_schema(lambda schemas: schemas.AcademicSessions),
+        transform=_transform(lambda transform: transform.terms),
         endpoint="GET /academicSessions",
     ),
     Stream(
@@ -35,8 +65,8 @@ REST = (
         read=client.courses,
         decode=columns.decode_courses,
         columns=columns.COURSE_COLUMNS,
-        schema=schemas.Courses,
-        transform=transform.courses,
+        schema=_schema(lambda schemas: schemas.Courses),
+        transform=_transform(lambda transform: transform.courses),
         endpoint="GET /courses",
     ),
     Stream(
@@ -44,8 +74,8 @@ REST = (
         read=client.classes,
         decode=columns.decode_classes,
         columns=columns.CLASS_COLUMNS,
-        schema=schemas.Classes,
-        transform=transform.sections,
+        schema=_schema(lambda schemas: schemas.Classes),
+        transform=_transform(lambda transform: transform.sections),
         endpoint="GET /classes",
     ),
     Stream(
@@ -53,8 +83,8 @@ REST = (
         read=client.students,
         decode=columns.decode_students,
         columns=columns.USER_COLUMNS,
-        schema=schemas.Users,
-        transform=transform.students,
+        schema=_schema(lambda schemas: schemas.Users),
+        transform=_transform(lambda transform: transform.students),
         endpoint="GET /students",
     ),
     Stream(
@@ -62,8 +92,8 @@ REST = (
         read=client.teachers,
         decode=columns.decode_teachers,
         columns=columns.USER_COLUMNS,
-        schema=schemas.Users,
-        transform=transform.instructors,
+        schema=_schema(lambda schemas: schemas.Users),
+        transform=_transform(lambda transform: transform.instructors),
         endpoint="GET /teachers",
     ),
     Stream(
@@ -71,8 +101,8 @@ REST = (
         read=client.student_enrollments,
         decode=columns.decode_enrollments,
         columns=columns.ENROLLMENT_COLUMNS,
-        schema=schemas.Enrollments,
-        transform=transform.enrollments,
+        schema=_schema(lambda schemas: schemas.Enrollments),
+        transform=_transform(lambda transform: transform.enrollments),
         endpoint="GET /enrollments, role student",
     ),
     Stream(
@@ -80,8 +110,8 @@ REST = (
         read=client.teacher_enrollments,
         decode=columns.decode_enrollments,
         columns=columns.ENROLLMENT_COLUMNS,
-        schema=schemas.Enrollments,
-        transform=transform.teaching_assignments,
+        schema=_schema(lambda schemas: schemas.Enrollments),
+        transform=_transform(lambda transform: transform.teaching_assignments),
         endpoint="GET /enrollments, role teacher",
     ),
 )

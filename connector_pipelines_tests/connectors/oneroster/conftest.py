@@ -106,7 +106,7 @@ def frame_of() -> Callable[[str, list[Record]], pd.DataFrame]:
         name = envelope.get(entity, "users" if entity in {"students", "instructors"} else "enrollments")
         decoded = stream.decode(json.dumps({name: records}).encode())
         assert not decoded.failures
-        columns = stream.schema.to_schema().columns
+        columns = stream.schema().columns
         return pd.DataFrame(
             {name: pd.Series([stream.columns[name](r) for r in decoded.records], dtype="str") for name in columns}
         )

@@ -106,6 +106,12 @@ def test_delta_is_none(zipped: Any) -> None:
     assert accepted.frame["modified_at"].notna().all()
 
 
+def test_file_that_a_delta_leaves_out_had_no_changes(zipped: Any) -> None:
+    """A delta zip without a file reads as no changes of it, and proves no absence."""
+    accepted, snapshot = read(zipped({"manifest.csv": manifest(users="delta"), "users.csv": ""}), "organizations")
+    assert (ids(accepted), snapshot) == ([], False)
+
+
 def test_users_get_their_roles(zipped: Any) -> None:
     """1.2: students and instructors are told apart by roles.csv, and get the organization of their primary role."""
     files = {
