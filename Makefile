@@ -44,6 +44,7 @@ format: .venv/.ready ## format the code
 	@$(BIN)/ruff check --quiet --fix .
 
 bench: .venv/.ready ## side by side with dlt, on this machine (takes a while)
+	@$(BIN)/python -m compileall -q connector_pipelines
 	@$(BIN)/python bench/run.py
 
 lock: .venv/.ready ## renew requirements.lock
