@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 .DEFAULT_GOAL := help
+# The machine's own certificates, as pip and the browser use them: behind a company's proxy there are no others.
+export UV_SYSTEM_CERTS = 1
 .PHONY: help setup demo dev test check format bench lock clean
 
 help: ## list the targets

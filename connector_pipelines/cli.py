@@ -174,7 +174,9 @@ def approve(source: SourceName, plan_hash: PlanHash) -> None:
     with progress() as report, open_context(report=report) as context:
         plan = planning.approve(context, declared, plan_hash, who=getpass.getuser())
         receipts = apply(context, plan.entity, {source: declared}, only=source)
-    console.print(f"{plan.entity}: applied, {'verified' if all(r.verified for r in receipts) else 'NOT verified'}")
+    proven = any(r.plan_id == plan.id and r.verified for r in receipts)
+    console.print(f"{plan.entity}: {'applied and verified' if proven else 'not applied as approved; see plan list'}")
+    raise typer.Exit(0 if proven else 1)
 
 
 @plan_app.command()

@@ -42,7 +42,8 @@ def show(lines: Sequence[Line]) -> None:
     Console(width=max(console.width, _WIDTH), highlight=False).print(_table(lines))
     for line in lines:
         if not line.verified:
-            console.print(f"[red]{line.entity}[/] {line.state}: {'; '.join(line.reasons)}", soft_wrap=True)
+            why = "; ".join(line.reasons) or "no plan was made from it"
+            console.print(f"[red]{line.entity}[/] {line.state}: {why}", soft_wrap=True)
 
 
 def _table(lines: Sequence[Line]) -> Table:

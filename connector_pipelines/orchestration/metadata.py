@@ -59,7 +59,7 @@ def of_plans(plans: Sequence[Plan]) -> Metadata:
 def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
     """What a person looks for first: state, reasons, what to do. A whole hash would widen the table beyond the page."""
     shown: Metadata = {"state": newest.state.value}
-    reasons = [reason for plan in plans for reason in plan.reasons]
+    reasons = dict.fromkeys(reason for plan in plans for reason in plan.reasons)
     if reasons:
         shown["reasons"] = MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))
     if newest.state is PlanState.HELD:

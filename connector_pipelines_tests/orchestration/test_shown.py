@@ -9,8 +9,10 @@ import pytest
 from dagster import AssetCheckSeverity, AssetKey
 
 from connector_pipelines.core.entities import entity
+from connector_pipelines.errors import PlanOutdated
 from connector_pipelines.model import Counts, Plan, PlanState, Progress, Read, Receipt, Window
 from connector_pipelines.orchestration import checks, metadata
+from connector_pipelines.orchestration.jobs import refuse_held
 from connector_pipelines.orchestration.look import Run, Waiting
 from connector_pipelines.orchestration.steps import sentence
 from connector_pipelines.sync.letters import Letters
@@ -49,8 +51,23 @@ def test_mass_change_blocks_for_a_plan_of_now_and_warns_for_an_older_one() -> No
     now, older = checks.mass_change([held], [held]), checks.mass_change([plan()], [held])
     assert (now.passed, now.error, older.passed, older.error) == (False, True, False, False)
     assert "shrunk: 30 of 40" in now.sentence
-    assert "aaaaaaaaaaaa" in now.sentence
+    assert "approve_plan or reject_plan with source alpha and hash aaaaaaaaaaaa." in now.sentence
     assert checks.mass_change([plan()], []).passed
+
+
+def test_mass_change_plots_the_newest_plan() -> None:
+    """The numbers of the check are those of the newest plan, not a sum over plans that each count the same records."""
+    verdict = checks.mass_change([plan(absent=40), plan(absent=30, created=2)], [])
+    assert verdict.numbers == {"created": 2, "updated": 0, "absent": 30}
+
+
+def test_a_plan_shows_its_state_and_reasons_first_and_once() -> None:
+    """State, reasons and what to do come before the counts, a reason that several plans share comes once."""
+    held = plan(PlanState.HELD, ("empty: nothing came",))
+    shown = metadata.of_plans([held, held])
+    assert list(shown)[:4] == ["state", "reasons", "what to do", "plan hash"]
+    assert shown["reasons"].value == "- empty: nothing came"
+    assert shown["plan hash"] in shown["what to do"]
 
 
 def test_rows_that_wait_are_no_dead_letters() -> None:
@@ -123,3 +140,11 @@ def test_progress_is_a_sentence_with_a_share_where_the_end_is_known() -> None:
     """Reading tells rows, applying tells chunks and how much of all that is (G117)."""
     assert sentence(Progress("alpha", "students", "read", 40_000)) == "students: read 40,000 rows"
     assert sentence(Progress("alpha", "students", "apply", 3, 4, "chunks")) == "students: apply 3 of 4 (75%) chunks"
+
+
+def test_an_approved_plan_that_is_held_again_is_no_success() -> None:
+    """Approving ends with an error that names the plan when that plan is still held; in any other state it passes."""
+    with pytest.raises(PlanOutdated, match="aaaaaaaaaaaa is held again"):
+        refuse_held(plan(PlanState.HELD))
+    refuse_held(plan(PlanState.APPLIED))
+    refuse_held(None)
