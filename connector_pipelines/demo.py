@@ -35,10 +35,12 @@ def run(*, scenario: str, seed: int, report: Report, say: Callable[[str], object
     Raises:
         SyncError: the database or the port is not usable.
     """
+    running = dev.answers(PORT)
     with home.environment(home.prepare() | _CREDENTIALS), _school(scenario, seed):
         url = os.environ["CONNECTOR_PIPELINES_DATABASE_URL"]
         migrate(url)
-        say(f"PostgreSQL runs. A OneRoster system ({scenario}) answers on port {PORT}. Syncing it through Dagster …")
+        which = "the one that ran already, taken as it is" if running else scenario
+        say(f"PostgreSQL runs. A OneRoster system ({which}) answers on port {PORT}. Syncing it through Dagster …")
         with connect(url) as connection:
             before = summary.newest_run(connection)
             finished = run_sync(SOURCE, full=True, report=report)
