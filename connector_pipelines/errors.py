@@ -12,11 +12,10 @@
     │   ├── AuthFailed          401 after one refresh, 403                                    AUTH_FAILED
     │   ├── BrokenPage          not JSON, truncated, HTML, a page that repeats                DATA_ERROR
     │   ├── RefusedBySource     400, 404, 422: the source does not take this request          DATA_ERROR
-    │   ├── MappingFailed       a mapping would be re-pointed, a field does not exist         MAPPING_ERROR
-    │   └── NotAccountedFor     the receipt does not add up or core differs                   DATA_ERROR
+    │   └── MappingFailed       a mapping would be re-pointed, a field does not exist         MAPPING_ERROR
     └── PlanOutdated            core moved since the plan was made: plan anew                 CONFLICT
 
-A bad *row* is never an exception: it is a `Rejection`, which becomes a dead letter, and its neighbours go on.
+A bad *row* is never an exception: it is a `Rejection`, which becomes a dead letter, and its neighbors go on.
 """
 
 from __future__ import annotations
@@ -135,12 +134,6 @@ class MappingFailed(NeedsPerson):
     """A record cannot be given its place in core without a decision."""
 
     category = Category.MAPPING_ERROR
-
-
-class NotAccountedFor(NeedsPerson):
-    """The accounting identity fails, or core does not hold what was applied."""
-
-    category = Category.DATA_ERROR
 
 
 class PlanOutdated(SyncError):

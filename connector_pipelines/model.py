@@ -27,16 +27,6 @@ class Mode(StrEnum):
     INCREMENTAL = "incremental"
 
 
-class Action(StrEnum):
-    """What a plan does with a row."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    TOUCH = "touch"  # no core field differs, only the stored hash: counted as unchanged
-    CONFLICT = "conflict"
-    DROP = "drop"
-
-
 class PlanState(StrEnum):
     """Where a plan stands. `core` applies nothing but ACCEPTED plans."""
 
