@@ -16,8 +16,6 @@ from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.pull import restage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from connector_pipelines.model import Plan, Read, Source
     from connector_pipelines.sync.context import Context
 
@@ -96,7 +94,7 @@ def approve(context: Context, source: Source, plan_hash: str, *, who: str) -> Pl
 def reject(context: Context, source: Source, plan_hash: str, *, who: str) -> Plan:
     """Discard the held plan with this hash; core stays as it is, and the next read is planned as ever."""
     held = _held(context, source, plan_hash)
-    drop_staged(context, [held])
+    staging.drop(context.connection, plan_table(held.id), rows_table(held.read_id))
     return _decide(context, held, PlanState.REFUSED, who=who)
 
 
@@ -106,12 +104,6 @@ def held_plans(context: Context, source: str) -> list[Plan]:
         "SELECT id FROM connector.sync_plans WHERE source = %s AND state = 'held' ORDER BY id DESC", [source]
     ).fetchall()
     return [records.load_plan(context.connection, cast("int", plan_id)) for (plan_id,) in rows]
-
-
-def drop_staged(context: Context, plans: Sequence[Plan]) -> None:
-    """Remove the staged rows of plans that are done."""
-    tables = [table for plan in plans for table in (plan_table(plan.id), rows_table(plan.read_id))]
-    staging.drop(context.connection, *tables)
 
 
 def _held(context: Context, source: Source, plan_hash: str) -> Plan:
