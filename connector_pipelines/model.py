@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.policy import SyncPolicy
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -195,6 +197,7 @@ class Source:
     name: str
     connector: Connector
     config: BaseModel
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
 
     @property
     def streams(self) -> tuple[Stream, ...]:

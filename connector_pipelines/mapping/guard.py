@@ -7,22 +7,12 @@ held, core stays as it was, and the reasons say which of the four it looks like 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from connector_pipelines.model import Counts, PlanState
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one plan may change by itself, as shares of what the source had in core before.
-
-    Attributes:
-        floor: a plan that touches fewer rows than this is never held for its shares.
-    """
-
-    absent: float = 0.2
-    created: float = 1.0
-    updated: float = 0.6
-    floor: int = 20
+if TYPE_CHECKING:
+    from connector_pipelines.policy import Limits
 
 
 @dataclass(frozen=True, slots=True)

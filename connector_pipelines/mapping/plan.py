@@ -27,6 +27,7 @@ from connector_pipelines.model import Counts, Plan
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
+    from connector_pipelines.policy import Limits
 
 
 def make(
@@ -35,7 +36,7 @@ def make(
     read: Read,
     *,
     chunk_rows: int,
-    limits: guard.Limits,
+    limits: Limits,
     replaces: Plan | None = None,
 ) -> Plan:
     """Plan a staged read, in one transaction.
@@ -191,9 +192,7 @@ def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> C
     )
 
 
-def _judged(
-    connection: Connection, read: Read, counts: Counts, replaces: Plan | None, limits: guard.Limits
-) -> guard.Verdict:
+def _judged(connection: Connection, read: Read, counts: Counts, replaces: Plan | None, limits: Limits) -> guard.Verdict:
     """The guard's verdict. What an outdated plan of this very read created already was not there before."""
     before = cast("int", scalar(connection, query(_BEFORE, mappings=mappings_table(read.source)), read.entity))
     if replaces:

@@ -17,6 +17,7 @@ from connector_pipelines.orchestration.jobs import source_jobs
 from connector_pipelines.orchestration.schedules import source_schedules
 from connector_pipelines.orchestration.sources import Declaration, component_name
 from connector_pipelines.orchestration.timetable import Timetable
+from connector_pipelines.policy import SyncPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +45,14 @@ class SourceComponent(dg.Component):
 
     connector: ClassVar[Connector]
 
-    def __init__(self, config: BaseModel, timetable: Timetable) -> None:
+    def __init__(self, config: BaseModel, timetable: Timetable, policy: SyncPolicy) -> None:
         self._config = config
         self._timetable = timetable
+        self._policy = policy
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """The schema of `attributes`: the connector's settings, and when to read."""
+        """The schema of `attributes`: the connector's settings, when to read, and what it may do to core."""
         return attributes_model(cls.connector)
 
     @classmethod
@@ -59,13 +61,14 @@ class SourceComponent(dg.Component):
         given = attributes or cls.get_model_cls()()
         fields = cls.connector.config.model_fields
         config = {name: getattr(given, name) for name in given.model_fields_set if name in fields}
-        return cls(cls.connector.config(**_by_alias(cls.connector.config, config)), given.schedule)  # type: ignore[attr-defined]
+        settings = cls.connector.config(**_by_alias(cls.connector.config, config))
+        return cls(settings, given.schedule, given.policy)  # type: ignore[attr-defined]
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's two layers of assets, its jobs and schedules. What it shares with others is made once."""
         file = context.path / "defs.yaml"
         return source_definitions(
-            Declaration(Source(context.path.name, self.connector, self._config), self._timetable, file)
+            Declaration(Source(context.path.name, self.connector, self._config, self._policy), self._timetable, file)
         )
 
 
@@ -81,13 +84,15 @@ def source_definitions(declaration: Declaration) -> dg.Definitions:
 
 @cache
 def attributes_model(connector: Connector) -> type[BaseModel]:
-    """The connector's settings and the timetable as one model, which refuses unknown fields."""
+    """The connector's settings, the timetable and the policy as one model, which refuses unknown fields."""
     described = Field(default_factory=Timetable, description="When the source is read by itself.")
+    may = Field(default_factory=SyncPolicy, description="What the source may do to core.")
     model = create_model(
         f"{component_name(connector)}Attributes",
         __base__=(connector.config, _References),
         __cls_kwargs__={"extra": "forbid"},
         schedule=(Timetable, described),
+        policy=(SyncPolicy, may),
     )
     return cast("type[BaseModel]", model)
 

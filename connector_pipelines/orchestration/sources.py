@@ -20,6 +20,7 @@ from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Connector, Source
 from connector_pipelines.orchestration import environment
 from connector_pipelines.orchestration.timetable import Timetable
+from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -198,10 +199,11 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
             *((("attributes", *u.path), f"{_dotted(u.path)} names {u.variable}, which is not set") for u in unset)
         )
     timetable, wrong = _validated(Timetable, values.pop("schedule", None) or {}, ("schedule",))
+    policy, unfit = _validated(SyncPolicy, values.pop("policy", None) or {}, ("policy",))
     config, more = _validated(connector.config, values, ())
-    if config is None or timetable is None:
-        raise _Wrong(*wrong, *more)
-    return Declaration(Source(name, connector, config), timetable, file)
+    if config is None or timetable is None or policy is None:
+        raise _Wrong(*wrong, *unfit, *more)
+    return Declaration(Source(name, connector, config, policy), timetable, file)
 
 
 def _validated(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from connector_pipelines.database.connection import Connection, connect, database_url
 from connector_pipelines.database.migrate import migrate
 from connector_pipelines.external.landing import Landing
-from connector_pipelines.mapping.guard import Limits
+from connector_pipelines.policy import Limits
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:

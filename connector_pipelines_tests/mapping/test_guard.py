@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector_pipelines.mapping.guard import Limits, judge
+from connector_pipelines.mapping.guard import judge
 from connector_pipelines.model import Counts, PlanState
+from connector_pipelines.policy import Limits
 
 EMPTY = "empty: the source sent nothing, and had 1,000 records before"
 

@@ -26,6 +26,11 @@ WRONG = {
     "unset variable": (TOY + "  file: '{{ env.NOT_SET_ANYWHERE }}'\n", "file names NOT_SET_ANYWHERE, which is not set"),
     "time zone": (TOY + "  file: x\n  schedule:\n    timezone: Mars/Base\n", "line 5: schedule.timezone: 'Mars/Base'"),
     "cron": (TOY + "  file: x\n  schedule: {cron: '0 99 * * *'}\n", "0 99 * * *"),
+    "policy": (TOY + "  file: x\n  policy:\n    guard: {limits: {absent: -1}}\n", "line 5: policy.guard.limits.absent"),
+    "unknown policy": (
+        TOY + "  file: x\n  policy: {drop: all}\n",
+        "policy.drop is no field; there are conflicts, drops",
+    ),
     "unknown entity": (TOY + "  file: x\n  entities: [dragons]\n", "dragons"),
     "unknown part": (TOY + "  file: x\nsurprise: 1\n", "surprise"),
 }
@@ -60,6 +65,17 @@ def test_every_finding_is_told(declared: Any) -> None:
         "beta/defs.yaml, line 4",
         "beta/defs.yaml, line 5",
     ]
+
+
+def test_a_policy_travels_with_its_source(declared: Any) -> None:
+    """What a source may do to core stands in its declaration, and is the same for Dagster and the command line."""
+    declared.declare("alpha", "policy: {guard: {limits: {absent: 0.05}}}")
+    [found] = sources.read_all(declared.folder)
+    assert isinstance(found, sources.Declaration)
+    assert found.source.policy.guard.limits.absent == 0.05
+    assert "alpha/mapping/students" in {
+        key.to_user_string() for key in declared.definitions().get_repository_def().asset_graph.get_all_asset_keys()
+    }
 
 
 @pytest.mark.parametrize("name", ["core", "Big", "9lives", "with-dash"])
@@ -120,10 +136,10 @@ def test_secrets_are_not_in_graphql(declared: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_each_connector_has_its_component() -> None:
-    """Every connector of the registry has a component named after it, whose schema is its config and a schedule."""
+    """Every connector has a component named after it, whose schema is its config, a schedule and a policy."""
     assert {"OneRosterSource", "ToySource"} <= set(dir(components))
     schema = components.ToySource.get_model_cls().model_json_schema()
-    assert set(schema["properties"]) == {"file", "key", "entities", "schedule"}
+    assert set(schema["properties"]) == {"file", "key", "entities", "schedule", "policy"}
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["file"]
     assert "{{ env.NAME }}" in json.dumps(schema)

@@ -19,8 +19,8 @@ from pydantic import BaseModel
 from connector_pipelines.core.entities import entity
 from connector_pipelines.database.connection import comma, connect
 from connector_pipelines.external.landing import Landing
-from connector_pipelines.mapping.guard import Limits
 from connector_pipelines.model import Connector, Decoded, Health, Mode, Page, Reading, Source, Stream, Window
+from connector_pipelines.policy import Limits
 from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.context import Context, silent
 from connector_pipelines.sync.planning import plan

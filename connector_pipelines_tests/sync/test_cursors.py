@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_pipelines.errors import BrokenPage
-from connector_pipelines.mapping.guard import Limits
 from connector_pipelines.model import Mode, PlanState, Window
+from connector_pipelines.policy import Limits
 from connector_pipelines.sync import cursors
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
 

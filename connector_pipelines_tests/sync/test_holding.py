@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connector_pipelines.errors import ConfigurationError, PlanOutdated
-from connector_pipelines.mapping.guard import Limits
 from connector_pipelines.model import Mode, PlanState
+from connector_pipelines.policy import Limits
 from connector_pipelines.sync.planning import approve, reject, sample_changes
 
 if TYPE_CHECKING:

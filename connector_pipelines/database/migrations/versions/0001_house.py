@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import op
+
+from connector_pipelines.database.migrations import run_file
 
 revision = "0001"
 down_revision = None
 
 
-def _run(statements: str) -> None:
-    """Several statements in Alembic's transaction, past SQLAlchemy, which would take `:name` for a parameter."""
-    connection = op.get_bind().connection.driver_connection
-    assert connection is not None
-    connection.execute(statements)
-
-
 def upgrade() -> None:
     """Create the three schemas and their tables."""
     for part in ("core", "integrations", "sync", "views"):
-        _run(Path(__file__).with_name(f"0001_{part}.sql").read_text(encoding="utf-8"))
+        run_file(__file__, part)
 
 
 def downgrade() -> None:

@@ -1,0 +1,21 @@
+"""The schema's history. Each revision is a file of SQL with a few lines of Python beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+
+def run_file(revision: str, part: str = "") -> None:
+    """Run the SQL file beside a revision, past SQLAlchemy, which would take `:name` for a parameter.
+
+    Args:
+        revision: the revision's `__file__`.
+        part: of a revision with several files, which one: "0001_core.sql" is the part "core".
+    """
+    path = Path(revision)
+    file = path.with_name(f"{path.stem.split('_')[0]}_{part}.sql") if part else path.with_suffix(".sql")
+    connection = op.get_bind().connection.driver_connection
+    assert connection is not None
+    connection.execute(file.read_text(encoding="utf-8"))
