@@ -6,7 +6,7 @@ The engine turns a stream's pages into a `Read`, a read into a `Plan`, an applie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pandera.pandas as pa
     from pydantic import BaseModel
+
+    from connector_pipelines.pages import Reading
 
 
 class Mode(StrEnum):
@@ -68,79 +70,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """A row that is not accepted, on its way to the dead letters.
-
-    Attributes:
-        page: number of the landed page, from 1.
-        row: position in that page, from 0.
-        external_id: the source's id where one could be read.
-        rule: short name of the rule that refused, for counting ("givenName: not_nullable").
-        reason: a sentence a person understands, without the value of a personal field.
-        payload: the raw record as JSON text.
-    """
-
-    page: int
-    row: int
-    external_id: str | None
-    rule: str
-    reason: str
-    payload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A page after decoding: its wire records in order, and the rows that could not be decoded.
-
-    Attributes:
-        records: wire records (msgspec Structs or dicts).
-        positions: for each record, its position in the page, from 0.
-        failures: undecodable rows; `Rejection.page` is 0 until the engine knows it.
-    """
-
-    records: Sequence[Any]
-    positions: Sequence[int]
-    failures: Sequence[Rejection] = ()
-
-    @property
-    def rows(self) -> int:
-        """How many rows the source sent in this page."""
-        return len(self.records) + len(self.failures)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One raw page as it came, and how it was asked for (URL already redacted)."""
-
-    number: int
-    url: str
-    status: int
-    body: bytes
-    decoded: Decoded
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a stream's `read` returns: pages to be consumed once, and what they will prove.
-
-    Attributes:
-        pages: lazily read pages, in order. The iterator raises a `SyncError` when the read fails; it ends only
-            when the source said by the contract's rule that there is no more.
-        snapshot: the pages together are the whole collection, so that an absent record is really absent there.
-    """
-
-    pages: Iterator[Page]
-    snapshot: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Stream:
     """How one core entity is read from one kind of system.
 
     Attributes:
         entity: the core entity it feeds, e.g. "students".
         read: asks the client for the pages of a window.
-        decode: one raw page to wire records. Pure. Raises `BrokenPage` for a page that is not what it should be.
+        split: one raw page to its raw records. Pure. Raises `BrokenPage` for a page that is not what it should be.
+        decode: one raw record to a wire record (a msgspec Struct, a dict). Pure. Raises `BadRow`. A record that core
+            is known to hold already is never decoded.
         columns: for each external column, how to get it from a wire record. A missing value is None.
         schema: gives the pandera schema of the external columns: what we accept. Called for a read, so that pandera
             need not be imported to declare one.
@@ -152,7 +90,8 @@ class Stream:
 
     entity: str
     read: Callable[[Any, Window], Reading]
-    decode: Callable[[bytes], Decoded]
+    split: Callable[[bytes], Sequence[bytes]]
+    decode: Callable[[bytes], Any]
     columns: Mapping[str, Callable[[Any], object]]
     schema: Callable[[], pa.DataFrameSchema]
     transform: Callable[[pd.DataFrame], pd.DataFrame]
@@ -264,12 +203,28 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a read that recognized records relied on: the fingerprints core held when it began.
+
+    Attributes:
+        count, checksum: of the fingerprints, independent of their order.
+        unseen: how many of them did not come.
+    """
+
+    count: int
+    checksum: str
+    unseen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """One pass over a source's entity, landed and staged.
 
     Attributes:
-        rows: rows the source sent. rows = staged + skipped + rejected, checked when the read closes.
-        skipped: rows that belong elsewhere or repeat, with their reasons counted in `reasons`.
+        rows: rows the source sent. rows = staged + known + skipped + rejected; skipped rows belong elsewhere or repeat.
+        known: rows that were recognized by their fingerprint: unchanged, and not even decoded.
+        baseline: what recognizing them relied on; None where nothing was recognized.
+        salt: of the fingerprints; another salt is other code or another configuration.
         complete: the source was read to its end by the contract's rule.
         snapshot: complete and everything was asked for, so absence means something.
     """
@@ -282,9 +237,12 @@ class Read:
     pages: int = 0
     rows: int = 0
     staged: int = 0
+    known: int = 0
     rejected: int = 0
     complete: bool = False
     snapshot: bool = False
+    salt: int = 0
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from connector_pipelines.model import Counts, Decoded, Mode, Receipt, Rejection, Window
+from connector_pipelines.model import Counts, Mode, Receipt, Window
 
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "conflicts", "dead_lettered")
 RECEIPT = Receipt(1, "toy", "students", Counts(fetched=1, created=1), planned_checksum=7, core_checksum=7)
@@ -53,11 +53,6 @@ def test_receipt_needs_every_proof(wrong: dict[str, object]) -> None:
 def test_window_says_what_it_asks_for(window: Window, mode: Mode, text: str) -> None:
     """Only a window open at both ends is a full read; times are shown in UTC."""
     assert (window.mode, str(window)) == (mode, text)
-
-
-def test_page_counts_the_rows_it_could_not_decode() -> None:
-    """The rows of a page are those that were decoded and those that were not."""
-    assert Decoded([{}, {}], range(2), [Rejection(0, 2, None, "rule", "reason", "")]).rows == 3
 
 
 def test_nouns_are_frozen() -> None:

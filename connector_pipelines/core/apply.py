@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 from psycopg import sql
 
-from connector_pipelines.database import dead_letters
+from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
 from connector_pipelines.errors import PlanOutdated
@@ -117,9 +117,10 @@ class _Writer:
 
     def _refuse(self, seq: int, message: str) -> None:
         refused = query(
-            "SELECT p.external_id, 'database', {reason}, to_jsonb(s) - 'page' - 'row', NULL::jsonb, p.page, p.row"
+            "SELECT p.external_id, 'database', {reason}, {staged}, NULL::jsonb, p.page, p.row"
             " FROM {plan} p JOIN {rows} s USING (external_id, page, row) WHERE p.seq = {seq}",
             reason=sql.Literal(f"core refuses the row: {message}".replace("%", "%%")),  # the statement takes parameters
+            staged=staging.CONTENT,
             plan=self._parts["plan"],
             rows=rows_table(self._read.id),
             seq=sql.Literal(seq),
@@ -140,11 +141,12 @@ _CREATE = """
 # A mapping without a core row is a record that waited or was refused before; one with a core row is never re-pointed.
 _CREATE_MAPPING = """
     INSERT INTO {mappings} AS m (connector_id, entity_type, external_id, internal_id, sync_status, sync_version,
-        last_synced_at, row_hash)
-    SELECT {source}, {entity}, external_id, internal_id, 'synced', 1, now(), row_hash
+        last_synced_at, row_hash, fingerprint, created_by)
+    SELECT {source}, {entity}, external_id, internal_id, 'synced', 1, now(), row_hash, fingerprint, {plan_id}
     FROM {plan} WHERE action = 'create' AND seq BETWEEN %s AND %s
     ON CONFLICT (external_id, entity_type) DO UPDATE SET internal_id = excluded.internal_id, sync_status = 'synced',
-        sync_version = m.sync_version + 1, last_synced_at = now(), row_hash = excluded.row_hash, error_message = NULL
+        sync_version = m.sync_version + 1, last_synced_at = now(), row_hash = excluded.row_hash, error_message = NULL,
+        fingerprint = excluded.fingerprint, created_by = excluded.created_by
     WHERE m.internal_id IS NULL
 """
 
@@ -157,8 +159,9 @@ _UPDATE = """
 """
 
 _UPDATE_MAPPING = """
-    UPDATE {mappings} m SET row_hash = p.row_hash, sync_status = 'synced', error_message = NULL, absent_since = NULL,
-        last_synced_at = now(), sync_version = m.sync_version + (p.action = 'update')::int
+    UPDATE {mappings} m SET row_hash = p.row_hash, fingerprint = p.fingerprint, sync_status = 'synced',
+        error_message = NULL, absent_since = NULL, last_synced_at = now(),
+        sync_version = m.sync_version + (p.action = 'update')::int
     FROM {plan} p
     WHERE p.action IN ('update', 'touch') AND p.seq BETWEEN %s AND %s
         AND m.external_id = p.external_id AND m.entity_type = {entity}

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from psycopg import sql
 
     from connector_pipelines.database.connection import Connection
-    from connector_pipelines.model import Read, Rejection
+    from connector_pipelines.model import Read
+    from connector_pipelines.pages import Rejection
 
 _UPSERT = """
     ON CONFLICT (source, entity, coalesce(external_id, ''), md5(coalesce(payload, staged::text, '')))

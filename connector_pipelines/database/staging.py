@@ -13,7 +13,7 @@ from psycopg import sql
 
 from connector_pipelines.database.connection import comma, query, scalar
 from connector_pipelines.database.tables import rows_table
-from connector_pipelines.model import Rejection
+from connector_pipelines.pages import Rejection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Entity
 
 # Every staged row begins with these; the core columns and the references by external id follow.
-_HEAD = {"page": "integer", "row": "integer", "external_id": "text", "modified_at": "timestamptz", "deleted": "boolean"}
+_HEAD = {
+    "page": "integer",
+    "row": "integer",
+    "fingerprint": "uuid",
+    "external_id": "text",
+    "modified_at": "timestamptz",
+    "deleted": "boolean",
+}
+
+CONTENT = sql.SQL("to_jsonb(s) - 'page' - 'row' - 'fingerprint'")
+"""Of a staged row `s`, what the source said, as jsonb: without where it came from."""
 
 
 def columns(entity: Entity) -> dict[str, str]:
@@ -92,6 +102,7 @@ def _csv(entity: Entity, frame: pd.DataFrame) -> bytes:
         "integer": pa.int32(),
         "bigint": pa.int64(),
         "text": pa.string(),
+        "uuid": pa.string(),
         "numeric": pa.string(),
         "boolean": pa.bool_(),
         "date": pa.date32(),
@@ -115,5 +126,5 @@ def _refused(frame: pd.DataFrame, message: str) -> Rejection:
         external_id=external_id if usable else None,
         rule="database",
         reason=f"PostgreSQL refuses the row: {message}",
-        payload=row.drop(["page", "row"]).to_json(date_format="iso"),
+        payload=row.drop(["page", "row", "fingerprint"]).to_json(date_format="iso"),
     )

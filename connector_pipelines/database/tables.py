@@ -30,6 +30,16 @@ def rows_table(run_id: int) -> sql.Identifier:
     return sql.Identifier("staging", f"rows_{run_id}")
 
 
+def unseen_table(run_id: int) -> sql.Identifier:
+    """Fingerprints that core knew when a read began, and that did not come with it."""
+    return sql.Identifier("staging", f"unseen_{run_id}")
+
+
+def read_tables(run_id: int) -> tuple[sql.Identifier, sql.Identifier]:
+    """Everything that is staged of a read."""
+    return rows_table(run_id), unseen_table(run_id)
+
+
 def plan_table(plan_id: int) -> sql.Identifier:
     """The rows a plan will write."""
     return sql.Identifier("staging", f"plan_{plan_id}")

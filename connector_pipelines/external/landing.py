@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from connector_pipelines.model import Page, Window
+    from connector_pipelines.model import Window
+    from connector_pipelines.pages import Page
 
 _LINES = "manifest.jsonl"
 _WHOLE = "manifest.json"
@@ -129,10 +130,10 @@ class LandingWriter:
             "status": page.status,
             "bytes": len(page.body),
             "sha256": hashlib.sha256(page.body).hexdigest(),
-            "rows": page.decoded.rows,
+            "rows": len(page.rows),
             "fetched_at": _now(),
         }
-        self._rows += page.decoded.rows
+        self._rows += len(page.rows)
         self._note(json.dumps(line) + "\n")
 
     def _note(self, line: str) -> None:

@@ -6,14 +6,14 @@ request that the page before it leads to; otherwise it is thrown away and readin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, Self
 
 from connector_pipelines.errors import BrokenPage
-from connector_pipelines.model import Decoded, Page
+from connector_pipelines.pages import Page
 
 if TYPE_CHECKING:
     from connector_pipelines.external.messages import Request, Response
@@ -23,8 +23,6 @@ Fetch = Callable[["Request", Event], "Response"]
 
 MAX_EMPTY = 100
 """So many empty pages in a row are no collection any more."""
-
-_NOTHING = Decoded((), ())
 
 
 class Paginator(Protocol):
@@ -57,7 +55,7 @@ class SinglePage:
 
 def paginate(
     fetch: Fetch,
-    decode: Callable[[bytes], Decoded],
+    split: Callable[[bytes], Sequence[bytes]],
     first: Request,
     paginator: Paginator,
     *,
@@ -66,12 +64,12 @@ def paginate(
 ) -> Generator[Page]:
     """Read pages until the paginator says the end.
 
-    A page that cannot be decoded is handed over without rows, so that it is landed and can be looked at; the error
+    A page that cannot be split is handed over without rows, so that it is landed and can be looked at; the error
     comes with the next step.
 
     Args:
         fetch: sends a request; called from threads.
-        decode: counts and decodes the rows of a body; called in the caller's thread, once per page.
+        split: the raw rows of a body; called in the caller's thread, once per page.
         first: the first page.
         paginator: finds the others.
         in_flight: how many requests may run at the same time.
@@ -90,16 +88,16 @@ def paginate(
         while request is not None:
             response = prefetch.take(request)
             guard.number += 1
-            page = Page(guard.number, response.url, response.status, response.body, _NOTHING)
+            page = Page(guard.number, response.url, response.status, response.body, ())
             try:
-                decoded = decode(response.body)
-                guard.check(request, response, decoded)
+                rows = split(response.body)
+                guard.check(request, response, rows)
             except BrokenPage:
                 yield page
                 raise
-            following = paginator.after(request, response, decoded.rows) if guard.number != max_pages else None
-            prefetch.want(_guesses(paginator, following, response, decoded.rows), following)
-            yield replace(page, decoded=decoded)
+            following = paginator.after(request, response, len(rows)) if guard.number != max_pages else None
+            prefetch.want(_guesses(paginator, following, response, len(rows)), following)
+            yield replace(page, rows=rows)
             request = following
 
 
@@ -117,10 +115,10 @@ class _Guard:
         self.number = 0
         self._asked: set[Request] = set()
         self._body = b""
-        self._decoded = _NOTHING
+        self._rows: Sequence[bytes] = ()
         self._empty = 0
 
-    def check(self, request: Request, response: Response, decoded: Decoded) -> None:
+    def check(self, request: Request, response: Response, rows: Sequence[bytes]) -> None:
         """Compare a page with those before it.
 
         Raises:
@@ -129,16 +127,16 @@ class _Guard:
         if request in self._asked:
             raise BrokenPage(f"page {self.number} leads back to one already read: {response.url}.", remedy=_REPORT)
         self._asked.add(request)
-        if decoded.rows and (response.body == self._body or self._same(decoded)):
+        if rows and (response.body == self._body or self._same(rows)):
             raise BrokenPage(f"the source repeats a page: number {self.number}, {response.url}.", remedy=_REPORT)
-        self._body, self._decoded = response.body, decoded
-        self._empty = 0 if decoded.rows else self._empty + 1
+        self._body, self._rows = response.body, rows
+        self._empty = 0 if rows else self._empty + 1
         if self._empty > MAX_EMPTY:
             raise BrokenPage(f"more than {MAX_EMPTY} empty pages in a row, up to {response.url}.", remedy=_REPORT)
 
-    def _same(self, decoded: Decoded) -> bool:
+    def _same(self, rows: Sequence[bytes]) -> bool:
         """The same rows in another wrapping; lists differ at their first record, so this costs nothing."""
-        return not decoded.failures and decoded.rows > 1 and list(decoded.records) == list(self._decoded.records)
+        return len(rows) > 1 and list(rows) == list(self._rows)
 
 
 _REPORT = "Report it to the system's vendor; what was read so far is not used."

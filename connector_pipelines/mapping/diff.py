@@ -10,11 +10,11 @@ The temporary tables end with the planning transaction:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from psycopg import sql
 
-from connector_pipelines.database import dead_letters
+from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, rows_table
 
@@ -22,15 +22,23 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
 
 
-def compare(connection: Connection, entity: Entity, read: Read) -> None:
-    """Fill `diff` and `repeated` for a staged read."""
+def compare(connection: Connection, entity: Entity, read: Read, *, refresh: bool) -> None:
+    """Fill `diff` and `repeated` for a staged read.
+
+    Args:
+        connection: in the planning transaction.
+        entity: what the rows are.
+        read: the read.
+        refresh: whether a row whose fingerprint is not the mapping's counts as changed, so that it is written.
+    """
     hashed = [c.name for c in entity.columns] + [r.name for r in entity.references]
     connection.execute(
         query(
             """
             CREATE TEMP TABLE diff ON COMMIT DROP AS
             SELECT s.external_id, s.page, s.row, s.modified_at, s.deleted, s.row_hash, m.internal_id,
-                coalesce(m.row_hash = s.row_hash AND m.sync_status = 'synced' AND m.absent_since IS NULL, false) AS same
+                coalesce(m.row_hash = s.row_hash AND m.sync_status = 'synced' AND m.absent_since IS NULL
+                    AND {current}, false) AS same
             FROM (SELECT *, md5(ROW({hashed})::text)::uuid AS row_hash FROM {rows}) s
             LEFT JOIN {mappings} m ON m.entity_type = {entity} AND m.external_id = s.external_id
             """,
@@ -38,6 +46,7 @@ def compare(connection: Connection, entity: Entity, read: Read) -> None:
             rows=rows_table(read.id),
             mappings=mappings_table(read.source),
             entity=sql.Literal(entity.name),
+            current=sql.SQL(_CURRENT[read.snapshot, refresh]),
         )
     )
     connection.execute(
@@ -64,6 +73,15 @@ def compare(connection: Connection, entity: Entity, read: Read) -> None:
     )
 
 
+# By (full read, refresh): when an unchanged row needs no writing. A mapping without a fingerprint gets one with the
+# next full read; one that differs is left alone, unless the code changed: some systems spell a record anew each time.
+_CURRENT: dict[tuple[bool, bool], LiteralString] = {
+    (False, False): "true",
+    (True, False): "m.fingerprint IS NOT NULL",
+    (True, True): "m.fingerprint = s.fingerprint",
+}
+
+
 def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
     """Take rows of repeated ids out of `diff`: equal or older ones are skipped, contradicting ones are refused.
 
@@ -77,9 +95,10 @@ def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
         """
         SELECT s.external_id, 'two records with one id',
             'the read holds this id more than once with different content, and neither is newer',
-            to_jsonb(s) - 'page' - 'row', NULL::jsonb, s.page, s.row
+            {staged}, NULL::jsonb, s.page, s.row
         FROM {rows} s JOIN repeated r USING (external_id, page, row) WHERE r.verdict = 'refuse'
         """,
+        staged=staging.CONTENT,
         rows=rows_table(read.id),
     )
     gone = dead_letters.write_staged(connection, read, refused, state="open")

@@ -21,8 +21,8 @@ from psycopg import sql
 
 from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
-from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
-from connector_pipelines.mapping import diff, guard, references
+from connector_pipelines.database.tables import mappings_table, plan_table, read_tables, rows_table
+from connector_pipelines.mapping import diff, fingerprints, guard, references
 from connector_pipelines.model import Counts, Plan
 
 if TYPE_CHECKING:
@@ -62,11 +62,12 @@ def make(
         counts = Counts(
             fetched=read.rows,
             retried=references.revive(connection, entity, read),
-            skipped=read.rows - read.staged - read.rejected,
+            skipped=read.rows - read.staged - read.known - read.rejected,
+            unchanged=read.known,
             dead_lettered=read.rejected,
         )
         connection.execute(query("ANALYZE {rows} (external_id)", rows=rows_table(read.id)))
-        diff.compare(connection, entity, read)
+        diff.compare(connection, entity, read, refresh=read.snapshot and _other_salt(connection, read))
         repeated, contradicting = diff.settle_repeated(connection, read)
         never_seen = diff.settle_never_seen(connection)
         _write_rows(connection, entity, read, table)
@@ -116,7 +117,7 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
                     THEN 'touch' ELSE 'update' END AS action,
                 q.*
             FROM (
-                SELECT d.external_id, d.page, d.row, d.row_hash, d.internal_id AS known_id,
+                SELECT d.external_id, d.page, d.row, d.row_hash, s.fingerprint, d.internal_id AS known_id,
                     c.xmin::text::bigint AS core_version, {values}, f.changes
                 FROM diff d
                 JOIN {rows} s ON s.external_id = d.external_id AND s.page = d.page AND s.row = d.row
@@ -164,6 +165,7 @@ def _add_absent(connection: Connection, entity: Entity, read: Read, table: sql.I
                 m.internal_id, 'absent', m.external_id
             FROM {mappings} m
             WHERE m.entity_type = {entity} AND m.internal_id IS NOT NULL AND m.absent_since IS NULL
+                AND {unseen}
                 AND NOT EXISTS (SELECT FROM {rows} s WHERE s.external_id = m.external_id)
                 AND NOT EXISTS (SELECT FROM refused r WHERE r.external_id = m.external_id)
             """,
@@ -171,8 +173,20 @@ def _add_absent(connection: Connection, entity: Entity, read: Read, table: sql.I
             mappings=mappings_table(read.source),
             rows=rows_table(read.id),
             entity=sql.Literal(entity.name),
+            unseen=query("(NOT {h} OR {u})", h=fingerprints.held(entity.name), u=fingerprints.unseen_of(read))
+            if read.baseline
+            else sql.SQL("true"),
         )
     )
+
+
+def _other_salt(connection: Connection, read: Read) -> bool:
+    """Whether the fingerprints that core knows are another code's or configuration's, and should be written anew."""
+    newest = (
+        "SELECT r.salt FROM connector.sync_runs r JOIN connector.sync_plans p ON p.run_id = r.id"
+        " WHERE r.source = %s AND r.entity = %s AND r.snapshot AND p.state = 'applied' ORDER BY r.id DESC LIMIT 1"
+    )
+    return scalar(connection, newest, read.source, read.entity) != read.salt
 
 
 def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> Counts:
@@ -187,7 +201,7 @@ def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> C
         counts,
         created=by_action.get("create", 0),
         updated=by_action.get("update", 0),
-        unchanged=same + by_action.get("touch", 0),
+        unchanged=counts.unchanged + same + by_action.get("touch", 0),
         absent=by_action.get("absent", 0),
     )
 
@@ -221,7 +235,7 @@ def _finish(connection: Connection, read: Read, plan: Plan, *, chunk_rows: int) 
         },
     ).fetchall()
     for plan_id, run_id in cast("list[tuple[int, int]]", replaced):
-        staging.drop(connection, plan_table(plan_id), rows_table(run_id))
+        staging.drop(connection, plan_table(plan_id), *read_tables(run_id))
     return plan
 
 
@@ -244,7 +258,7 @@ _BEFORE = "SELECT count(*) FROM {mappings} WHERE entity_type = %s AND internal_i
 _HASH = """
     SELECT encode(sha256(convert_to(%s || coalesce(string_agg(
             md5(concat_ws('|', external_id, action, row_hash, before)), '' ORDER BY external_id COLLATE "C", action
-        ), ''), 'UTF8')), 'hex'),
+        ) FILTER (WHERE action <> 'touch'), ''), 'UTF8')), 'hex'),
         coalesce(max(seq), 0)
     FROM {table} LEFT JOIN LATERAL (
         SELECT jsonb_object_agg(key, value -> 0) AS before FROM jsonb_each(changes) WHERE changes IS NOT NULL

@@ -195,12 +195,13 @@ def let_wait(connection: Connection, entity: Entity, read: Read, plan: sql.Ident
                 SELECT string_agg((w ->> 0) || ' ' || (w ->> 1), ', ') FROM jsonb_array_elements(waits_for) w),
             staged, waits_for, page, row
         FROM (
-            SELECT p.external_id, to_jsonb(s) - 'page' - 'row' AS staged, p.page, p.row,
+            SELECT p.external_id, {staged} AS staged, p.page, p.row,
                 to_jsonb(array_remove(ARRAY[{missing}], NULL)) AS waits_for
             FROM {plan} p JOIN {rows} s USING (external_id, page, row) WHERE {unresolved}
         ) q
         """,
         unresolved=unresolved,
+        staged=staging.CONTENT,
         missing=sql.SQL(", ").join(missing),
         plan=plan,
         rows=rows_table(read.id),
@@ -226,10 +227,11 @@ def refuse_unplaced(connection: Connection, entity: Entity, read: Read, plan: sq
     refused = 0
     for condition, rule, reason in rules:
         rows = query(
-            "SELECT p.external_id, {rule}, {reason}, to_jsonb(s) - 'page' - 'row', NULL::jsonb, p.page, p.row"
+            "SELECT p.external_id, {rule}, {reason}, {staged}, NULL::jsonb, p.page, p.row"
             " FROM {plan} p JOIN {rows} s USING (external_id, page, row) WHERE {condition}",
             rule=sql.Literal(rule),
             reason=sql.Literal(reason),
+            staged=staging.CONTENT,
             plan=plan,
             rows=rows_table(read.id),
             condition=condition,

@@ -10,7 +10,7 @@ from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.core.read_back import read_back
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import query
-from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.database.tables import mappings_table, plan_table, read_tables, rows_table
 from connector_pipelines.errors import PlanOutdated, at
 from connector_pipelines.model import PlanState, Progress, Receipt
 from connector_pipelines.sync import cursors, records
@@ -102,7 +102,7 @@ def _finish(context: Context, plan: Plan, read: Read, started: float) -> Receipt
         dead_letters.settle(connection, read)
         _mark_refused(context, read)
         cursors.advance(connection, read, plan)
-        staging.drop(connection, plan_table(plan.id), rows_table(plan.read_id))
+        staging.drop(connection, plan_table(plan.id), *read_tables(plan.read_id))
     return receipt
 
 

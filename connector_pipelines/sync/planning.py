@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database import staging
 from connector_pipelines.database.connection import query
-from connector_pipelines.database.tables import plan_table, rows_table
+from connector_pipelines.database.tables import plan_table, read_tables, rows_table
 from connector_pipelines.errors import ConfigurationError, PlanOutdated, at
+from connector_pipelines.mapping import fingerprints
 from connector_pipelines.mapping import plan as planner
 from connector_pipelines.model import PlanState
 from connector_pipelines.sync import records
@@ -40,8 +41,8 @@ def plan_read(context: Context, source: Source, read: Read) -> Plan:
 
 def _make(context: Context, source: Source, read: Read, *, replaces: Plan | None) -> Plan:
     there = staging.holds_rows if read.staged else staging.exists
-    if not there(context.connection, rows_table(read.id)):
-        restage(context, source, read)
+    if not there(context.connection, rows_table(read.id)) or not fingerprints.still_hold(context.connection, read):
+        read = restage(context, source, read)
     return planner.make(
         context.connection,
         core_entity(read.entity),
@@ -94,7 +95,7 @@ def approve(context: Context, source: Source, plan_hash: str, *, who: str) -> Pl
 def reject(context: Context, source: Source, plan_hash: str, *, who: str) -> Plan:
     """Discard the held plan with this hash; core stays as it is, and the next read is planned as ever."""
     held = _held(context, source, plan_hash)
-    staging.drop(context.connection, plan_table(held.id), rows_table(held.read_id))
+    staging.drop(context.connection, plan_table(held.id), *read_tables(held.read_id))
     return _decide(context, held, PlanState.REFUSED, who=who)
 
 

@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database import dead_letters, staging
+from connector_pipelines.database.tables import unseen_table
 from connector_pipelines.errors import SyncError, at
+from connector_pipelines.mapping import fingerprints
+from connector_pipelines.mapping.fingerprints import Sieve
 from connector_pipelines.mapping.identities import activate
-from connector_pipelines.model import Mode, Page, Progress, Window
+from connector_pipelines.model import Mode, Progress, Window
+from connector_pipelines.pages import Page
 from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.beside import Beside, few_collections
 from connector_pipelines.sync.locks import hold
+from connector_pipelines.sync.salt import salt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from connector_pipelines.external.landing import LandingWriter
-    from connector_pipelines.model import Read, Reading, Source, Stream
+    from connector_pipelines.mapping.fingerprints import Known
+    from connector_pipelines.model import Read, Source, Stream
+    from connector_pipelines.pages import Reading, Rows
     from connector_pipelines.sync.context import Context
     from connector_pipelines.validation.accept import Accepted
 
@@ -37,7 +44,7 @@ def pull(context: Context, source: Source, entity: str, *, mode: Mode = Mode.FUL
         span: the days to read, in UTC; open without one.
 
     Returns:
-        the completed read: rows = staged + rejected + skipped.
+        the completed read: rows = staged + known + rejected + skipped.
 
     Raises:
         SyncError: the read failed; its place is named, the run is recorded as failed, nothing will be planned from it.
@@ -50,57 +57,45 @@ def pull(context: Context, source: Source, entity: str, *, mode: Mode = Mode.FUL
         read = records.start_run(connection, source.name, entity, window, launched_by=context.launched_by)
         try:
             with source.connector.open(source.config) as client:
-                return _consume(context, stream, read, stream.read(client, window))
+                return _consume(context, source, read, stream.read(client, window))
         except SyncError as error:
             records.fail_run(connection, read, error.located(source.name, entity))
             raise
 
 
-def restage(context: Context, source: Source, read: Read) -> None:
-    """Stage a read again from its landed pages, without HTTP: after the unlogged tables were lost, or for a replay.
+def restage(context: Context, source: Source, read: Read) -> Read:
+    """Stage a read again from its landed pages, without HTTP: after the unlogged tables were lost, when what the read
+    recognized does not hold any more, or for a replay.
+
+    Returns:
+        the read with its rows counted anew; nothing of it is recognized, everything is decoded.
 
     Raises:
         BrokenPage: a landed page is damaged.
     """
-    from connector_pipelines.validation.accept import accept
-
     stream = source.stream(read.entity)
     landed = context.landing.pages(read.source, read.entity, read.id)
-    pages = (Page(page.number, page.url, 200, page.body, stream.decode(page.body)) for page in landed)
+    pages = (Page(page.number, page.url, 200, page.body, stream.split(page.body)) for page in landed)
     with context.connection.transaction():  # a half staged read would look like a whole one
-        staging.create(context.connection, core_entity(read.entity), read.id)
-        for batch in _batches(pages, context.chunk_rows):
-            _copy(context, read, accept(stream, batch))
+        staged, skipped = _stage(context, source, read, pages, None)
+        staged = replace(staged, baseline=None)
+        records.finish_run(context.connection, staged, skipped)
+        staging.drop(context.connection, unseen_table(read.id))
+    return staged
 
 
-def _consume(context: Context, stream: Stream, read: Read, reading: Reading) -> Read:
-    """Land, accept and stage all pages. While a batch is copied, the next one is fetched and decoded already."""
-    from connector_pipelines.validation.accept import accept
-
-    staging.create(context.connection, core_entity(stream.entity), read.id)
-    skipped: Counter[str] = Counter()
+def _consume(context: Context, source: Source, read: Read, reading: Reading) -> Read:
+    """Land, accept and stage all pages. While a batch is copied, the next one is fetched and split already."""
+    whole = reading.snapshot and read.window.mode is Mode.FULL
+    known = fingerprints.load(context.connection, read.source, read.entity) if whole else None
     landing = context.landing.open(read.source, read.entity, read.id, window=read.window)
     landed: Beside[None] = Beside()
-    copied: Beside[int] = Beside()
-    with landing, landed, copied, few_collections():
-        for batch in _batches(_landed(landing, landed, reading.pages), context.chunk_rows):
-            accepted = accept(stream, batch)
-            refused = copied.start(_copy, context, read, accepted) or 0
-            skipped.update(accepted.skipped)
-            read = replace(
-                read,
-                pages=read.pages + len(batch),
-                rows=read.rows + sum(page.decoded.rows for page in batch),
-                staged=read.staged + len(accepted.frame) - refused,
-                rejected=read.rejected + len(accepted.rejections) + refused,
-            )
-            context.report(Progress(read.source, read.entity, "read", read.rows))
+    with landing, landed, few_collections():
+        read, skipped = _stage(context, source, read, _landed(landing, landed, reading.pages), known)
         landed.finish()
-        refused = copied.finish() or 0
-        read = replace(read, staged=read.staged - refused, rejected=read.rejected + refused)
-        snapshot = reading.snapshot and read.window.mode is Mode.FULL
-        read = replace(read, complete=True, snapshot=snapshot)
-        landing.close(complete=True, snapshot=snapshot)
+        baseline = known.settle(context.connection, read) if known else None
+        read = replace(read, complete=True, snapshot=whole, baseline=baseline)
+        landing.close(complete=True, snapshot=whole)
     records.finish_run(context.connection, read, skipped)
     return read
 
@@ -109,6 +104,37 @@ def _landed(landing: LandingWriter, beside: Beside[None], pages: Iterable[Page])
     for page in pages:
         beside.start(landing.add, page)
         yield page
+
+
+def _stage(
+    context: Context, source: Source, read: Read, pages: Iterable[Page], known: Known | None
+) -> tuple[Read, Counter[str]]:
+    """Accept and copy what is not known; the read with its rows counted, and why some were skipped."""
+    stream = source.stream(read.entity)
+    sieve = Sieve(salt_of(source, stream), known)
+    read = replace(read, salt=sieve.salt, pages=0, rows=0, staged=0, rejected=0)
+    staging.create(context.connection, core_entity(read.entity), read.id)
+    skipped: Counter[str] = Counter()
+    with Beside[int]() as copied:
+        for batch in _batches(pages, context.chunk_rows):
+            read = replace(read, pages=read.pages + len(batch), rows=read.rows + sum(len(page.rows) for page in batch))
+            parts = [part for part in map(sieve.sift, batch) if part.raw]
+            if parts:
+                accepted = _accept(stream, parts)
+                refused = copied.start(_copy, context, read, accepted) or 0
+                skipped.update(accepted.skipped)
+                staged, rejected = len(accepted.frame) - refused, len(accepted.rejections) + refused
+                read = replace(read, staged=read.staged + staged, rejected=read.rejected + rejected)
+            context.report(Progress(read.source, read.entity, "read", read.rows))
+        refused = copied.finish() or 0
+    skipped["repeated"] += sieve.repeated
+    return replace(read, known=sieve.known, staged=read.staged - refused, rejected=read.rejected + refused), +skipped
+
+
+def _accept(stream: Stream, parts: Sequence[Rows]) -> Accepted:
+    from connector_pipelines.validation.accept import accept
+
+    return accept(stream, parts)
 
 
 def _copy(context: Context, read: Read, accepted: Accepted) -> int:
@@ -124,7 +150,7 @@ def _batches(pages: Iterable[Page], rows: int) -> Iterator[list[Page]]:
     held = 0
     for page in pages:
         batch.append(page)
-        held += page.decoded.rows
+        held += len(page.rows)
         if held >= rows:
             yield batch
             batch, held = [], 0

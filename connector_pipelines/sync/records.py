@@ -10,8 +10,8 @@ from psycopg.rows import dict_row
 
 from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, scalar
-from connector_pipelines.database.tables import rows_table
-from connector_pipelines.model import Counts, Plan, PlanState, Read, Receipt, Window
+from connector_pipelines.database.tables import read_tables
+from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ def start_run(connection: Connection, source: str, entity: str, window: Window, 
         " RETURNING id",
         [source, entity],
     ).fetchall()
-    staging.drop(connection, *(rows_table(cast("int", run_id)) for (run_id,) in cut_off))
+    staging.drop(connection, *(table for (run_id,) in cut_off for table in read_tables(cast("int", run_id))))
     row = connection.execute(
         "INSERT INTO connector.sync_runs (source, entity, launched_by, since, until) VALUES (%s, %s, %s, %s, %s)"
         " RETURNING id, started_at",
@@ -41,16 +41,20 @@ def start_run(connection: Connection, source: str, entity: str, window: Window, 
 def finish_run(connection: Connection, read: Read, skipped: Mapping[str, int]) -> None:
     """Record that the source was read to its end."""
     connection.execute(
-        "UPDATE connector.sync_runs SET state = 'read', finished_at = now(), pages = %s, rows = %s, staged = %s,"
-        " rejected = %s, skipped = %s, complete = %s, snapshot = %s WHERE id = %s",
+        "UPDATE connector.sync_runs SET state = 'read', finished_at = coalesce(finished_at, now()), pages = %s,"
+        " rows = %s, staged = %s, known = %s, rejected = %s, skipped = %s, complete = %s, snapshot = %s, salt = %s,"
+        " baseline = %s WHERE id = %s",
         [
             read.pages,
             read.rows,
             read.staged,
+            read.known,
             read.rejected,
             json.dumps(dict(skipped)),
             read.complete,
             read.snapshot,
+            read.salt,
+            json.dumps(asdict(read.baseline)) if read.baseline else None,
             read.id,
         ],
     )
@@ -63,7 +67,7 @@ def fail_run(connection: Connection, read: Read, error: SyncError) -> None:
         " WHERE id = %s",
         [error.category, str(error), read.id],
     )
-    staging.drop(connection, rows_table(read.id))
+    staging.drop(connection, *read_tables(read.id))
 
 
 def load_read(connection: Connection, run_id: int) -> Read:
@@ -78,9 +82,12 @@ def load_read(connection: Connection, run_id: int) -> Read:
         pages=row["pages"],
         rows=row["rows"],
         staged=row["staged"],
+        known=row["known"],
         rejected=row["rejected"],
         complete=row["complete"],
         snapshot=row["snapshot"],
+        salt=row["salt"],
+        baseline=Baseline(**row["baseline"]) if row["baseline"] else None,
     )
 
 

@@ -1,29 +1,30 @@
-"""Splits decoded records into core rows that are accepted and rows that are not. Pure."""
+"""Turns raw records into core rows that are accepted and rows that are not. Pure."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from connector_pipelines.model import Rejection, Stream
+from connector_pipelines.pages import BadRow, Rejection, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandera.pandas as pa
 
-    from connector_pipelines.model import Page
+    from connector_pipelines.model import Stream
 
-PLACE = ("page", "row")
-"""Where a row came from: the landed page's number, and its position there. They travel with the row to its receipt."""
+PLACE = ("page", "row", "fingerprint")
+"""Where a row came from: the landed page's number, its position there, and the hash of its raw record. They travel with
+the row to its receipt.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a batch of pages: rows = len(frame) + len(rejections) + sum(skipped).
+    """What became of some records: records = len(frame) + len(rejections) + sum(skipped).
 
     Attributes:
         frame: core columns and references by external id, with `page` and `row`.
@@ -36,35 +37,74 @@ class Accepted:
     skipped: dict[str, int]
 
 
-def accept(stream: Stream, pages: Sequence[Page]) -> Accepted:
-    """Validate and transform the rows of some pages.
+def accept(stream: Stream, parts: Sequence[Rows]) -> Accepted:
+    """Decode, validate and transform raw records.
 
     Returns:
-        every row of the pages, exactly once, in one of the three parts.
+        every record, exactly once, in one of the three parts.
+
+    Raises:
+        BrokenPage: a record shows that the whole page is not what it should be.
     """
-    rejections = [
-        Rejection(page.number, f.row, f.external_id, f.rule, f.reason, f.payload)
-        for page in pages
-        for f in page.decoded.failures
-    ]
-    records = [record for page in pages for record in page.decoded.records]
+    records, places, rejections = _decoded(stream, parts)
     schema = stream.schema()
     frame = _external_frame(stream, records, schema)
-    places = pd.DataFrame(
-        {
-            "page": [page.number for page in pages for _ in page.decoded.records],
-            "row": [position for page in pages for position in page.decoded.positions],
-        }
-    )
     refused = _failures(schema, frame)
     if refused:
-        rejections += _rejections(frame, refused, places, pages)
+        rejections += _rejections(frame, refused, places, parts)
         kept = frame.index.difference(list(refused))
         frame, places = frame.loc[kept].reset_index(drop=True), places.loc[kept].reset_index(drop=True)
     core = stream.transform(frame)
-    core[list(PLACE)] = places[list(PLACE)]
+    core[list(PLACE)] = places
     core, skipped = _without_skipped(core)
     return Accepted(core, rejections, skipped)
+
+
+def _decoded(stream: Stream, parts: Sequence[Rows]) -> tuple[list[Any], pd.DataFrame, list[Rejection]]:
+    """The wire records, where each came from, and those that cannot be decoded."""
+    records: list[Any] = []
+    kept: list[Rows] = []
+    rejections: list[Rejection] = []
+    for part in parts:
+        try:
+            records += map(stream.decode, part.raw)
+        except BadRow:
+            del records[sum(len(whole.raw) for whole in kept) :]  # those before the bad one
+            good, bad = _one_by_one(stream, part)
+            records += (record for _, record in good)
+            rejections += bad
+            part = _picked(part, [at for at, _ in good])  # noqa: PLW2901 -- what is left of it
+        kept.append(part)
+    places = {
+        "page": [part.page for part in kept for _ in part.raw],
+        "row": [position for part in kept for position in part.positions],
+        "fingerprint": [fingerprint for part in kept for fingerprint in part.fingerprints],
+    }
+    return records, pd.DataFrame(places), rejections
+
+
+def _one_by_one(stream: Stream, part: Rows) -> tuple[list[tuple[int, Any]], list[Rejection]]:
+    """For a page with a bad row: the good ones with their indexes, and the others."""
+    good, bad = [], []
+    for at, (position, raw) in enumerate(zip(part.positions, part.raw, strict=True)):
+        try:
+            good.append((at, stream.decode(raw)))
+        except BadRow as row:
+            bad.append(Rejection(part.page, position, row.external_id, row.rule, row.reason, _text_of(raw)))
+    return good, bad
+
+
+def _picked(part: Rows, kept: Sequence[int]) -> Rows:
+    return Rows(
+        part.page,
+        [part.positions[at] for at in kept],
+        [part.raw[at] for at in kept],
+        [part.fingerprints[at] for at in kept],
+    )
+
+
+def _text_of(raw: bytes) -> str:
+    return bytes(raw).decode("utf-8", errors="replace")
 
 
 def _external_frame(stream: Stream, records: Sequence[Any], schema: pa.DataFrameSchema) -> pd.DataFrame:
@@ -111,44 +151,25 @@ def _rule(check: str) -> str:
 
 
 def _rejections(
-    frame: pd.DataFrame, refused: dict[int, list[tuple[str, str]]], places: pd.DataFrame, pages: Sequence[Page]
+    frame: pd.DataFrame, refused: dict[int, list[tuple[str, str]]], places: pd.DataFrame, parts: Sequence[Rows]
 ) -> list[Rejection]:
     """One rejection a row, with every rule it broke; the values of personal fields stay in the payload."""
     ids = frame.iloc[:, 0]
-    raw = _Payloads(pages)
+    raw = {(part.page, at): record for part in parts for at, record in zip(part.positions, part.raw, strict=True)}
+    at = [*zip(places["page"].tolist(), places["row"].tolist(), strict=True)]
     found = []
-    at = places[list(PLACE)].to_numpy()
     for index, broken in refused.items():
-        page, row = (int(number) for number in at[index])
+        page, row = at[index]
         rules = list(dict.fromkeys(f"{column} {rule}" if column != "None" else rule for column, rule in broken))
-        found.append(Rejection(page, row, _usable(ids.iat[index]), rules[0], "; ".join(rules), raw.at(page, row)))
+        found.append(
+            Rejection(page, row, _usable(ids.iat[index]), rules[0], "; ".join(rules), _text_of(raw[page, row]))
+        )
     return found
 
 
 def _usable(external_id: object) -> str | None:
     """An id that can be stored and looked up; the payload holds any other."""
     return external_id if isinstance(external_id, str) and external_id.strip() and "\x00" not in external_id else None
-
-
-class _Payloads:
-    """The raw record at a place, decoded from its page again: only for the few that were refused."""
-
-    def __init__(self, pages: Sequence[Page]) -> None:
-        self._pages = {page.number: page for page in pages}
-        self._rows: dict[int, list[object]] = {}
-
-    def at(self, number: int, row: int) -> str:
-        if number not in self._rows:
-            self._rows[number] = _records_of(self._pages[number].body)
-        rows = self._rows[number]
-        return json.dumps(rows[row], ensure_ascii=False) if row < len(rows) else ""
-
-
-def _records_of(body: bytes) -> list[object]:
-    """The list of records in a JSON page: the page itself, or the longest list in its envelope."""
-    page = json.loads(body)
-    lists = [page] if isinstance(page, list) else [value for value in page.values() if isinstance(value, list)]
-    return max(lists, key=len, default=[])
 
 
 def _without_skipped(core: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

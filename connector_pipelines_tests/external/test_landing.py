@@ -8,7 +8,8 @@ import pytest
 
 from connector_pipelines.errors import BrokenPage, ConfigurationError
 from connector_pipelines.external.landing import Landing
-from connector_pipelines.model import Decoded, Page, Window
+from connector_pipelines.model import Window
+from connector_pipelines.pages import Page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +19,7 @@ BODIES = [b'{"users": [{"sourcedId": "1"}]}', b"<html>\xff\x00", b""]
 
 def pages() -> list[Page]:
     """Pages as they come, readable or not."""
-    return [
-        Page(n, f"https://x.example/users?page={n}", 200, body, Decoded([n], [0])) for n, body in enumerate(BODIES, 1)
-    ]
+    return [Page(n, f"https://x.example/users?page={n}", 200, body, [body]) for n, body in enumerate(BODIES, 1)]
 
 
 @pytest.fixture(params=["disk", "object store"])

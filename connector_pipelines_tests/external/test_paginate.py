@@ -12,19 +12,17 @@ from connector_pipelines.errors import BrokenPage, NetworkError
 from connector_pipelines.external.http import Client, Request
 from connector_pipelines.external.messages import Response
 from connector_pipelines.external.paginate import MAX_EMPTY, SinglePage, paginate
-from connector_pipelines.model import Decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from threading import Event
 
 
-def decode(body: bytes) -> Decoded:
+def split(body: bytes) -> list[bytes]:
     """A JSON list."""
     if body == b"oops":
         raise BrokenPage("a page is no JSON.")
-    rows = json.loads(body)
-    return Decoded(rows, range(len(rows)))
+    return [json.dumps(row).encode() for row in json.loads(body)]
 
 
 def page(name: str) -> Request:
@@ -61,7 +59,7 @@ class Book:
 
     def read(self, **options: Any) -> list[int]:
         """All rows."""
-        return [row for one in paginate(self.fetch, decode, page("a"), self, **options) for row in one.decoded.records]
+        return [int(row) for one in paginate(self.fetch, split, page("a"), self, **options) for row in one.rows]
 
 
 CHAIN = {"a": "b", "b": "c", "c": "d", "d": "e"}
@@ -83,7 +81,7 @@ def test_guesses_never_change_the_result(in_flight: int, guesses: dict[str, str]
 def test_pages_are_numbered_from_one() -> None:
     """A page carries its number, its URL and its raw body."""
     book = Book(ROWS, CHAIN, CHAIN)
-    pages = list(paginate(book.fetch, decode, page("a"), book))
+    pages = list(paginate(book.fetch, split, page("a"), book))
     assert [(one.number, one.url, one.status) for one in pages][:2] == [(1, "a", 200), (2, "b", 200)]
     assert pages[0].body == b"[1, 2]"
 
@@ -106,7 +104,7 @@ def test_failing_page_ends_the_read() -> None:
             raise NetworkError("gone")
 
     book = Book(ROWS, CHAIN, CHAIN, before=fail_on_c)
-    pages = paginate(book.fetch, decode, page("a"), book)
+    pages = paginate(book.fetch, split, page("a"), book)
     assert [next(pages).number, next(pages).number] == [1, 2]
     with pytest.raises(NetworkError):
         next(pages)
@@ -182,7 +180,7 @@ def test_repeated_rows_in_another_wrapping_are_an_error() -> None:
     book = Book({"a": [1, 2], "b": [1, 2]}, {"a": "b"})
     bodies = iter([b"[1, 2]", b"[1,  2]"])
     with pytest.raises(BrokenPage, match="repeats a page"):
-        list(paginate(lambda *_: Response(200, {}, next(bodies), "u"), decode, page("a"), book, in_flight=1))
+        list(paginate(lambda *_: Response(200, {}, next(bodies), "u"), split, page("a"), book, in_flight=1))
 
 
 def test_page_that_leads_back_is_an_error() -> None:
@@ -203,11 +201,11 @@ def test_empty_pages_without_end_are_an_error() -> None:
 
 
 def test_broken_page_is_handed_over_before_the_error() -> None:
-    """A page that cannot be decoded is given out without rows, so that it is landed; then the read fails."""
-    pages = paginate(Book({"a": [1], "b": [-1]}, {"a": "b"}).fetch, decode, page("a"), Book({}, {"a": "b"}))
-    assert next(pages).decoded.rows == 1
+    """A page that cannot be split is given out without rows, so that it is landed; then the read fails."""
+    pages = paginate(Book({"a": [1], "b": [-1]}, {"a": "b"}).fetch, split, page("a"), Book({}, {"a": "b"}))
+    assert len(next(pages).rows) == 1
     broken = next(pages)
-    assert (broken.number, broken.body, broken.decoded.rows) == (2, b"oops", 0)
+    assert (broken.number, broken.body, len(broken.rows)) == (2, b"oops", 0)
     with pytest.raises(BrokenPage, match="no JSON"):
         next(pages)
 
@@ -216,7 +214,7 @@ def test_leaving_early_ends_all_requests() -> None:
     """A reader that stops in the middle leaves no thread behind."""
     before = threading.active_count()
     book = Book(ROWS, CHAIN, CHAIN)
-    pages = paginate(book.fetch, decode, page("a"), book, in_flight=8)
+    pages = paginate(book.fetch, split, page("a"), book, in_flight=8)
     next(pages)
     pages.close()
     assert threading.active_count() == before
@@ -226,6 +224,6 @@ def test_over_http(stand: Any, answer: Any) -> None:
     """The loop reads from a real server through the client, and a single page is a read of one."""
     server = stand(lambda _: answer(body=b"[1, 2, 3]"))
     with Client(server.url) as client:
-        pages = list(paginate(client.send, decode, Request("rows"), SinglePage()))
-    assert [one.decoded.records for one in pages] == [[1, 2, 3]]
+        pages = list(paginate(client.send, split, Request("rows"), SinglePage()))
+    assert [one.rows for one in pages] == [[b"1", b"2", b"3"]]
     assert pages[0].url == f"{server.url}/rows"

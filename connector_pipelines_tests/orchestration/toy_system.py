@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 from connector_pipelines.core.entities import ENTITIES, entity
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external.secrets import Secret
-from connector_pipelines.model import Connector, Decoded, Health, Page, Reading, Stream, Window
+from connector_pipelines.model import Connector, Health, Stream, Window
+from connector_pipelines.pages import Page, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,8 @@ def _stream(name: str) -> Stream:
     return Stream(
         name,
         read,
-        decode,
+        split,
+        json.loads,
         columns,
         lambda: schema,
         transform,
@@ -75,13 +77,12 @@ def _pages(name: str, pages: list[Any]) -> Iterator[Page]:
         if page == "broken":
             raise BrokenPage(f"page {number} of {name} is not JSON.", remedy="Show it to the owner of the source.")
         body = json.dumps(page).encode()
-        yield Page(number, f"toy://{name}", 200, body, decode(body))
+        yield Page(number, f"toy://{name}", 200, body, split(body))
 
 
-def decode(body: bytes) -> Decoded:
+def split(body: bytes) -> list[bytes]:
     """A page is a JSON list of records."""
-    records = json.loads(body)
-    return Decoded(records, range(len(records)))
+    return [json.dumps(record).encode() for record in json.loads(body)]
 
 
 STREAMS = {name: _stream(name) for name in ENTITIES}

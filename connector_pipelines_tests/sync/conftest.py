@@ -19,7 +19,8 @@ from pydantic import BaseModel
 from connector_pipelines.core.entities import entity
 from connector_pipelines.database.connection import comma, connect
 from connector_pipelines.external.landing import Landing
-from connector_pipelines.model import Connector, Decoded, Health, Mode, Page, Reading, Source, Stream, Window
+from connector_pipelines.model import Connector, Health, Mode, Source, Stream, Window
+from connector_pipelines.pages import Page, Reading
 from connector_pipelines.policy import Limits
 from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.context import Context, silent
@@ -41,9 +42,8 @@ class NoSettings(BaseModel):
     """The toy source needs none."""
 
 
-def _decode(body: bytes) -> Decoded:
-    records = [defaultdict(lambda: None, record) for record in json.loads(body)]
-    return Decoded(records, range(len(records)))
+def _split(body: bytes) -> list[bytes]:
+    return [json.dumps(record).encode() for record in json.loads(body)]
 
 
 def _pages(name: str, sends: list[list[Record] | Exception], window: Window) -> Iterator[Page]:
@@ -52,7 +52,7 @@ def _pages(name: str, sends: list[list[Record] | Exception], window: Window) -> 
         if isinstance(page, Exception):
             raise page
         body = json.dumps([record for record in page if _within(record, window)]).encode()
-        yield Page(number, f"toy://{name}", 200, body, _decode(body))
+        yield Page(number, f"toy://{name}", 200, body, _split(body))
 
 
 def _within(record: Record, window: Window) -> bool:
@@ -61,7 +61,7 @@ def _within(record: Record, window: Window) -> bool:
     return datetime.fromisoformat(record["modified"]) >= window.since
 
 
-def _stream(name: str, sends: dict[str, list[list[Record] | Exception]]) -> Stream:
+def _stream(name: str, sends: dict[str, list[list[Record] | Exception]], decoded: list[bytes]) -> Stream:
     core = entity(name)
     fields = [c.name for c in core.columns] + [r.name for r in core.references]
     dates = [c.name for c in core.columns if c.kind == "DATE"]
@@ -83,10 +83,15 @@ def _stream(name: str, sends: dict[str, list[list[Record] | Exception]]) -> Stre
         out["skip"] = pd.Series([None] * len(frame), dtype=object)
         return out
 
+    def decode(raw: bytes) -> Record:
+        decoded.append(raw)
+        return defaultdict(lambda: None, json.loads(raw))
+
     return Stream(
         entity=name,
         read=lambda _, window: Reading(_pages(name, sends.get(name, []), window), snapshot=True),
-        decode=_decode,
+        split=_split,
+        decode=decode,
         columns={n: itemgetter(n) for n in wire},
         schema=lambda: schema,
         transform=transform,
@@ -95,7 +100,10 @@ def _stream(name: str, sends: dict[str, list[list[Record] | Exception]]) -> Stre
 
 @dataclass
 class Toy:
-    """A source to play with: put pages of records into `sends`, then `sync`, or take the steps one by one."""
+    """A source to play with: put pages of records into `sends`, then `sync`, or take the steps one by one.
+
+    `decoded` are the raw records that were looked at.
+    """
 
     url: str
     landing: Landing
@@ -104,12 +112,13 @@ class Toy:
     limits: Limits = field(default_factory=Limits)
     report: Report = silent
     sends: dict[str, list[list[Record] | Exception]] = field(default_factory=dict)
+    decoded: list[bytes] = field(default_factory=list)
     entities: tuple[str, ...] = ("organizations", "students", "sections", "enrollments")
 
     @property
     def source(self) -> Source:
         """This toy as a declared source."""
-        streams = [_stream(name, self.sends) for name in self.entities]
+        streams = [_stream(name, self.sends, self.decoded) for name in self.entities]
         connector = Connector(
             name="toy",
             title="Toy",
@@ -122,7 +131,7 @@ class Toy:
 
     def twin(self, name: str) -> Toy:
         """Another source on the same database, which sends nothing yet."""
-        return replace(self, name=name, sends={})
+        return replace(self, name=name, sends={}, decoded=[])
 
     @contextmanager
     def open(self) -> Iterator[Context]:
@@ -150,6 +159,10 @@ class Toy:
     def prepare(self, entity: str, *, mode: Mode = Mode.FULL, span: Window | None = None) -> Plan:
         """Read and plan, as a dry run does."""
         self.pull(entity, mode=mode, span=span)
+        return self.plan(entity)
+
+    def plan(self, entity: str) -> Plan:
+        """Plan what was read; the newest plan."""
         with self.open() as context:
             return plan(context, self.source, entity)[-1]
 

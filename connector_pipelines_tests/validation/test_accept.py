@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandera.errors import SchemaErrors
 
-from connector_pipelines.model import Decoded, Page, Rejection, Stream
+from connector_pipelines.model import Stream
+from connector_pipelines.pages import BadRow, Rejection, Rows
 from connector_pipelines.validation.accept import accept
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def stream(**changes: Any) -> Stream:
     parts: dict[str, Any] = {
         "entity": "students",
         "read": None,
-        "decode": None,
+        "split": None,
+        "decode": decode,
         "columns": {"id": lambda record: record.get("id"), "kind": lambda record: record.get("kind")},
         "schema": External.to_schema,
         "transform": transform,
@@ -42,11 +44,18 @@ def stream(**changes: Any) -> Stream:
     return Stream(**(parts | changes))
 
 
-def page(number: int, records: Sequence[dict[str, Any]], failures: Sequence[Rejection] = ()) -> Page:
-    """A page in which undecodable rows come first."""
-    body = json.dumps({"total": 1, "users": [None] * len(failures) + list(records)}).encode()
-    positions = range(len(failures), len(failures) + len(records))
-    return Page(number, "toy://", 200, body, Decoded(records, positions, failures))
+def decode(raw: bytes) -> dict[str, Any]:
+    """A record; null is none."""
+    record: dict[str, Any] | None = json.loads(raw)
+    if record is None:
+        raise BadRow("not a record", "is null")
+    return record
+
+
+def page(number: int, records: Sequence[dict[str, Any] | None]) -> Rows:
+    """The raw records of a page."""
+    raw = [json.dumps(record).encode() for record in records]
+    return Rows(number, range(len(raw)), raw, [f"{at:032x}" for at in range(len(raw))])
 
 
 def test_bad_rows_are_split_from_good_ones() -> None:
@@ -54,8 +63,8 @@ def test_bad_rows_are_split_from_good_ones() -> None:
     bad = {"id": "toolong", "kind": "x"}
     found = accept(stream(), [page(1, [{"id": "1"}, bad]), page(2, [{"id": "2", "kind": "a"}])])
     assert found.frame.to_dict("records") == [
-        {"external_id": "1", "page": 1, "row": 0},
-        {"external_id": "2", "page": 2, "row": 0},
+        {"external_id": "1", "page": 1, "row": 0, "fingerprint": f"{0:032x}"},
+        {"external_id": "2", "page": 2, "row": 0, "fingerprint": f"{0:032x}"},
     ]
     (rejection,) = found.rejections
     assert (rejection.page, rejection.row, rejection.external_id) == (1, 1, "toolong")
@@ -76,16 +85,23 @@ def test_rows_that_belong_elsewhere_are_counted() -> None:
     assert (found.skipped, list(found.frame["external_id"])) == ({"is a b": 2}, ["2"])
 
 
-def test_undecodable_rows_get_their_page() -> None:
-    """What the decoder could not read becomes a rejection of its page; its neighbors keep their positions."""
-    failure = Rejection(0, 0, None, "not a record", "is null", "null")
-    found = accept(stream(), [page(7, [{"id": "1"}], [failure])])
-    assert found.rejections == [Rejection(7, 0, None, "not a record", "is null", "null")]
-    assert found.frame.to_dict("records") == [{"external_id": "1", "page": 7, "row": 1}]
+def test_undecodable_rows_leave_their_neighbors_alone() -> None:
+    """A record that cannot be decoded becomes a rejection with its bytes; its neighbors keep their places."""
+    found = accept(
+        stream(), [page(6, [{"id": "0"}]), page(7, [{"id": "1"}, None, {"id": "2"}]), page(8, [{"id": "3"}])]
+    )
+    assert found.rejections == [Rejection(7, 1, None, "not a record", "is null", "null")]
+    places = found.frame[["external_id", "page", "row", "fingerprint"]].to_numpy().tolist()
+    assert places == [
+        ["0", 6, 0, f"{0:032x}"],
+        ["1", 7, 0, f"{0:032x}"],
+        ["2", 7, 2, f"{2:032x}"],
+        ["3", 8, 0, f"{0:032x}"],
+    ]
 
 
 @pytest.mark.parametrize("pages", [[], [page(1, [])], [page(1, []), page(2, [])]])
-def test_nothing_is_nothing(pages: list[Page]) -> None:
+def test_nothing_is_nothing(pages: list[Rows]) -> None:
     """Pages without rows give no rows of any kind."""
     found = accept(stream(), pages)
     assert (len(found.frame), found.rejections, found.skipped) == (0, [], {})

@@ -21,7 +21,8 @@ import msgspec
 from connector_pipelines.connectors.oneroster import columns, tables
 from connector_pipelines.errors import BrokenPage, ConfigurationError
 from connector_pipelines.external import redact
-from connector_pipelines.model import Health, Page, Reading
+from connector_pipelines.model import Health
+from connector_pipelines.pages import Page, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -163,10 +164,10 @@ def _pages(archive: Archive, table: Table) -> Iterator[Page]:
         return  # nothing of it changed
     files = _provided(archive, table)
     roles = _roles(archive, table) if "roles.csv" in files else None
-    decode = columns.DECODERS[table.envelope]
+    split = columns.SPLITTERS[table.envelope]
     for number, records in enumerate(_batches(_records(archive, table, roles)), 1):
         body = msgspec.json.encode({table.envelope: records})
-        yield Page(number, f"{archive.path}/{table.file}#page={number}", 200, body, decode(body))
+        yield Page(number, f"{archive.path}/{table.file}#page={number}", 200, body, split(body))
 
 
 def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

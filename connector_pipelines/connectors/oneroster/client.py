@@ -18,7 +18,8 @@ from connector_pipelines.external import auth
 from connector_pipelines.external.http import Client, Request, Response
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.external.retry import Policy
-from connector_pipelines.model import Health, Mode, Reading, Window
+from connector_pipelines.model import Health, Mode, Window
+from connector_pipelines.pages import Reading
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from connector_pipelines.connectors.oneroster import config as configs
     from connector_pipelines.connectors.oneroster.config import OneRosterConfig
-    from connector_pipelines.connectors.oneroster.wire import Decode
-    from connector_pipelines.model import Page
+    from connector_pipelines.connectors.oneroster.wire import Split
+    from connector_pipelines.pages import Page
 
 MAX_PASSES = 3
 """How often a collection that shrinks while it is read is begun anew."""
@@ -67,49 +68,49 @@ def connect(config: OneRosterConfig) -> Iterator[OneRoster]:
 
 def orgs(client: OneRoster, window: Window) -> Reading:
     """GET /orgs: districts, schools, departments."""
-    return _collection(client, "orgs", window, columns.decode_orgs)
+    return _collection(client, "orgs", window, columns.split_orgs)
 
 
 def academic_sessions(client: OneRoster, window: Window) -> Reading:
     """GET /academicSessions: school years, semesters, terms, grading periods."""
-    return _collection(client, "academicSessions", window, columns.decode_academic_sessions)
+    return _collection(client, "academicSessions", window, columns.split_academic_sessions)
 
 
 def courses(client: OneRoster, window: Window) -> Reading:
     """GET /courses."""
-    return _collection(client, "courses", window, columns.decode_courses)
+    return _collection(client, "courses", window, columns.split_courses)
 
 
 def classes(client: OneRoster, window: Window) -> Reading:
     """GET /classes."""
-    return _collection(client, "classes", window, columns.decode_classes)
+    return _collection(client, "classes", window, columns.split_classes)
 
 
 def students(client: OneRoster, window: Window) -> Reading:
     """GET /students: users with the role student."""
-    return _collection(client, "students", window, columns.decode_students)
+    return _collection(client, "students", window, columns.split_students)
 
 
 def teachers(client: OneRoster, window: Window) -> Reading:
     """GET /teachers: users with the role teacher."""
-    return _collection(client, "teachers", window, columns.decode_teachers)
+    return _collection(client, "teachers", window, columns.split_teachers)
 
 
 def student_enrollments(client: OneRoster, window: Window) -> Reading:
     """GET /enrollments of students."""
-    return _collection(client, "enrollments", window, columns.decode_enrollments, role="student")
+    return _collection(client, "enrollments", window, columns.split_enrollments, role="student")
 
 
 def teacher_enrollments(client: OneRoster, window: Window) -> Reading:
     """GET /enrollments of teachers."""
-    return _collection(client, "enrollments", window, columns.decode_enrollments, role="teacher")
+    return _collection(client, "enrollments", window, columns.split_enrollments, role="teacher")
 
 
 def check(client: OneRoster) -> Health:
     """Read one organization: proves URL, credentials and that pages are what they should be."""
     started = time.monotonic()
     response = client.http.send(_request(client.config, "orgs", (), limit=1))
-    rows = columns.decode_orgs(response.body).rows
+    rows = len(columns.split_orgs(response.body))
     seconds = time.monotonic() - started
     found = "answers" if rows else "answers, but shows no organization"
     return Health(ok=True, detail=f"OneRoster {client.config.version} {found}.", latency_seconds=seconds)
@@ -129,20 +130,20 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _collection(client: OneRoster, name: str, window: Window, decode: Decode, *, role: str | None = None) -> Reading:
+def _collection(client: OneRoster, name: str, window: Window, split: Split, *, role: str | None = None) -> Reading:
     """All pages of a collection in a window.
 
     A role in the filter only saves pages; rows are told apart by their own role anyway. So where a server does not
     take it, the collection is read without.
     """
     with_role, without = clauses(window, role), clauses(window)
-    pages = _pages(client, name, with_role, decode)
+    pages = _pages(client, name, with_role, split)
     if with_role != without:
-        pages = _unless_refused(pages, lambda: _pages(client, name, without, decode))
+        pages = _unless_refused(pages, lambda: _pages(client, name, without, split))
     return Reading(pages, snapshot=window.mode is Mode.FULL)
 
 
-def _pages(client: OneRoster, name: str, filtered: Sequence[str], decode: Decode) -> Generator[Page]:
+def _pages(client: OneRoster, name: str, filtered: Sequence[str], split: Split) -> Generator[Page]:
     """The pages of a collection that held still, or as many passes over it as it takes.
 
     A row that is removed while we read pulls all later rows one place forward, and one of them over the edge between
@@ -158,7 +159,7 @@ def _pages(client: OneRoster, name: str, filtered: Sequence[str], decode: Decode
     number = 0
     for _ in range(MAX_PASSES):
         watch = _Watch(client.http, paging)
-        for page in paginate(watch.fetch, decode, first, paging, in_flight=config.in_flight):
+        for page in paginate(watch.fetch, split, first, paging, in_flight=config.in_flight):
             number += 1
             yield replace(page, number=number)
         if not watch.shrank:

@@ -1,4 +1,4 @@
-"""For each collection how a page is decoded, and which external columns a record has."""
+"""For each collection how a page is split, a record is decoded, and which external columns a record has."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ from connector_pipelines.connectors.oneroster import wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-decode_orgs = wire.decoder(wire.Org, "orgs", "schools")
-decode_academic_sessions = wire.decoder(wire.AcademicSession, "academicSessions", "terms", "gradingPeriods")
-decode_courses = wire.decoder(wire.Course, "courses")
-decode_classes = wire.decoder(wire.Class, "classes")
-decode_students = wire.decoder(wire.User, "users", "students")
-decode_teachers = wire.decoder(wire.User, "users", "teachers")
-decode_enrollments = wire.decoder(wire.Enrollment, "enrollments")
+split_orgs = wire.splitter("orgs", "schools")
+split_academic_sessions = wire.splitter("academicSessions", "terms", "gradingPeriods")
+split_courses = wire.splitter("courses")
+split_classes = wire.splitter("classes")
+split_students = wire.splitter("users", "students")
+split_teachers = wire.splitter("users", "teachers")
+split_enrollments = wire.splitter("enrollments")
 
-DECODERS = {
-    "orgs": decode_orgs,
-    "academicSessions": decode_academic_sessions,
-    "courses": decode_courses,
-    "classes": decode_classes,
-    "users": decode_students,
-    "enrollments": decode_enrollments,
+SPLITTERS = {
+    "orgs": split_orgs,
+    "academicSessions": split_academic_sessions,
+    "courses": split_courses,
+    "classes": split_classes,
+    "users": split_students,
+    "enrollments": split_enrollments,
 }
 """By envelope, for pages that are composed from CSV."""
+
+decode_org = wire.decoder(wire.Org)
+decode_academic_session = wire.decoder(wire.AcademicSession)
+decode_course = wire.decoder(wire.Course)
+decode_class = wire.decoder(wire.Class)
+decode_user = wire.decoder(wire.User)
+decode_enrollment = wire.decoder(wire.Enrollment)
 
 
 def _reference(name: str) -> Callable[[Any], object]:

@@ -45,7 +45,8 @@ REST = (
     Stream(
         entity="organizations",
         read=client.orgs,
-        decode=columns.decode_orgs,
+        split=columns.split_orgs,
+        decode=columns.decode_org,
         columns=columns.ORG_COLUMNS,
         schema=_schema(lambda schemas: schemas.Orgs),
         transform=_transform(lambda transform: transform.organizations),
@@ -54,7 +55,8 @@ REST = (
     Stream(
         entity="terms",
         read=client.academic_sessions,
-        decode=columns.decode_academic_sessions,
+        split=columns.split_academic_sessions,
+        decode=columns.decode_academic_session,
         columns=columns.ACADEMIC_SESSION_COLUMNS,
         schema=_schema(lambda schemas: schemas.AcademicSessions),
         transform=_transform(lambda transform: transform.terms),
@@ -63,7 +65,8 @@ REST = (
     Stream(
         entity="courses",
         read=client.courses,
-        decode=columns.decode_courses,
+        split=columns.split_courses,
+        decode=columns.decode_course,
         columns=columns.COURSE_COLUMNS,
         schema=_schema(lambda schemas: schemas.Courses),
         transform=_transform(lambda transform: transform.courses),
@@ -72,7 +75,8 @@ REST = (
     Stream(
         entity="sections",
         read=client.classes,
-        decode=columns.decode_classes,
+        split=columns.split_classes,
+        decode=columns.decode_class,
         columns=columns.CLASS_COLUMNS,
         schema=_schema(lambda schemas: schemas.Classes),
         transform=_transform(lambda transform: transform.sections),
@@ -81,7 +85,8 @@ REST = (
     Stream(
         entity="students",
         read=client.students,
-        decode=columns.decode_students,
+        split=columns.split_students,
+        decode=columns.decode_user,
         columns=columns.USER_COLUMNS,
         schema=_schema(lambda schemas: schemas.Users),
         transform=_transform(lambda transform: transform.students),
@@ -90,7 +95,8 @@ REST = (
     Stream(
         entity="instructors",
         read=client.teachers,
-        decode=columns.decode_teachers,
+        split=columns.split_teachers,
+        decode=columns.decode_user,
         columns=columns.USER_COLUMNS,
         schema=_schema(lambda schemas: schemas.Users),
         transform=_transform(lambda transform: transform.instructors),
@@ -99,7 +105,8 @@ REST = (
     Stream(
         entity="enrollments",
         read=client.student_enrollments,
-        decode=columns.decode_enrollments,
+        split=columns.split_enrollments,
+        decode=columns.decode_enrollment,
         columns=columns.ENROLLMENT_COLUMNS,
         schema=_schema(lambda schemas: schemas.Enrollments),
         transform=_transform(lambda transform: transform.enrollments),
@@ -108,7 +115,8 @@ REST = (
     Stream(
         entity="teaching_assignments",
         read=client.teacher_enrollments,
-        decode=columns.decode_enrollments,
+        split=columns.split_enrollments,
+        decode=columns.decode_enrollment,
         columns=columns.ENROLLMENT_COLUMNS,
         schema=_schema(lambda schemas: schemas.Enrollments),
         transform=_transform(lambda transform: transform.teaching_assignments),

@@ -1,7 +1,7 @@
 """The records as they travel: OneRoster 1.2, 1.1 and TimeBack in one set of shapes, and how a page becomes records.
 
 Everything is optional here and unknown fields are ignored: what a record must have is said once, in `schemas.py`.
-A page is decoded in one call; only a page with a bad row is decoded row by row, so that its neighbors go on.
+A page is split without being decoded, which is quick; then only the records that matter are decoded, each by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import redact
-from connector_pipelines.model import Decoded, Rejection
+from connector_pipelines.pages import BadRow
 
 Flag = bool | str | None
 """1.2 sends the strings "true" and "false", many 1.1 servers real booleans (contract 1.2): both are read."""
@@ -119,65 +119,74 @@ class Enrollment(Record, gc=False):
     class_: Ref | None = msgspec.field(name="class", default=None)
 
 
-Decode = Callable[[bytes], Decoded]
+Split = Callable[[bytes], Sequence[bytes]]
+Decode = Callable[[bytes], Record]
 
 _row_list = msgspec.json.Decoder(list[msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
 _LOOK = "Look at the landed page; tell the system's vendor."
 
 
-def decoder(record: type[Record], *envelopes: str) -> Decode:
-    """A function that decodes pages of one kind.
+def splitter(*envelopes: str) -> Split:
+    """A function that gives the raw records of a page.
 
     Args:
-        record: what the rows are.
         envelopes: names the list may have; servers differ ("terms" or "academicSessions").
 
     Returns:
         a pure function; it raises `BrokenPage` for anything that is not a page, in a sentence with its beginning.
     """
-    fields = [(name, list[record] | None, None) for name in envelopes]  # type: ignore[valid-type]
+    fields = [(name, list[msgspec.Raw] | None, None) for name in envelopes]
     page = msgspec.json.Decoder(msgspec.defstruct("Page", fields))
-    row = msgspec.json.Decoder(record)
 
-    def decode(body: bytes) -> Decoded:
+    def split(body: bytes) -> Sequence[bytes]:
         body = body.removeprefix(_BOM)
         try:
             whole = page.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return _row_by_row(body, envelopes, row)
+            return _rows(body, envelopes)
         for name in envelopes:
-            rows = getattr(whole, name)
+            rows: list[msgspec.Raw] | None = getattr(whole, name)
             if rows is not None:
-                return Decoded(rows, range(len(rows)))
-        return _row_by_row(body, envelopes, row)  # finds out what is wrong, and says so
+                return rows
+        return _rows(body, envelopes)  # finds out what is wrong, and says so
+
+    return split
+
+
+def decoder(record: type[Record]) -> Decode:
+    """A function that decodes one raw record.
+
+    Returns:
+        a pure function; it raises `BadRow`, and `BrokenPage` where the bytes are no UTF-8: a wrong character set
+        concerns the whole source, not the rows that happen to show it.
+    """
+    row = msgspec.json.Decoder(record)
+
+    def decode(raw: bytes) -> Record:
+        try:
+            return row.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise _bad(bytes(raw), error) from None
 
     return decode
 
 
-def _row_by_row(body: bytes, envelopes: Sequence[str], row: msgspec.json.Decoder[Record]) -> Decoded:
-    records, positions, failures = [], [], []
-    for position, raw in enumerate(_rows(body, envelopes)):
-        try:
-            records.append(row.decode(raw))
-            positions.append(position)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            failures.append(_failure(position, raw, error))
-    return Decoded(records, positions, failures)
-
-
-def _failure(position: int, raw: bytes, error: Exception) -> Rejection:
-    text = bytes(raw).decode("utf-8", errors="replace")
+def _bad(raw: bytes, error: Exception) -> BadRow | BrokenPage:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return _broken(raw, "is not UTF-8")
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     told = found if isinstance(found, dict) else {}
     external_id = told.get("sourcedId")
     usable = isinstance(external_id, str) and external_id.isprintable() and 0 < len(external_id) <= 255  # noqa: PLR2004 -- as in schemas
     unreadable = told.get("unreadable")  # a CSV row that is no record (`tables.unreadable`)
     rule, reason = ("csv: unreadable row", str(unreadable)) if unreadable else ("wire: wrong type", _reason(error))
-    return Rejection(0, position, external_id if usable else None, rule, reason, text)
+    return BadRow(rule, reason, external_id if usable else None)
 
 
 def _reason(error: Exception) -> str:
@@ -185,13 +194,13 @@ def _reason(error: Exception) -> str:
 
 
 def _rows(body: bytes, envelopes: Sequence[str]) -> Sequence[bytes]:
-    """The raw rows of a page.
+    """The raw rows of a page that is not as simple as most.
 
     Raises:
         BrokenPage: it is no page.
     """
     try:
-        body.decode("utf-8")  # a wrong character set concerns the whole source, not the rows that happen to show it
+        body.decode("utf-8")
     except UnicodeDecodeError:
         raise _broken(body, "is not UTF-8") from None
     try:

@@ -15,10 +15,12 @@ import stamina
 
 from connector_pipelines.connectors.oneroster import CONNECTOR
 from connector_pipelines.connectors.oneroster.config import OneRosterConfig
-from connector_pipelines.model import Page, Stream, Window
+from connector_pipelines.model import Stream, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from connector_pipelines.pages import Page
 
 Record = dict[str, Any]
 Sent = tuple[int, bytes, dict[str, str]]
@@ -104,11 +106,10 @@ def frame_of() -> Callable[[str, list[Record]], pd.DataFrame]:
         stream = stream_of(config, entity)
         envelope = {"organizations": "orgs", "terms": "academicSessions", "sections": "classes", "courses": "courses"}
         name = envelope.get(entity, "users" if entity in {"students", "instructors"} else "enrollments")
-        decoded = stream.decode(json.dumps({name: records}).encode())
-        assert not decoded.failures
+        decoded = [stream.decode(row) for row in stream.split(json.dumps({name: records}).encode())]
         columns = stream.schema().columns
         return pd.DataFrame(
-            {name: pd.Series([stream.columns[name](r) for r in decoded.records], dtype="str") for name in columns}
+            {name: pd.Series([stream.columns[name](r) for r in decoded], dtype="str") for name in columns}
         )
 
     return make

@@ -20,7 +20,9 @@ from connector_pipelines.errors import (
 from connector_pipelines.model import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from connector_pipelines.pages import Page
 
 MONDAY, TUESDAY = datetime(2026, 9, 7, tzinfo=UTC), datetime(2026, 9, 8, tzinfo=UTC)
 
@@ -36,6 +38,11 @@ def serving(*users: str, name: str = "users") -> Callable[[Any], tuple[int, byte
     return answer
 
 
+def ids(pages: Iterable[Page]) -> list[str]:
+    """The ids of all rows, in order."""
+    return [str(json.loads(bytes(row))["sourcedId"]) for page in pages for row in page.rows]
+
+
 @pytest.mark.parametrize(
     ("version", "root"),
     [("1.2", "/ims/oneroster/rostering/v1p2"), ("1.1", "/ims/oneroster/v1p1"), (1.2, "/ims/oneroster/rostering/v1p2")],
@@ -44,7 +51,7 @@ def test_paths_of_the_versions(roster: Any, version: Any, root: str) -> None:
     """Each version is read at its root, in pages sorted by id, also if YAML made the version a number."""
     roster.answers = serving("1", "2", "3")
     pages = roster.pages("students", version=version)
-    assert [r.sourcedId for page in pages for r in page.decoded.records] == ["1", "2", "3"]
+    assert ids(pages) == ["1", "2", "3"]
     assert {asked.path for asked in roster.asked} == {f"{root}/students"}
     assert roster.asked[0].query == {"limit": "2", "offset": "0", "sort": "sourcedId", "orderBy": "asc"}
     assert roster.asked[0].headers["Authorization"] == "Bearer t0k3n"
@@ -74,7 +81,7 @@ def test_endpoint_of_each_entity(roster: Any, entity: str, path: str) -> None:
     """Each entity is read from its collection."""
     envelope = "users" if entity in {"students", "instructors"} else path
     roster.answers = serving("1", name=envelope)
-    assert sum(page.decoded.rows for page in roster.pages(entity)) == 1
+    assert sum(len(page.rows) for page in roster.pages(entity)) == 1
     assert roster.asked[0].path.endswith(f"/{path}")
 
 
@@ -87,7 +94,7 @@ def test_timeback(roster: Any) -> None:
 
     roster.answers = answer
     pages = roster.pages("students", flavour="timeback", page_size=10_000)
-    assert [r.sourcedId for page in pages for r in page.decoded.records] == ["0", "1", "2"]
+    assert ids(pages) == ["0", "1", "2"]
     assert roster.asked[0].path.endswith("/students/")
     assert roster.asked[0].query["limit"] == "3000"
 
@@ -137,7 +144,7 @@ def test_refused_role_filter_is_left_out(roster: Any) -> None:
     refusal = {"imsx_CodeMinor": {"imsx_codeMinorField": [{"imsx_codeMinorFieldValue": "invalid_filter_field"}]}}
     roster.answers = lambda asked: (400, json.dumps(refusal).encode(), {}) if "filter" in asked.query else good(asked)
     pages = roster.pages("enrollments")
-    assert [r.sourcedId for page in pages for r in page.decoded.records] == ["1", "2", "3"]
+    assert ids(pages) == ["1", "2", "3"]
     assert [page.number for page in pages][:2] == [1, 2]
 
 
@@ -204,7 +211,7 @@ def test_passing_failure_loses_nothing(roster: Any) -> None:
     good, left = serving("1", "2", "3", "4", "5"), [500, 502]
     roster.answers = lambda asked: (left.pop(), b"", {}) if asked.query["offset"] == "2" and left else good(asked)
     pages = roster.pages("students")
-    assert [r.sourcedId for page in pages for r in page.decoded.records] == ["1", "2", "3", "4", "5"]
+    assert ids(pages) == ["1", "2", "3", "4", "5"]
 
 
 def test_unset_secret_is_named(roster: Any) -> None:

@@ -12,7 +12,6 @@ from connector_pipelines.connectors.oneroster.paging import OffsetPaging, links_
 from connector_pipelines.external.http import Request
 from connector_pipelines.external.messages import Response
 from connector_pipelines.external.paginate import paginate
-from connector_pipelines.model import Decoded
 
 if TYPE_CHECKING:
     from threading import Event
@@ -51,13 +50,12 @@ class Server:
     def read(self, *, limit: int, in_flight: int) -> list[int]:
         """Everything, by our paging."""
         first = Request("users", (("limit", str(limit)), ("offset", "0")))
-        pages = paginate(self.fetch, _decode, first, OffsetPaging(), in_flight=in_flight)
-        return [row for page in pages for row in page.decoded.records]
+        pages = paginate(self.fetch, _split, first, OffsetPaging(), in_flight=in_flight)
+        return [int(row) for page in pages for row in page.rows]
 
 
-def _decode(body: bytes) -> Decoded:
-    rows = json.loads(body)
-    return Decoded(rows, range(len(rows)))
+def _split(body: bytes) -> list[bytes]:
+    return [json.dumps(row).encode() for row in json.loads(body)]
 
 
 @settings(deadline=None, max_examples=300)

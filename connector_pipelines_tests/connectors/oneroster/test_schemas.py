@@ -6,7 +6,7 @@ import pytest
 
 from connector_pipelines.connectors.oneroster import CONNECTOR
 from connector_pipelines.connectors.oneroster.config import OneRosterConfig
-from connector_pipelines.model import Decoded, Page
+from connector_pipelines.pages import Rows
 from connector_pipelines.validation.accept import accept
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def outcome(stream: Stream, record: dict[str, Any]) -> list[str]:
     users = {"students": "users", "instructors": "users"}
     name = (envelope | users).get(stream.entity, "enrollments")
     body = json.dumps({name: [record]}).encode()
-    decoded: Decoded = stream.decode(body)
-    accepted = accept(stream, [Page(1, "u", 200, body, decoded)])
+    accepted = accept(stream, [Rows(1, [0], stream.split(body), ["0" * 32])])
     assert len(accepted.frame) + len(accepted.rejections) == 1
     return [rejection.reason for rejection in accepted.rejections]
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from connector_pipelines.connectors.oneroster import wire
 from connector_pipelines.errors import BrokenPage
+from connector_pipelines.pages import BadRow
 
-decode = wire.decoder(wire.User, "users", "students")
+split = wire.splitter("users", "students")
+decode = wire.decoder(wire.User)
 
 
 def page(*users: Any) -> bytes:
@@ -16,44 +18,48 @@ def page(*users: Any) -> bytes:
     return json.dumps({"users": users}).encode()
 
 
-def test_rows_are_decoded_with_their_positions() -> None:
-    """A good page becomes its records, in order; unknown fields are ignored."""
-    decoded = decode(page({"sourcedId": "1", "new": {"x": 1}}, {"sourcedId": "2", "metadata": None}))
-    assert [record.sourcedId for record in decoded.records] == ["1", "2"]
-    assert (list(decoded.positions), decoded.failures, decoded.rows) == ([0, 1], (), 2)
+def bad_row(raw: bytes) -> BadRow:
+    """What is wrong with a record."""
+    with pytest.raises(BadRow) as caught:
+        decode(raw)
+    return caught.value
+
+
+def test_rows_keep_their_order_and_their_bytes() -> None:
+    """A page is split into its records as they came; decoding one ignores unknown fields."""
+    rows = split(b'{"users": [{"sourcedId": "1",  "new": {"x": 1}}, {"sourcedId": "2", "metadata": null}]}')
+    assert bytes(rows[0]) == b'{"sourcedId": "1",  "new": {"x": 1}}'
+    assert [decode(row).sourcedId for row in rows] == ["1", "2"]
 
 
 def test_both_versions_fit_one_shape() -> None:
     """Real booleans and strings, roles and orgs, words and lists of words are all read."""
     new = {"enabledUser": "true", "roles": [{"role": "student", "org": {"sourcedId": "o"}}], "grades": ["09"]}
     old = {"enabledUser": True, "role": "student", "orgs": [{"sourcedId": "o"}], "grades": "09"}
-    one, two = decode(page(new, old)).records
+    one, two = (cast("wire.User", decode(row)) for row in split(page(new, old)))
+    assert one.roles
+    assert one.roles[0].org
     assert (one.enabledUser, one.roles[0].org.sourcedId) == ("true", "o")
+    assert two.orgs
     assert (two.enabledUser, two.orgs[0].sourcedId, two.grades) == (True, "o", "09")
 
 
 @pytest.mark.parametrize("name", ["users", "students"])
 def test_any_of_the_envelopes_is_taken(name: str) -> None:
     """Servers name the list of /students differently (contract 1.4); each name is read."""
-    assert decode(json.dumps({name: [{"sourcedId": "1"}], "totalCount": 1}).encode()).rows == 1
+    assert len(split(json.dumps({name: [{"sourcedId": "1"}], "totalCount": 1}).encode())) == 1
 
 
 def test_empty_list_is_an_empty_page() -> None:
     """A list without rows is a page without rows, also behind a byte order mark."""
-    assert decode(b'\xef\xbb\xbf{"users": []}').rows == 0
+    assert len(split(b'\xef\xbb\xbf{"users": []}')) == 0
 
 
-def test_bad_row_leaves_its_neighbors_alone() -> None:
-    """A row with a wrong type is rejected with field, reason, id and payload; the others are decoded."""
-    body = page({"sourcedId": "1"}, {"sourcedId": "2", "givenName": 7}, {"sourcedId": "3"})
-    decoded = decode(body)
-    assert [record.sourcedId for record in decoded.records] == ["1", "3"]
-    assert list(decoded.positions) == [0, 2]
-    failure = decoded.failures[0]
-    assert (failure.row, failure.external_id, failure.rule) == (1, "2", "wire: wrong type")
-    assert failure.reason == "Expected `str | null`, got `int` - at `$.givenName`"
-    assert json.loads(failure.payload) == {"sourcedId": "2", "givenName": 7}
-    assert decoded.rows == 3
+def test_bad_row_is_named() -> None:
+    """A row with a wrong type is refused with field, reason and id, and says so of itself alone."""
+    row = bad_row(b'{"sourcedId": "2", "givenName": 7}')
+    assert (row.external_id, row.rule) == ("2", "wire: wrong type")
+    assert row.reason == "Expected `str | null`, got `int` - at `$.givenName`"
 
 
 @pytest.mark.parametrize(
@@ -71,16 +77,16 @@ def test_bad_row_leaves_its_neighbors_alone() -> None:
 )
 def test_rows_that_are_no_records(row: Any, external_id: str | None) -> None:
     """Whatever a row is, it is rejected alone, under its id where that can be used."""
-    decoded = decode(page({"sourcedId": "1"}, row))
-    assert decoded.rows == 2
-    assert [failure.external_id for failure in decoded.failures] == [external_id]
+    good, bad = split(page({"sourcedId": "1"}, row))
+    assert decode(good).sourcedId == "1"
+    assert bad_row(bad).external_id == external_id
 
 
 def test_lone_surrogate_spoils_one_row() -> None:
     """Half a character, which no database stores, is a bad row and not a bad page."""
-    decoded = decode(b'{"users": [{"sourcedId": "1", "givenName": "\\ud800x"}, {"sourcedId": "2"}]}')
-    assert [record.sourcedId for record in decoded.records] == ["2"]
-    assert decoded.failures[0].external_id == "1"
+    bad, good = split(b'{"users": [{"sourcedId": "1", "givenName": "\\ud800x"}, {"sourcedId": "2"}]}')
+    assert decode(good).sourcedId == "2"
+    assert bad_row(bad).external_id == "1"
 
 
 @pytest.mark.parametrize(
@@ -106,20 +112,20 @@ def test_lone_surrogate_spoils_one_row() -> None:
 def test_what_is_no_page_is_never_an_empty_page(body: bytes, what: str) -> None:
     """HTML, broken JSON, a missing or null list and the like are errors that say so and show the beginning (G34)."""
     with pytest.raises(BrokenPage, match=what):
-        decode(body)
+        list(map(decode, split(body)))
 
 
 def test_error_sent_with_200_is_shown() -> None:
     """An error payload where a page should be gives its own words."""
     body = b'{"imsx_codeMajor": "failure", "imsx_description": "No such school"}'
     with pytest.raises(BrokenPage, match="the source says: No such school"):
-        decode(body)
+        list(map(decode, split(body)))
 
 
 def test_secrets_in_a_broken_page_are_hidden() -> None:
     """A page that shows a token does not carry it into the error."""
     with pytest.raises(BrokenPage) as caught:
-        decode(b'{"access_token": "abc123secret"}')
+        list(map(decode, split(b'{"access_token": "abc123secret"}')))
     assert "abc123secret" not in str(caught.value)
 
 

@@ -19,4 +19,5 @@ def downgrade() -> None:
     """Remove the columns."""
     op.execute("ALTER TABLE connector.external_system_mappings DROP COLUMN fingerprint, DROP COLUMN created_by")
     op.execute("ALTER TABLE connector.sync_changes DROP COLUMN action")
-    op.execute("ALTER TABLE connector.sync_runs DROP COLUMN kind, DROP COLUMN known, DROP COLUMN stability")
+    for column in ("kind", "known", "salt", "baseline", "stability"):
+        op.execute(f"ALTER TABLE connector.sync_runs DROP COLUMN {column}")

@@ -11,7 +11,11 @@ ALTER TABLE connector.sync_changes ADD COLUMN action text NOT NULL DEFAULT 'upda
 ALTER TABLE connector.sync_runs
     ADD COLUMN kind text NOT NULL DEFAULT 'read' CHECK (kind IN ('read', 'retry', 'undo', 'resolution')),
     ADD COLUMN known bigint NOT NULL DEFAULT 0,
+    ADD COLUMN salt bigint NOT NULL DEFAULT 0,
+    ADD COLUMN baseline jsonb,
     ADD COLUMN stability text CHECK (stability IN ('stable', 'repaired', 'unstable'));
 
 COMMENT ON COLUMN connector.sync_runs.known IS 'Rows whose fingerprint was known: unchanged, and so not even decoded.';
+COMMENT ON COLUMN connector.sync_runs.salt IS 'Of the fingerprints: a hash of the code and the configuration that read them.';
+COMMENT ON COLUMN connector.sync_runs.baseline IS 'What recognizing known rows relied on; null where none was recognized.';
 COMMENT ON COLUMN connector.sync_runs.stability IS 'What the page fence found; null where nobody watched.';

@@ -1,0 +1,189 @@
+"""Fingerprints of raw records: what core is known to hold is recognized by its bytes, and is not even decoded.
+
+A fingerprint is the 128-bit XXH3 hash of a record as it came, salted with all that decides what becomes of it. It
+stands in the record's mapping. A full read loads those of all records that are in core, unchanged and present; a record
+with such a fingerprint is unchanged, whatever else it may be. Everything else takes the long way.
+
+What a read recognized holds only as long as the mappings stay what they were when it began. So the read notes their
+number and checksum, and planning looks again (`still_hold`). When they moved, the pages are staged anew, and whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from psycopg import sql
+
+from connector_pipelines.database.connection import Connection, query, scalar
+from connector_pipelines.database.tables import mappings_table, rows_table, unseen_table
+from connector_pipelines.model import Baseline
+from connector_pipelines.pages import Rows
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Read
+    from connector_pipelines.pages import Page
+
+_ROW = [("fields", ">i2"), ("length", ">i4"), ("high", ">u8"), ("low", ">u8")]
+_HEADER, _TRAILER = 19, 2  # of PostgreSQL's binary COPY, without extensions
+
+
+class Known:
+    """The fingerprints of what core holds of a source's entity when a read begins, and which of them came.
+
+    Kept as two sorted columns of 64 bits: 16 bytes for each record.
+    """
+
+    def __init__(self, high: Any, low: Any, baseline: Baseline) -> None:
+        import numpy as np
+
+        order = np.argsort(high, kind="stable")
+        self._high, self._low = high[order], low[order]
+        self._seen = np.zeros(len(high), dtype=bool)
+        self._baseline = baseline
+
+    def __len__(self) -> int:
+        return len(self._high)
+
+    def recognize(self, digests: bytes) -> tuple[Any, int]:
+        """Mark what came.
+
+        Args:
+            digests: 16 bytes for each record.
+
+        Returns:
+            the positions of records that are not known, and how many of the known ones came once more.
+        """
+        import numpy as np
+
+        words = np.frombuffer(digests, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+        if not len(self):
+            return np.arange(len(words)), 0
+        at = np.minimum(np.searchsorted(self._high, words[:, 0]), len(self) - 1)
+        found = (self._high[at] == words[:, 0]) & (self._low[at] == words[:, 1])
+        hits = at[found]
+        first = np.unique(hits)
+        fresh = int(np.count_nonzero(~self._seen[first]))
+        self._seen[first] = True
+        return np.flatnonzero(~found), len(hits) - fresh
+
+    def settle(self, connection: Connection, read: Read) -> Baseline | None:
+        """Stage what did not come, in the unlogged table `unseen_<read>`.
+
+        Returns:
+            what the read relies on; None where nothing was recognized.
+        """
+        if not self._seen.any():
+            return None
+        table = unseen_table(read.id)
+        high, low = self._high[~self._seen], self._low[~self._seen]
+        with connection.transaction():
+            connection.execute(query("DROP TABLE IF EXISTS {t}", t=table))
+            connection.execute(query("CREATE UNLOGGED TABLE {t} (fingerprint uuid)", t=table))
+            if len(high):
+                with connection.cursor() as cursor, cursor.copy(query("COPY {t} FROM STDIN BINARY", t=table)) as copy:
+                    copy.write(_packed(high, low))
+        return Baseline(self._baseline.count, self._baseline.checksum, len(high))
+
+
+class Sieve:
+    """Lets only records through that are not known.
+
+    Args:
+        salt: of the fingerprints.
+        known: what core holds; None lets everything through.
+    """
+
+    def __init__(self, salt: int, known: Known | None) -> None:
+        self.salt = salt
+        self.known = 0
+        self.repeated = 0
+        self._known = known or None
+
+    def sift(self, page: Page) -> Rows:
+        """The records of a page that are worth a look; the others are counted as known, or as repeated."""
+        import xxhash
+
+        digests = [xxhash.xxh3_128_digest(raw, self.salt) for raw in page.rows]
+        if self._known is None:
+            return Rows(page.number, range(len(page.rows)), page.rows, [digest.hex() for digest in digests])
+        left, repeated = self._known.recognize(b"".join(digests))
+        self.repeated += repeated
+        self.known += len(digests) - len(left) - repeated
+        return Rows(
+            page.number, left.tolist(), [page.rows[at] for at in left], [digests[at].hex() for at in left.tolist()]
+        )
+
+
+def load(connection: Connection, source: str, entity: str) -> Known:
+    """The fingerprints of the records that core holds as the source last sent them."""
+    import numpy as np
+
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        baseline = _baseline(connection, source, entity)
+        statement = query(
+            "COPY (SELECT fingerprint FROM {m} m WHERE {held}) TO STDOUT BINARY",
+            m=mappings_table(source),
+            held=held(entity),
+        )
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            data = b"".join(copy)
+    rows = np.frombuffer(data, dtype=np.dtype(_ROW), offset=_HEADER, count=(len(data) - _HEADER - _TRAILER) // 22)
+    return Known(rows["high"].astype(np.uint64), rows["low"].astype(np.uint64), baseline)
+
+
+def still_hold(connection: Connection, read: Read) -> bool:
+    """Whether what a read recognized is still true: the mappings are those it began with, and no record that it
+    recognized came with other content, too.
+    """
+    if read.baseline is None:
+        return True
+    unseen = unseen_table(read.id)
+    if scalar(connection, "SELECT to_regclass(%s)", unseen.as_string(connection)) is None:
+        return False
+    noted = cast("int", scalar(connection, query("SELECT count(*) FROM {t}", t=unseen)))
+    if _baseline(connection, read.source, read.entity, unseen=noted) != read.baseline:
+        return False
+    twice = query(
+        "SELECT 1 FROM {rows} s JOIN {m} m ON m.external_id = s.external_id WHERE {held} AND NOT {gone} LIMIT 1",
+        rows=rows_table(read.id),
+        m=mappings_table(read.source),
+        held=held(read.entity),
+        gone=unseen_of(read),
+    )
+    return connection.execute(twice).fetchone() is None
+
+
+def held(entity: str) -> sql.Composed:
+    """A condition on mappings `m`: core holds the record as its source last sent it, and knows its fingerprint."""
+    return query(
+        "(m.entity_type = {entity} AND m.sync_status = 'synced' AND m.absent_since IS NULL"
+        " AND m.fingerprint IS NOT NULL)",
+        entity=sql.Literal(entity),
+    )
+
+
+def unseen_of(read: Read) -> sql.Composed:
+    """A condition on mappings `m`: the record's fingerprint did not come with the read."""
+    return query("(m.fingerprint IN (SELECT fingerprint FROM {t}))", t=unseen_table(read.id))
+
+
+def _baseline(connection: Connection, source: str, entity: str, *, unseen: int = 0) -> Baseline:
+    row = connection.execute(
+        query(
+            "SELECT count(*), coalesce(sum(uuid_hash_extended(fingerprint, 0)), 0)::text FROM {m} m WHERE {held}",
+            m=mappings_table(source),
+            held=held(entity),
+        )
+    ).fetchone()
+    count, checksum = cast("tuple[int, str]", row)
+    return Baseline(count, checksum, unseen)
+
+
+def _packed(high: Any, low: Any) -> bytes:
+    """The rows in the format of PostgreSQL's binary COPY."""
+    import numpy as np
+
+    rows = np.empty(len(high), dtype=np.dtype(_ROW))
+    rows["fields"], rows["length"], rows["high"], rows["low"] = 1, 16, high, low
+    return b"PGCOPY\n\xff\r\n\x00" + bytes(8) + rows.tobytes() + b"\xff\xff"

@@ -1,0 +1,92 @@
+"""What a source sends: raw pages, the records in them, and what is wrong with some. All frozen, no behavior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that is not accepted, on its way to the dead letters.
+
+    Attributes:
+        page: number of the landed page, from 1.
+        row: position in that page, from 0.
+        external_id: the source's id where one could be read.
+        rule: short name of the rule that refused, for counting ("givenName: not_nullable").
+        reason: a sentence a person understands, without the value of a personal field.
+        payload: the raw record as JSON text.
+    """
+
+    page: int
+    row: int
+    external_id: str | None
+    rule: str
+    reason: str
+    payload: str
+
+
+class BadRow(Exception):
+    """A raw record that cannot be decoded.
+
+    Args:
+        rule: short name of what is wrong, for counting.
+        reason: a sentence, without the value of a personal field.
+        external_id: where one could be read.
+    """
+
+    def __init__(self, rule: str, reason: str, external_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.rule = rule
+        self.reason = reason
+        self.external_id = external_id
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One raw page as it came, and how it was asked for (URL already redacted).
+
+    Attributes:
+        rows: its raw records in order, each as bytes; slices of the body where that is possible.
+    """
+
+    number: int
+    url: str
+    status: int
+    body: bytes
+    rows: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Raw records of one page: all of it, or those that are worth a look.
+
+    Attributes:
+        page: number of the landed page.
+        positions: for each record, its position in the page, from 0.
+        raw: the records.
+        fingerprints: their hashes, in hexadecimal.
+    """
+
+    page: int
+    positions: Sequence[int]
+    raw: Sequence[bytes]
+    fingerprints: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a stream's `read` returns: pages to be consumed once, and what they will prove.
+
+    Attributes:
+        pages: lazily read pages, in order. The iterator raises a `SyncError` when the read fails; it ends only
+            when the source said by the contract's rule that there is no more.
+        snapshot: the pages together are the whole collection, so that an absent record is really absent there.
+    """
+
+    pages: Iterator[Page]
+    snapshot: bool
