@@ -7,9 +7,10 @@ The sync columns of requirements F28-F31 are not stored here: the views `core.sy
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Date, DateTime, ForeignKey, Identity, MetaData, Text, func
+from sqlalchemy import BigInteger, Boolean, Date, DateTime, ForeignKey, Identity, Integer, MetaData, Numeric, Text, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.types import TypeEngine
 
@@ -20,7 +21,14 @@ class Core(DeclarativeBase):
     """Base of the core models: the schema, a bigint identity (K4) and the model's own audit columns (G99)."""
 
     metadata = MetaData(schema="core")
-    type_annotation_map = {str: Text, date: Date, bool: Boolean, datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's own protocol
+    type_annotation_map = {  # noqa: RUF012 -- SQLAlchemy's own protocol
+        str: Text,
+        int: Integer,
+        Decimal: Numeric,
+        date: Date,
+        bool: Boolean,
+        datetime: DateTime(timezone=True),
+    }
 
     @declared_attr
     def id(self) -> Mapped[int]:
@@ -164,3 +172,68 @@ class TeachingAssignment(Core):
     end_date: Mapped[date | None] = fed()
     instructor_id: Mapped[int] = points_to("instructors", required=True)
     section_id: Mapped[int] = points_to("sections", required=True)
+
+
+class Vendor(Core):
+    """Somebody who sells to us."""
+
+    __tablename__ = "vendors"
+    name: Mapped[str] = fed(required=True)
+    contact_email: Mapped[str | None] = fed()
+    phone: Mapped[str | None] = fed()
+    website: Mapped[str | None] = fed()
+    address: Mapped[str | None] = fed()
+    account_number: Mapped[str | None] = fed()
+    lead_time_days: Mapped[int | None] = fed()
+    currency: Mapped[str | None] = fed()
+    status: Mapped[str] = fed(required=True)
+
+
+class InventoryItem(Core):
+    """Something that is bought, kept and sold. Quantities are in the item's own unit, costs in `currency`."""
+
+    __tablename__ = "inventory_items"
+    sku: Mapped[str | None] = fed()
+    name: Mapped[str] = fed(required=True)
+    description: Mapped[str | None] = fed()
+    item_type: Mapped[str | None] = fed()
+    category: Mapped[str | None] = fed()
+    barcode: Mapped[str | None] = fed()
+    unit_cost: Mapped[Decimal | None] = fed()
+    unit_price: Mapped[Decimal | None] = fed()
+    currency: Mapped[str | None] = fed()
+    quantity_on_hand: Mapped[Decimal | None] = fed()
+    quantity_on_order: Mapped[Decimal | None] = fed()
+    quantity_reserved: Mapped[Decimal | None] = fed()
+    reorder_point: Mapped[Decimal | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    preferred_vendor_id: Mapped[int | None] = points_to("vendors")
+
+
+class PurchaseOrder(Core):
+    """What was ordered from a vendor. `status`: draft, open, closed or cancelled."""
+
+    __tablename__ = "purchase_orders"
+    order_number: Mapped[str | None] = fed()
+    order_date: Mapped[date | None] = fed()
+    expected_date: Mapped[date | None] = fed()
+    total_amount: Mapped[Decimal | None] = fed()
+    currency: Mapped[str | None] = fed()
+    memo: Mapped[str | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    vendor_id: Mapped[int | None] = points_to("vendors")
+
+
+class PurchaseOrderLine(Core):
+    """One line of a purchase order."""
+
+    __tablename__ = "purchase_order_lines"
+    line_number: Mapped[int | None] = fed()
+    description: Mapped[str | None] = fed()
+    quantity: Mapped[Decimal | None] = fed()
+    quantity_received: Mapped[Decimal | None] = fed()
+    unit_price: Mapped[Decimal | None] = fed()
+    amount: Mapped[Decimal | None] = fed()
+    status: Mapped[str] = fed(required=True)
+    purchase_order_id: Mapped[int] = points_to("purchase_orders", required=True)
+    inventory_item_id: Mapped[int | None] = points_to("inventory_items")

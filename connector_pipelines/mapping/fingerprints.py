@@ -144,6 +144,8 @@ def still_hold(connection: Connection, read: Read) -> bool:
     noted = cast("int", scalar(connection, query("SELECT count(*) FROM {t}", t=unseen)))
     if _baseline(connection, read.source, read.entity, unseen=noted) != read.baseline:
         return False
+    if not read.staged:
+        return True
     twice = query(
         "SELECT 1 FROM {rows} s JOIN {m} m ON m.external_id = s.external_id WHERE {held} AND NOT {gone} LIMIT 1",
         rows=rows_table(read.id),

@@ -66,7 +66,6 @@ def make(
             unchanged=read.known,
             dead_lettered=read.rejected,
         )
-        connection.execute(query("ANALYZE {rows} (external_id)", rows=rows_table(read.id)))
         diff.compare(connection, entity, read, refresh=read.snapshot and _other_salt(connection, read))
         repeated, contradicting = diff.settle_repeated(connection, read)
         never_seen = diff.settle_never_seen(connection)

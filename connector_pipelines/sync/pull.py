@@ -127,6 +127,7 @@ def _stage(
                 read = replace(read, staged=read.staged + staged, rejected=read.rejected + rejected)
             context.report(Progress(read.source, read.entity, "read", read.rows))
         refused = copied.finish() or 0
+    staging.analyze(context.connection, read.id)
     skipped["repeated"] += sieve.repeated
     return replace(read, known=sieve.known, staged=read.staged - refused, rejected=read.rejected + refused), +skipped
 

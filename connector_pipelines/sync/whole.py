@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from connector_pipelines.database.connection import connect
 from connector_pipelines.model import Mode
 from connector_pipelines.sync import records
 from connector_pipelines.sync.applying import apply
-from connector_pipelines.sync.beside import Beside
 from connector_pipelines.sync.planning import plan
 from connector_pipelines.sync.pull import pull
 from connector_pipelines.sync.sources import register
@@ -54,8 +54,8 @@ def sync(
 ) -> Iterator[Outcome]:
     """Read, plan and apply entity after entity; each outcome as soon as it is there.
 
-    Where the context allows a second connection, the next entity is read while one is planned and applied: reading
-    keeps this process busy, planning and applying the database.
+    Where the context allows a second connection, entities are read ahead while one is planned and applied: reading
+    keeps this process busy, planning and applying the database. What was read waits in staging, not in memory.
 
     Raises:
         SyncError: what stopped an entity, with its place. Entities before it are done, later ones at most read.
@@ -72,7 +72,10 @@ def sync(
 def _reads(
     context: Context, source: Source, entities: Sequence[str], mode: Mode, span: Window | None
 ) -> Iterator[tuple[str, Read, float]]:
-    """Each entity with its completed read and the time it began, at most one ahead of what the caller works on."""
+    """Each entity with its completed read and the time it began; reading goes on while the caller plans and applies.
+
+    When the caller stops, what is being read is read to its end, and nothing after it.
+    """
 
     def read(surroundings: Context, entity: str) -> tuple[str, Read, float]:
         started = time.monotonic()
@@ -81,10 +84,10 @@ def _reads(
     if context.url is None:
         yield from (read(context, entity) for entity in entities)
         return
-    ahead: Beside[tuple[str, Read, float]] = Beside()
-    with connect(context.url) as second, ahead:
-        for entity in entities:
-            if done := ahead.start(read, replace(context, connection=second), entity):
-                yield done
-        if done := ahead.finish():
-            yield done
+    with connect(context.url) as second, ThreadPoolExecutor(1, thread_name_prefix="read") as ahead:
+        try:
+            reading = [ahead.submit(read, replace(context, connection=second), entity) for entity in entities]
+            for one in reading:
+                yield one.result()
+        finally:
+            ahead.shutdown(cancel_futures=True)

@@ -9,7 +9,7 @@ import pytest
 from connector_pipelines.connectors.oneroster.simulator import Simulator
 from connector_pipelines.connectors.oneroster.simulator.csv_zip import write_zip
 from connector_pipelines.connectors.oneroster.simulator.world import START
-from connector_pipelines.core.entities import ENTITIES
+from connector_pipelines.connectors.oneroster.streams import REST
 from connector_pipelines.model import Mode
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Source
 
 Truth = dict[str, dict[str, dict[str, Any]]]
+
+ENTITIES = [stream.entity for stream in REST]
 
 
 def written(done: dict[str, Any]) -> int:
