@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, int, tuple[str, ...]]:
     """Checksums of the rows the plan created or updated, as planned and as they stand in core.
 
-    The sums do not depend on the order of rows. Of a row in conflict, the plan holds the fields that core keeps, too, as
-    they stood: it is proven that they stayed. Unchanged rows are not read: their hash was compared already.
+    The sums do not depend on the order of rows. Of a row in conflict, the plan also holds what core keeps, as it
+    stood: that it stayed is proven, too. Unchanged rows are not read: their hash was compared already.
 
     Returns:
         planned sum, core sum, and at most 20 external ids of rows that differ.

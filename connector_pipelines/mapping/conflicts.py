@@ -32,8 +32,6 @@ ALL = "*"
 SKEW = "5 minutes"
 """A source's clock may be ahead by this; a time beyond it is not believed, and counts as the start of the read."""
 
-Rules = dict[str, dict[str, Rule]]
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -89,7 +87,7 @@ def rules_of(rules: Mapping[str, Mapping[str, Rule]], entity: Entity) -> dict[st
 
 
 def unknown(rules: Mapping[str, Mapping[str, Rule]], entities: Mapping[str, Entity]) -> Iterator[tuple[str, ...]]:
-    """What a policy names and the source does not feed: (entity, why) or (entity, field, why)."""
+    """What a policy names and a source with these entities does not feed: (entity, why) or (entity, field, why)."""
     for name, fields in rules.items():
         if name not in entities:
             yield name, f"the source feeds no {name}; it feeds {', '.join(entities)}"
@@ -97,23 +95,28 @@ def unknown(rules: Mapping[str, Mapping[str, Rule]], entities: Mapping[str, Enti
         known = _fields(entities[name])
         for field in fields:
             if field != ALL and field not in known:
-                yield name, field, f"{name} has no field {field} that sources fill; there are {', '.join(known)}, or '*'"
+                yield (
+                    name,
+                    field,
+                    f"{name} has no field {field} that sources fill; there are {', '.join(known)}, or '*'",
+                )
 
 
-def decide(connection: Connection, entity: Entity, read: Read, rules: Mapping[str, Rule], plan: sql.Identifier) -> None:
+def decide(
+    connection: Connection, entity: Entity, read: Read, policy: Mapping[str, Mapping[str, Rule]], plan: sql.Identifier
+) -> None:
     """Take out of a plan's changes what core keeps, in the planning transaction.
 
     A row with a field that waits for a person becomes a `conflict`; its other fields are written. A row of which
     nothing is left to write is only touched, and a drop of which nothing is left is only noted as absent.
     """
+    rules = rules_of(policy, entity)
     owned = [name for name, rule in rules.items() if rule is Rule.CORE_OWNS]
     if not owned and not scalar(connection, _ANY_EDIT, entity.name):
         return
     connection.execute(_contested(entity, read, rules, plan), [owned])
     kept = [
-        query(
-            "{name} = CASE WHEN k.fields ? {key} THEN c.{name} ELSE p.{name} END", name=name, key=sql.Literal(name)
-        )
+        query("{name} = CASE WHEN k.fields ? {key} THEN c.{name} ELSE p.{name} END", name=name, key=sql.Literal(name))
         for name in rules
     ]
     connection.execute(query(_KEEP, plan=plan, core=sql.Identifier("core", entity.table), kept=comma(kept)))

@@ -79,7 +79,7 @@ def make(
         waiting = references.let_wait(connection, entity, read, table)
         if read.snapshot:
             _add_absent(connection, entity, read, table)
-        conflicts.decide(connection, entity, read, conflicts.rules_of(policy.conflicts, entity), table)
+        conflicts.decide(connection, entity, read, policy.conflicts, table)
         connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
         counts = replace(
             _counted(connection, table, counts),
@@ -88,9 +88,8 @@ def make(
             waiting=waiting,
         )
         verdict = _judged(connection, read, counts, replaces, limits)
-        skipped = {"repeated": repeated, "deleted at the source before they came to core": never_seen}
-        reasons = [*verdict.reasons, *(f"skipped: {count:,} {why}" for why, count in skipped.items() if count)]
-        plan = Plan(plan_id, read.source, read.entity, read.id, verdict.state, "", counts, 0, reasons=tuple(reasons))
+        reasons = (*verdict.reasons, *_skipped(repeated, never_seen))
+        plan = Plan(plan_id, read.source, read.entity, read.id, verdict.state, "", counts, 0, reasons=reasons)
         return _finish(connection, read, plan, chunk_rows=chunk_rows)
 
 
@@ -217,6 +216,11 @@ def _judged(connection: Connection, read: Read, counts: Counts, replaces: Plan |
     if replaces:
         before -= max(0, replaces.counts.created - counts.created)
     return guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
+
+
+def _skipped(repeated: int, never_seen: int) -> list[str]:
+    counts = {"repeated": repeated, "deleted at the source before they came to core": never_seen}
+    return [f"skipped: {count:,} {why}" for why, count in counts.items() if count]
 
 
 def _finish(connection: Connection, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:
