@@ -55,7 +55,7 @@ VERDICTS = (
     Verdict("edited_at IS NULL", "source", "nobody edited the field"),
     Verdict("rule = 'external_wins'", "source", "the source owns the field"),
     Verdict("decided_at >= edited_at", "core", "a person decided against this value"),
-    Verdict("rule = 'manual'", "person", "both sides changed the field"),
+    Verdict("rule = 'manual'", "person", "a person edited core, and the source says something else"),
     Verdict("modified_at IS NULL", "person", "the record does not say when it changed"),
     Verdict(
         f"CASE WHEN modified_at > read_at + interval '{SKEW}' THEN read_at ELSE modified_at END >= edited_at",
@@ -98,7 +98,7 @@ def unknown(rules: Mapping[str, Mapping[str, Rule]], entities: Mapping[str, Enti
                 yield (
                     name,
                     field,
-                    f"{name} has no field {field} that sources fill; there are {', '.join(known)}, or '*'",
+                    f"no source fills {field} of {name}; there are {', '.join(known)}, or '*' for all",
                 )
 
 
