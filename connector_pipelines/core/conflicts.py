@@ -33,20 +33,17 @@ def settle(connection: Connection, plan: Plan, parts: Mapping[str, sql.Composabl
         last: their last one.
     """
     named = dict(parts) | {"plan_id": sql.Literal(plan.id), "run_id": sql.Literal(plan.read_id)}
-    named["from_source"] = sql.SQL(_FROM_SOURCE).format(**named)
     for statement in (_SETTLE_EDITS, _CLOSE, _KEEP_OPEN, *((_LOOK_AGAIN,) if plan.counts.conflicts else ())):
         connection.execute(sql.SQL(statement).format(**named), [first, last])
 
 
-# Of a record that was read, also what both sides say alike is settled; a correction speaks of what it writes alone.
-_FROM_SOURCE = """(p.action IN ('update', 'touch', 'conflict', 'link', 'drop')
-    AND (SELECT kind IN ('read', 'retry') FROM connector.sync_runs WHERE id = {run_id}))"""
-
+# A row with a hash stands for a record of the source: what it leaves alone, both sides say alike. A correction has none,
+# and speaks of what it writes alone.
 _SETTLE_EDITS = """
     UPDATE connector.core_edits e SET settled_by = {plan_id}
     FROM {plan} p
     WHERE p.seq BETWEEN %s AND %s AND e.entity = {entity} AND e.internal_id = p.internal_id AND e.settled_by IS NULL
-        AND (p.changes ? e.field OR {from_source} AND p.contested -> e.field IS NULL)
+        AND (p.changes ? e.field OR p.row_hash IS NOT NULL AND p.contested -> e.field IS NULL)
 """
 
 _CLOSE = """
@@ -54,7 +51,7 @@ _CLOSE = """
         settled_by = {plan_id},
         decision = CASE WHEN p.changes ? o.field OR p.contested ? o.field THEN 'rule' ELSE 'agreed' END
     FROM {plan} p
-    WHERE p.seq BETWEEN %s AND %s AND {from_source} AND o.state = 'open' AND o.source = {source}
+    WHERE p.seq BETWEEN %s AND %s AND p.row_hash IS NOT NULL AND o.state = 'open' AND o.source = {source}
         AND o.entity = {entity} AND o.internal_id = p.internal_id
         AND p.contested #>> ARRAY[o.field, 'winner'] IS DISTINCT FROM 'person'
 """
@@ -70,7 +67,9 @@ _KEEP_OPEN = """
     ON CONFLICT (source, entity, internal_id, field) WHERE state = 'open' DO UPDATE SET
         external_id = excluded.external_id, core_value = excluded.core_value, source_value = excluded.source_value,
         edited_at = excluded.edited_at, edited_by = excluded.edited_by, modified_at = excluded.modified_at,
-        reason = excluded.reason, plan_id = excluded.plan_id, run_id = excluded.run_id, updated_at = now()
+        reason = excluded.reason, plan_id = excluded.plan_id, run_id = excluded.run_id, updated_at = now(),
+        version = o.version
+            + ((o.core_value, o.source_value) IS DISTINCT FROM (excluded.core_value, excluded.source_value))::int
     WHERE (o.core_value, o.source_value, o.edited_at, o.modified_at, o.reason)
         IS DISTINCT FROM (excluded.core_value, excluded.source_value, excluded.edited_at, excluded.modified_at,
             excluded.reason)

@@ -70,6 +70,7 @@ CREATE TABLE connector.conflicts (
     edited_by text,
     modified_at timestamptz,
     reason text NOT NULL,
+    version integer NOT NULL DEFAULT 1,
     plan_id bigint NOT NULL REFERENCES connector.sync_plans (id),
     run_id bigint NOT NULL REFERENCES connector.sync_runs (id),
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
@@ -88,5 +89,7 @@ CREATE INDEX ON connector.conflicts (entity, internal_id);
 COMMENT ON COLUMN connector.conflicts.decision IS
     'core, source, value: what a person decided. agreed: both sides say the same by now. rule: the rule of the field '
     'decides by now.';
+COMMENT ON COLUMN connector.conflicts.version IS
+    'Counts the forms it had; a decision names the one that was looked at.';
 COMMENT ON COLUMN connector.conflicts.plan_id IS 'The plan that found it, or saw it last in another form.';
 COMMENT ON COLUMN connector.conflicts.settled_by IS 'The plan that wrote the decision, or found it unnecessary.';
