@@ -37,8 +37,8 @@ def settle(connection: Connection, plan: Plan, parts: Mapping[str, sql.Composabl
         connection.execute(sql.SQL(statement).format(**named), [first, last])
 
 
-# A row with a hash stands for a record of the source: what it leaves alone, both sides say alike. A correction has none,
-# and speaks of what it writes alone.
+# A row with a hash stands for a record of the source: what it leaves alone, both sides say alike. A correction has
+# none, and speaks of what it writes alone.
 _SETTLE_EDITS = """
     UPDATE connector.core_edits e SET settled_by = {plan_id}
     FROM {plan} p
