@@ -158,12 +158,13 @@ _UPDATE = """
         AND c.id = p.internal_id AND c.xmin::text::bigint = p.core_version
 """
 
+# A row without a hash comes from no record of the source (mapping/amend.py): its mapping stays as it is.
 _UPDATE_MAPPING = """
     UPDATE {mappings} m SET row_hash = p.row_hash, fingerprint = p.fingerprint, sync_status = 'synced',
         error_message = NULL, absent_since = NULL, last_synced_at = now(),
         sync_version = m.sync_version + (p.action = 'update')::int
     FROM {plan} p
-    WHERE p.action IN ('update', 'touch') AND p.seq BETWEEN %s AND %s
+    WHERE p.action IN ('update', 'touch') AND p.row_hash IS NOT NULL AND p.seq BETWEEN %s AND %s
         AND m.external_id = p.external_id AND m.entity_type = {entity}
 """
 

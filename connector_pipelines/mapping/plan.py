@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
-from connector_pipelines.database.tables import mappings_table, plan_table, read_tables, rows_table
-from connector_pipelines.mapping import diff, fingerprints, guard, references
+from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.mapping import diff, fingerprints, give_way, guard, references
 from connector_pipelines.model import Counts, Plan
 
 if TYPE_CHECKING:
@@ -222,33 +221,10 @@ def _finish(connection: Connection, read: Read, plan: Plan, *, chunk_rows: int) 
         "UPDATE connector.sync_plans SET state = %s, hash = %s, counts = %s, reasons = %s, chunks = %s WHERE id = %s",
         [plan.state, plan.hash, json.dumps(asdict(plan.counts)), json.dumps(plan.reasons), plan.chunks, plan.id],
     )
-    replaced = connection.execute(
-        _GIVE_WAY,
-        {
-            "source": read.source,
-            "entity": read.entity,
-            "run": read.id,
-            "since": read.window.since,
-            "until": read.window.until,
-            "snapshot": read.snapshot,
-        },
-    ).fetchall()
-    for plan_id, run_id in cast("list[tuple[int, int]]", replaced):
-        staging.drop(connection, plan_table(plan_id), *read_tables(run_id))
+    give_way.to_plan(connection, plan.id, read.source, read.entity)
+    give_way.to_read(connection, read)
     return plan
 
-
-# A newer read of at least the same span holds all that an older one did, as it is now; only a snapshot knows absence.
-_GIVE_WAY = """
-    UPDATE connector.sync_plans p
-    SET state = 'superseded', decided_at = now(), decided_by = 'a newer read of the same span'
-    FROM connector.sync_runs r
-    WHERE r.id = p.run_id AND p.source = %(source)s AND p.entity = %(entity)s AND p.state = 'held'
-        AND p.run_id < %(run)s AND (%(snapshot)s OR NOT r.snapshot)
-        AND coalesce(%(since)s::timestamptz, '-infinity') <= coalesce(r.since, '-infinity')
-        AND coalesce(%(until)s::timestamptz, 'infinity') >= coalesce(r.until, 'infinity')
-    RETURNING p.id, p.run_id
-"""
 
 _BEFORE = "SELECT count(*) FROM {mappings} WHERE entity_type = %s AND internal_id IS NOT NULL AND absent_since IS NULL"
 

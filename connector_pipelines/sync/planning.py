@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database import staging
@@ -57,12 +57,31 @@ def replan(context: Context, source: Source, outdated: Plan) -> Plan:
     """Make a plan anew from its read, because core moved or its rows were lost; the old one gives way with it.
 
     The guard judges the new plan, too.
+
+    Raises:
+        PlanOutdated: the plan came from no page, so whoever asked for it must ask again.
     """
     read = records.load_read(context.connection, outdated.read_id)
+    if read.amends:
+        give_up(context, outdated)
     with context.connection.transaction():
         records.move_plan(context.connection, outdated, PlanState.SUPERSEDED, by="core moved since it was made")
         staging.drop(context.connection, plan_table(outdated.id))
         return _make(context, source, read, replaces=outdated)
+
+
+def give_up(context: Context, outdated: Plan) -> NoReturn:
+    """Put an outdated amendment aside: its chunks that are durable stay, the others are not written.
+
+    Raises:
+        PlanOutdated: always; it says what to do.
+    """
+    with context.connection.transaction():
+        records.move_plan(context.connection, outdated, PlanState.SUPERSEDED, by="core moved since it was made")
+        staging.drop(context.connection, plan_table(outdated.id), *read_tables(outdated.read_id))
+    raise PlanOutdated(
+        f"core moved since plan {outdated.hash[:12]} was made.", remedy="Ask for a new preview, and look at it."
+    )
 
 
 def approve(context: Context, source: Source, plan_hash: str, *, who: str) -> Plan:

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, scalar
 from connector_pipelines.database.tables import read_tables
-from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, Window
+from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, RunKind, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,8 @@ def load_read(connection: Connection, run_id: int) -> Read:
         snapshot=row["snapshot"],
         salt=row["salt"],
         baseline=Baseline(**row["baseline"]) if row["baseline"] else None,
+        kind=RunKind(row["kind"]),
+        replays=row["replays"],
     )
 
 
