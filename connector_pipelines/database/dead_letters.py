@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, LiteralString
 
+from psycopg import sql
+
 from connector_pipelines.database.connection import query
+from connector_pipelines.database.tables import letters_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from psycopg import sql
 
     from connector_pipelines.database.connection import Connection
     from connector_pipelines.model import Read
@@ -25,8 +26,34 @@ _UPSERT = """
         WHERE state <> 'resolved'
     DO UPDATE SET last_run_id = excluded.last_run_id, page = excluded.page, row = excluded.row, state = excluded.state,
         rule = excluded.rule, reason = excluded.reason, waits_for = excluded.waits_for,
-        attempts = dead_letters.attempts + (dead_letters.last_run_id <> excluded.last_run_id)::int, updated_at = now()
+        attempts = d.attempts + (d.last_run_id <> excluded.last_run_id)::int, updated_at = now()
 """
+
+
+def table(read: Read) -> sql.Identifier:
+    """Where the letters of a read are kept: one that only looks has a table of its own."""
+    return letters_table(read.id) if read.trial else sql.Identifier("connector", "dead_letters")
+
+
+def create(connection: Connection, read: Read) -> None:
+    """Make the letters' table of a read that only looks; one that stands already is replaced."""
+    if read.trial:
+        with connection.transaction():
+            connection.execute(query("DROP TABLE IF EXISTS {table}", table=table(read)))
+            connection.execute(
+                query("CREATE UNLOGGED TABLE {table} (LIKE connector.dead_letters INCLUDING ALL)", table=table(read))
+            )
+
+
+def publish(connection: Connection, read: Read) -> None:
+    """Move what a read refused out of its own table to all dead letters: it was approved. The plan's follow with it."""
+    head: LiteralString = (
+        "INSERT INTO connector.dead_letters AS d"
+        " (source, entity, external_id, rule, reason, payload, first_run_id, last_run_id, page, row)"
+        " SELECT source, entity, external_id, rule, reason, payload, first_run_id, last_run_id, page, row"
+        " FROM {letters} WHERE payload IS NOT NULL"
+    )
+    connection.execute(query(head + _UPSERT, letters=letters_table(read.id)))
 
 
 def write(connection: Connection, read: Read, rejections: Iterable[Rejection]) -> None:
@@ -38,12 +65,12 @@ def write(connection: Connection, read: Read, rejections: Iterable[Rejection]) -
     if not rows:
         return
     head: LiteralString = (
-        "INSERT INTO connector.dead_letters"
+        "INSERT INTO {table} AS d"
         " (source, entity, external_id, rule, reason, payload, first_run_id, last_run_id, page, row)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
     )
     with connection.cursor() as cursor:
-        cursor.executemany(head + _UPSERT, rows)
+        cursor.executemany(query(head + _UPSERT, table=table(read)), rows)
 
 
 def write_staged(connection: Connection, read: Read, rows: sql.Composable, *, state: str) -> int:
@@ -59,11 +86,11 @@ def write_staged(connection: Connection, read: Read, rows: sql.Composable, *, st
         how many rows the query gave.
     """
     head: LiteralString = (
-        "INSERT INTO connector.dead_letters (source, entity, state, first_run_id, last_run_id,"
+        "INSERT INTO {table} AS d (source, entity, state, first_run_id, last_run_id,"
         " external_id, rule, reason, staged, waits_for, page, row)"
         " SELECT %s, %s, %s, %s, %s, q.* FROM ({rows}) q"
     )
-    statement = query(head + _UPSERT, rows=rows)
+    statement = query(head + _UPSERT, rows=rows, table=table(read))
     return connection.execute(statement, [read.source, read.entity, state, read.id, read.id]).rowcount
 
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
+from connector_pipelines.database import dead_letters
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
 from connector_pipelines.mapping import diff, fingerprints, give_way, guard, references
-from connector_pipelines.model import Counts, Plan
+from connector_pipelines.model import Counts, Plan, PlanState
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
@@ -52,12 +53,12 @@ def make(
             and parents that are only planned do not count as there.
 
     Returns:
-        the plan, accepted or held.
+        the plan, accepted or held; of a read that only looks, planned.
     """
     with connection.transaction():
         plan_id = cast("int", scalar(connection, _NEW_PLAN, read.id, read.source, entity.name, chunk_rows))
         table = plan_table(plan_id)
-        references.gather_coming(connection, entity, read.source, planned=replaces is None)
+        references.gather_coming(connection, entity, read.source, states=_counted_on(read, replaces))
         counts = Counts(
             fetched=read.rows,
             retried=references.revive(connection, entity, read),
@@ -84,8 +85,16 @@ def make(
         verdict = _judged(connection, read, counts, replaces, limits)
         skipped = {"repeated": repeated, "deleted at the source before they came to core": never_seen}
         reasons = [*verdict.reasons, *(f"skipped: {count:,} {why}" for why, count in skipped.items() if count)]
-        plan = Plan(plan_id, read.source, read.entity, read.id, verdict.state, "", counts, 0, reasons=tuple(reasons))
-        return _finish(connection, read, plan, chunk_rows=chunk_rows)
+        state = PlanState.PLANNED if read.trial else verdict.state
+        plan = Plan(plan_id, read.source, read.entity, read.id, state, "", counts, 0, reasons=tuple(reasons))
+        return _finish(connection, entity, read, plan, chunk_rows=chunk_rows)
+
+
+def _counted_on(read: Read, replaces: Plan | None) -> tuple[PlanState, ...]:
+    """The states in which plans of parents are counted on: who only looks, looks at parents that are only planned."""
+    if read.trial:
+        return (PlanState.ACCEPTED, PlanState.PLANNED)
+    return () if replaces else (PlanState.ACCEPTED,)
 
 
 _NEW_PLAN = (
@@ -150,8 +159,11 @@ def _add_absent(connection: Connection, entity: Entity, read: Read, table: sql.I
     A row that was refused or waits was still sent: it is not absent.
     """
     connection.execute(
-        "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT DISTINCT external_id FROM connector.dead_letters"
-        " WHERE source = %s AND entity = %s AND last_run_id = %s AND external_id IS NOT NULL",
+        query(
+            "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT DISTINCT external_id FROM {letters}"
+            " WHERE source = %s AND entity = %s AND last_run_id = %s AND external_id IS NOT NULL",
+            letters=dead_letters.table(read),
+        ),
         [read.source, read.entity, read.id],
     )
     connection.execute("ANALYZE refused")
@@ -212,9 +224,9 @@ def _judged(connection: Connection, read: Read, counts: Counts, replaces: Plan |
     return guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
 
 
-def _finish(connection: Connection, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:
-    """Hash the plan, write it down, and let older held plans give way."""
-    statement = query(_HASH, table=plan_table(plan.id))
+def _finish(connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:
+    """Hash the plan, write it down, and let older plans give way."""
+    statement = query(_HASH, table=plan_table(plan.id), before=_before(entity, read.source))
     digest, last = connection.execute(statement, [f"{plan.source}/{plan.entity}"]).fetchone() or ("", 0)
     plan = replace(plan, hash=str(digest), chunks=-(-cast("int", last) // chunk_rows))
     connection.execute(
@@ -222,11 +234,28 @@ def _finish(connection: Connection, read: Read, plan: Plan, *, chunk_rows: int) 
         [plan.state, plan.hash, json.dumps(asdict(plan.counts)), json.dumps(plan.reasons), plan.chunks, plan.id],
     )
     give_way.to_plan(connection, plan.id, read.source, read.entity)
-    give_way.to_read(connection, read)
+    if not read.trial:
+        give_way.to_read(connection, read)
     return plan
 
 
 _BEFORE = "SELECT count(*) FROM {mappings} WHERE entity_type = %s AND internal_id IS NOT NULL AND absent_since IS NULL"
+
+
+def _before(entity: Entity, source: str) -> sql.Composed:
+    """A value before the change; of a reference the external id, because databases differ in the ids of core."""
+    cases = [
+        query(
+            " WHEN {column} THEN (SELECT to_jsonb(min(m.external_id)) FROM {mappings} m"
+            " WHERE m.entity_type = {entity} AND m.internal_id = (value ->> 0)::bigint)",
+            column=sql.Literal(reference.column),
+            mappings=mappings_table(source),
+            entity=sql.Literal(reference.entity),
+        )
+        for reference in entity.references
+    ]
+    return query("CASE key{cases} ELSE value -> 0 END", cases=sql.SQL("").join(cases)) if cases else query("value -> 0")
+
 
 # Ids of core and times are left out, so that a replay of the same pages over the same core gives the same hash: the row
 # hash says what will be written, and of a change only the values before are new to it.
@@ -236,6 +265,6 @@ _HASH = """
         ) FILTER (WHERE action <> 'touch'), ''), 'UTF8')), 'hex'),
         coalesce(max(seq), 0)
     FROM {table} LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(key, value -> 0) AS before FROM jsonb_each(changes) WHERE changes IS NOT NULL
+        SELECT jsonb_object_agg(key, {before}) AS before FROM jsonb_each(changes) WHERE changes IS NOT NULL
     ) b ON changes IS NOT NULL
 """
