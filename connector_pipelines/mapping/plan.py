@@ -73,6 +73,7 @@ def make(
         refused = contradicting + references.refuse_unplaced(connection, entity, read, table)
         references.order_by_depth(connection, entity, table)
         waiting = references.let_wait(connection, entity, read, table)
+        given_up = 0 if read.trial else dead_letters.give_up(connection, read.source, run_id=read.id)
         if read.snapshot:
             _add_absent(connection, entity, read, table)
         connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
@@ -80,7 +81,7 @@ def make(
             _counted(connection, table, counts),
             skipped=counts.skipped + repeated + never_seen,
             dead_lettered=counts.dead_lettered + refused + waiting,
-            waiting=waiting,
+            waiting=waiting - given_up,
         )
         verdict = _judged(connection, read, counts, replaces, limits)
         skipped = {"repeated": repeated, "deleted at the source before they came to core": never_seen}

@@ -106,7 +106,7 @@ _WAITS = """
         WHERE source = %s AND entity = %s AND state <> 'resolved' AND external_id IS NOT NULL
         ORDER BY external_id, last_run_id DESC, id DESC
     ) w CROSS JOIN jsonb_array_elements(w.waits_for) p
-    WHERE w.state = 'waiting'
+    WHERE w.waits_for IS NOT NULL  -- also one that was given up, should its parent come after all
 """
 
 
