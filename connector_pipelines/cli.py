@@ -13,7 +13,7 @@ import typer
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
 from connector_pipelines.sync.summary import total
-from connector_pipelines.terminal import console, progress, show
+from connector_pipelines.terminal import console, progress, show, show_changes
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Source
@@ -27,6 +27,7 @@ app.add_typer(plan_app, name="plan")
 app.add_typer(simulate_app, name="simulate")
 
 SourceName = Annotated[str, typer.Argument(help="A declared source, e.g. demo_school.")]
+Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
 PlanHash = Annotated[str, typer.Argument(help="The plan's hash, or its first 8 characters.")]
 
 
@@ -114,20 +115,24 @@ def sync(
     source: SourceName,
     entity: Annotated[list[str] | None, typer.Option(help="Only these entities; repeat the option.")] = None,
     mode: Annotated[Mode, typer.Option(help="full reads everything; incremental what changed since.")] = Mode.FULL,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
     """Read, plan and apply a source's entities, without Dagster."""
+    from connector_pipelines.sync import planning, whole
     from connector_pipelines.sync import summary as summaries
-    from connector_pipelines.sync import whole
     from connector_pipelines.sync.context import open_context
 
     declared = _declared(source)
     with progress() as report, open_context(report=report) as context:
         before = summaries.newest_run(context.connection)
-        for _ in whole.sync(context, declared, mode=mode, entities=entity):
-            pass
+        done = list(whole.sync(context, declared, mode=mode, entities=entity, dry_run=dry_run))
         lines = summaries.since(context.connection, source, before)
+        changes = {one.plan: planning.sample_changes(context, one.plan) for one in done if dry_run}
     show(lines)
-    raise typer.Exit(0 if all(line.verified for line in lines) else 1)
+    for plan, fields in changes.items():
+        show_changes(plan, fields)
+    raise typer.Exit(0 if dry_run or all(line.verified for line in lines) else 1)
 
 
 @app.command()
@@ -154,39 +159,49 @@ def test(source: SourceName) -> None:
 
 @plan_app.command("list")
 def list_plans(source: SourceName) -> None:
-    """List the plans of a source that are held, with the reasons."""
+    """List the plans of a source that wait: held ones with the reasons, dry runs, previews."""
     from connector_pipelines.sync.context import open_context
-    from connector_pipelines.sync.planning import held_plans
+    from connector_pipelines.sync.deciding import undecided_plans
 
     with open_context() as context:
-        for held in held_plans(context, source):
-            console.print(f"{held.hash[:12]}  {held.entity}  {'; '.join(held.reasons)}", soft_wrap=True)
+        for plan in undecided_plans(context, source):
+            console.print(f"{plan.hash[:12]}  {plan.entity}  {plan.state}  {'; '.join(plan.reasons)}", soft_wrap=True)
+
+
+@plan_app.command("show")
+def show_plan(
+    source: SourceName, plan_hash: PlanHash, rows: Annotated[int, typer.Option(help="How many changes.")] = 20
+) -> None:
+    """Show what a plan that waits would change, field by field, with the values."""
+    from connector_pipelines.sync import deciding, planning
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        plan = deciding.undecided(context, source, plan_hash)
+        show_changes(plan, planning.sample_changes(context, plan, limit=rows))
 
 
 @plan_app.command()
-def approve(source: SourceName, plan_hash: PlanHash) -> None:
-    """Release exactly this plan; refused when core or the plan changed since it was held."""
-    from connector_pipelines.sync import planning
-    from connector_pipelines.sync.applying import apply
+def approve(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
+    """Release exactly this plan and apply it; refused when core or the plan changed since it was made."""
     from connector_pipelines.sync.context import open_context
+    from connector_pipelines.sync.deciding import approve_and_apply
 
-    declared = _declared(source)
     with progress() as report, open_context(report=report) as context:
-        plan = planning.approve(context, declared, plan_hash, who=getpass.getuser())
-        receipts = apply(context, plan.entity, {source: declared}, only=source)
-    proven = any(r.plan_id == plan.id and r.verified for r in receipts)
-    console.print(f"{plan.entity}: {'applied and verified' if proven else 'not applied as approved; see plan list'}")
-    raise typer.Exit(0 if proven else 1)
+        done = approve_and_apply(context, _declared(source), plan_hash, who=getpass.getuser(), why=why)
+    proof = "applied and verified" if done.verified else "applied, and not verified: see its receipt"
+    console.print(f"{done.plan.entity}: {proof}")
+    raise typer.Exit(0 if done.verified else 1)
 
 
 @plan_app.command()
-def reject(source: SourceName, plan_hash: PlanHash) -> None:
+def reject(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
     """Discard this plan; core stays as it is."""
-    from connector_pipelines.sync import planning
+    from connector_pipelines.sync import deciding
     from connector_pipelines.sync.context import open_context
 
     with open_context() as context:
-        plan = planning.reject(context, _declared(source), plan_hash, who=getpass.getuser())
+        plan = deciding.reject(context, _declared(source), plan_hash, who=getpass.getuser(), why=why)
     console.print(f"{plan.entity}: plan {plan.hash[:12]} is discarded")
 
 

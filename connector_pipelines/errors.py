@@ -12,7 +12,8 @@
     │   ├── AuthFailed          401 after one refresh, 403                                    AUTH_FAILED
     │   ├── BrokenPage          not JSON, truncated, HTML, a page that repeats                DATA_ERROR
     │   ├── RefusedBySource     400, 404, 422: the source does not take this request          DATA_ERROR
-    │   └── MappingFailed       a mapping would be re-pointed, a field does not exist         MAPPING_ERROR
+    │   ├── MappingFailed       a mapping would be re-pointed, a field does not exist         MAPPING_ERROR
+    │   └── ApprovalRefused     what was approved would do something else now                 CONFLICT
     └── PlanOutdated            core moved since the plan was made: plan anew                 CONFLICT
 
 A bad *row* is never an exception: it is a `Rejection`, which becomes a dead letter, and its neighbors go on.
@@ -134,6 +135,12 @@ class MappingFailed(NeedsPerson):
     """A record cannot be given its place in core without a decision."""
 
     category = Category.MAPPING_ERROR
+
+
+class ApprovalRefused(NeedsPerson):
+    """What a person approved would do something else now. An approval is for one hash, and nothing else is applied."""
+
+    category = Category.CONFLICT
 
 
 class PlanOutdated(SyncError):

@@ -42,6 +42,17 @@ class PlanState(StrEnum):
     REFUSED = "refused"
 
 
+class RunKind(StrEnum):
+    """Where the rows of a run came from. Only a READ moves a cursor, proves absence, and can be planned by itself."""
+
+    READ = "read"
+    DRY_RUN = "dry_run"
+    REPLAY = "replay"
+    RETRY = "retry"
+    UNDO = "undo"
+    RESOLUTION = "resolution"
+
+
 class SyncStatus(StrEnum):
     """The state of one mapping (requirements G8, K11)."""
 
@@ -197,6 +208,11 @@ class Entity:
     references: tuple[Reference, ...]
 
     @property
+    def inactive(self) -> str:
+        """The status of a row that is in use no more: nothing is ever deleted."""
+        return "dropped" if self.name == "enrollments" else "inactive"
+
+    @property
     def parents(self) -> tuple[str, ...]:
         """Other entities that must be applied before this one can be planned."""
         return tuple(dict.fromkeys(r.entity for r in self.references if r.entity != self.name))
@@ -227,6 +243,8 @@ class Read:
         salt: of the fingerprints; another salt is other code or another configuration.
         complete: the source was read to its end by the contract's rule.
         snapshot: complete and everything was asked for, so absence means something.
+        kind: where its rows came from.
+        replays: of a replay, the read whose landed pages it takes.
     """
 
     id: int
@@ -243,6 +261,23 @@ class Read:
     snapshot: bool = False
     salt: int = 0
     baseline: Baseline | None = None
+    kind: RunKind = RunKind.READ
+    replays: int | None = None
+
+    @property
+    def landed(self) -> int:
+        """The id of the read whose landed pages these are."""
+        return self.replays or self.id
+
+    @property
+    def trial(self) -> bool:
+        """Nobody decided yet that anything should come of it: planning it leaves no trace but the plan."""
+        return self.kind in {RunKind.DRY_RUN, RunKind.REPLAY}
+
+    @property
+    def amends(self) -> bool:
+        """Its plan sets fields that a person asked for; there is no page it could be made anew from."""
+        return self.kind in {RunKind.UNDO, RunKind.RESOLUTION}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ import dagster as dg
 
 from connector_pipelines.orchestration import home
 from connector_pipelines.orchestration.assets import core_assets
+from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.invalid import invalid_asset
-from connector_pipelines.orchestration.jobs import decision_jobs
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
+from dagster import AssetCheckEvaluation, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
 
 from connector_pipelines.model import PlanState
 
@@ -45,16 +45,30 @@ class Verdict:
     numbers: Mapping[str, int | float | str] = field(default_factory=dict)
 
     def result(self, asset: AssetKey) -> AssetCheckResult:
-        """The verdict in Dagster's words."""
-        severity = AssetCheckSeverity.ERROR if self.error else AssetCheckSeverity.WARN
+        """The verdict in Dagster's words, for the step of the asset itself."""
         return AssetCheckResult(
             asset_key=asset,
             check_name=self.name,
             passed=self.passed,
-            severity=severity,
+            severity=self._severity,
             description=self.sentence,
             metadata=dict(self.numbers),
         )
+
+    def evaluation(self, asset: AssetKey) -> AssetCheckEvaluation:
+        """The same, for any other step that finds it out."""
+        return AssetCheckEvaluation(
+            asset_key=asset,
+            check_name=self.name,
+            passed=self.passed,
+            severity=self._severity,
+            description=self.sentence,
+            metadata=dict(self.numbers),
+        )
+
+    @property
+    def _severity(self) -> AssetCheckSeverity:
+        return AssetCheckSeverity.ERROR if self.error else AssetCheckSeverity.WARN
 
 
 def schema(read: Read) -> Verdict:

@@ -62,7 +62,7 @@ def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
     reasons = dict.fromkeys(reason for plan in plans for reason in plan.reasons)
     if reasons:
         shown["reasons"] = MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))
-    if newest.state is PlanState.HELD:
+    if newest.state in {PlanState.HELD, PlanState.PLANNED}:
         shown["what to do"] = (
             f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
             f" hash {newest.hash[:HASH_SHOWN]}."

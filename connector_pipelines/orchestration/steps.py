@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.orchestration import checks, look, metadata, names
 from connector_pipelines.orchestration.failures import explained
-from connector_pipelines.sync import applying, letters, planning, pull
+from connector_pipelines.sync import applying, deciding, letters, planning, pull
 from connector_pipelines.sync.sources import register
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def map_step(context: AssetExecutionContext, engine: Engine, source: Source, ent
         plans = planning.plan(surroundings, source, entity)
         newest = plans[-1] if plans else look.newest_plan(surroundings.connection, source.name, entity)
         concerned = plans or ([newest] if newest else [])
-        held = [plan for plan in planning.held_plans(surroundings, source.name) if plan.entity == entity]
+        held = [plan for plan in deciding.held_plans(surroundings, source.name) if plan.entity == entity]
         shown = metadata.of_plans(concerned) | {"next": MetadataValue.asset(names.core(entity))}
         if newest:
             shown |= metadata.of_changes(core_entity(entity), planning.sample_changes(surroundings, newest))
