@@ -10,6 +10,7 @@ from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.tables import unseen_table
 from connector_pipelines.errors import SyncError, at
+from connector_pipelines.external.surroundings import opened
 from connector_pipelines.mapping import fingerprints
 from connector_pipelines.mapping.fingerprints import Sieve
 from connector_pipelines.mapping.identities import activate
@@ -66,7 +67,7 @@ def pull(
         kind = RunKind.DRY_RUN if dry_run else RunKind.READ
         read = records.start_run(connection, source.name, entity, window, launched_by=context.launched_by, kind=kind)
         try:
-            with source.connector.open(source.config) as client:
+            with opened(source) as client:
                 return _consume(context, source, read, stream.read(client, window))
         except SyncError as error:
             records.fail_run(connection, read, error.located(source.name, entity))

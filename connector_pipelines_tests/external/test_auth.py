@@ -12,9 +12,11 @@ from urllib.parse import parse_qs, quote, unquote
 import pytest
 
 from connector_pipelines.errors import AuthFailed, NetworkError, SecretMissing
-from connector_pipelines.external.auth import ApiKey, Basic, Bearer, ClientCredentials, OAuth1
+from connector_pipelines.external.auth import ApiKey, Basic, Bearer, OAuth1
 from connector_pipelines.external.http import Client, Request
+from connector_pipelines.external.oauth import Granted, client_credentials
 from connector_pipelines.external.secrets import Secret
+from connector_pipelines.external.tokens import Endpoint
 
 if TYPE_CHECKING:
     from connector_pipelines.external.messages import Response
@@ -49,9 +51,10 @@ class Issuer:
         return self.answer(body=token.encode()) if good else self.answer(401)
 
 
-def credentials(url: str, **more: Any) -> ClientCredentials:
+def credentials(url: str, *, send_as: Literal["basic", "body"] = "basic", **more: Any) -> Granted:
     """OAuth 2 for a stand-in."""
-    return ClientCredentials(f"{url}/token", Secret.literal("me"), Secret.literal("p&ss"), scopes=("a", "b"), **more)
+    endpoint = Endpoint(f"{url}/token", Secret.literal("me"), Secret.literal("p&ss"), send_as)
+    return client_credentials(endpoint, ("a", "b"), **more)
 
 
 @pytest.mark.parametrize("place", ["basic", "body"])

@@ -16,8 +16,10 @@ from connector_pipelines.connectors.oneroster.wire import explained
 from connector_pipelines.errors import NetworkError, RefusedBySource
 from connector_pipelines.external import auth
 from connector_pipelines.external.http import Client, Request, Response
+from connector_pipelines.external.oauth import client_credentials
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.external.retry import Policy
+from connector_pipelines.external.tokens import Endpoint
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Reading
 from connector_pipelines.settings import settings
@@ -225,12 +227,7 @@ def _auth(config: OneRosterConfig) -> auth.Auth | None:
             return auth.Bearer(declared.token)
 
 
-def _client_credentials(config: OneRosterConfig, declared: configs.OAuth2) -> auth.ClientCredentials:
+def _client_credentials(config: OneRosterConfig, declared: configs.OAuth2) -> auth.Auth:
     usual = ROSTER_SCOPE_1P1 if config.version == "1.1" else ROSTER_SCOPE_1P2
-    return auth.ClientCredentials(
-        declared.token_url,
-        declared.client_id,
-        declared.client_secret,
-        scopes=(usual,) if declared.scopes is None else declared.scopes,
-        send_as=declared.send_as,
-    )
+    endpoint = Endpoint(declared.token_url, declared.client_id, declared.client_secret, declared.send_as)
+    return client_credentials(endpoint, (usual,) if declared.scopes is None else declared.scopes)
