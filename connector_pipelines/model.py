@@ -130,6 +130,7 @@ class Connector:
         open: opens a client for a config; closing it releases every connection. No HTTP before the first call.
         streams: what it can read for a config, parents before children.
         check: a cheap call that proves URL and credentials.
+        abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Connector:
     open: Callable[[Any], AbstractContextManager[Any]]
     streams: Callable[[Any], Sequence[Stream]]
     check: Callable[[Any], Health]
+    abilities: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
