@@ -61,6 +61,7 @@ class Transport:
         self._idle: deque[requests.Session] = deque()
         self._all: list[requests.Session] = []
         self._environment: dict[tuple[str, str], dict[str, Any]] = {}
+        redact.quiet_libraries()
 
     def exchange(self, request: Request, *, resign: Callable[[Request], Request] | None = None) -> Response:
         """Send a request and read the whole answer, following redirects within the same host.
