@@ -9,9 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import stamina
 from typer.testing import CliRunner
 
 from connector_pipelines.cli import app
+from connector_pipelines.database.connection import connect
+from connector_pipelines.external import vault
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -82,7 +85,9 @@ def test_declared_sources_are_usable(here: dict[str, str]) -> None:
 @pytest.mark.usefixtures("here")
 def test_sources_are_listed_with_what_they_provide() -> None:
     """The list of sources names each with its connector and entities, parents first."""
-    assert "demo_school (OneRoster): organizations, terms" in CliRunner().invoke(app, ["sources"]).output
+    listed = CliRunner().invoke(app, ["sources"]).output
+    assert "demo_school (OneRoster): organizations, terms" in listed
+    assert "can do: data sync, authentication, roster\n" in listed
 
 
 @pytest.mark.usefixtures("here")
@@ -98,3 +103,39 @@ def test_unknown_fault_is_refused() -> None:
     found = CliRunner().invoke(app, ["simulate", "oneroster", "--port", "0", "--fault", "no-such-fault"])
     assert found.exit_code == 2
     assert "no-such-fault" in found.output
+
+
+def test_a_secret_is_kept_and_its_key_replaced(here: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 -- sets the environment
+    """A new key, a secret that is asked for and not shown, a second key, rotation: and it is readable."""
+    runner, keys = CliRunner(), list[str]()
+    for words, typed in ((["keep-secret", "finale.key"], "s3cret\n"), (["rotate-keys"], "")):
+        keys.insert(0, runner.invoke(app, ["new-key"]).output.strip())
+        monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", ",".join(keys))
+        settings.cache_clear()
+        done = runner.invoke(app, words, input=typed)
+        assert done.exit_code == 0
+        assert "s3cret" not in done.output
+    assert done.output == "1 secrets are sealed with the newest key\n"
+    monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", keys[0])
+    settings.cache_clear()
+    with connect() as connection:
+        assert vault.get(connection, "finale.key") == "s3cret"
+
+
+def test_configurations_are_listed_and_rolled_back(
+    here: dict[str, str],  # noqa: ARG001 -- sets the environment
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a connection test there is a version, secrets as references; going back marks it, 0 takes the mark away."""
+    for variable in ("DEMO_SCHOOL_CLIENT_ID", "DEMO_SCHOOL_CLIENT_SECRET"):
+        monkeypatch.setenv(variable, "canary")
+    runner = CliRunner()
+    stamina.set_testing(True)
+    runner.invoke(app, ["test", "demo_school"])
+    stamina.set_testing(False)
+    listed = runner.invoke(app, ["versions", "demo_school"]).output
+    assert "env:DEMO_SCHOOL_CLIENT_SECRET" in listed
+    assert "canary" not in listed
+    for version, mark in (("1", True), ("0", False)):
+        assert runner.invoke(app, ["roll-back", "demo_school", version]).exit_code == 0
+        assert ("in force" in runner.invoke(app, ["versions", "demo_school"]).output) is mark

@@ -38,12 +38,12 @@ def text(raw: str) -> str:
 
     Headers, form fields, JSON fields and user info; names, mail addresses, telephone and social security numbers.
     """
-    shown = _HEADER.sub(lambda m: f"{m[1]}{m[2] + ' ' if m[2] else ''}{HIDDEN}", raw)
-    shown = _SCHEME.sub(lambda m: f"{m[1]} {HIDDEN}", shown)
-    shown = _PAIR.sub(lambda m: f"{m[1]}{HIDDEN}", shown)
-    shown = _USERINFO.sub(lambda m: f"{m[1]}{HIDDEN}@", shown)
+    shown = _USERINFO.sub(lambda m: f"{m[1]}{HIDDEN}@", raw)
     shown = _NUMBER.sub(HIDDEN, _EMAIL.sub(HIDDEN, shown))
-    return _FIELD.sub(lambda m: f"{m[1]}{HIDDEN}", shown)
+    shown = _FIELD.sub(lambda m: f"{m[1]}{HIDDEN}", shown)  # before headers, which may swallow a field's name
+    shown = _HEADER.sub(lambda m: f"{m[1]}{m[2] + ' ' if m[2] else ''}{HIDDEN}", shown)
+    shown = _SCHEME.sub(lambda m: f"{m[1]} {HIDDEN}", shown)
+    return _PAIR.sub(lambda m: f"{m[1]}{HIDDEN}", shown)
 
 
 def url(raw: str) -> str:

@@ -17,6 +17,7 @@ from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
+from connector_pipelines.orchestration.upkeep import upkeep_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,9 +42,10 @@ def definitions(folder: Path = DEFS, *, engine: Engine | None = None) -> dg.Defi
 def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     usable, broken = _loaded(folder)
     sources = [declaration.source for declaration, _ in usable]
+    by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
         assets=core_assets(sources),
-        jobs=decision_jobs({source.name: source for source in sources}),
+        jobs=[*decision_jobs(by_name), *upkeep_jobs(by_name)],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

@@ -1,6 +1,7 @@
 """What an asset check says, from the records. Pure: a record in, a verdict out; the thresholds stand here.
 
-on external   schema         rows that break a rule of the source's schema: any warns, 5 % is an error
+on external   connection     the source answers and takes our credentials; at what it is read into first
+              schema         rows that break a rule of the source's schema: any warns, 5 % is an error
               completeness   the source was read to its end
 on mapping    mass_change    the guard held the plan; blocking, so core of this run stays as it was
               accounted_for  every fetched row is in exactly one outcome
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from connector_pipelines.model import Plan, Read, Receipt
     from connector_pipelines.orchestration.look import Waiting
+
+CONNECTION = "connection"
+"""Said by every read that succeeds, by the connection test, and by the health sensor in between."""
 
 TOLERATED = 0.05
 """The share of refused rows from which a check is an error instead of a warning."""
@@ -83,6 +87,11 @@ def schema(read: Read) -> Verdict:
         error=share >= TOLERATED,
         numbers={"rejected": read.rejected, "rows": read.rows, "rejected share": share},
     )
+
+
+def connection(read: Read) -> Verdict:
+    """A source that was read is there, and takes our credentials."""
+    return Verdict(CONNECTION, passed=True, sentence="answered while it was read", numbers={"pages": read.pages})
 
 
 def completeness(read: Read) -> Verdict:
@@ -161,6 +170,9 @@ def orphans(waiting: Waiting) -> Verdict:
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
+
+AT_FIRST = {CONNECTION: "The source answers and takes our credentials; the health sensor keeps this up to date."}
+"""The check at what a source is read into first."""
 
 BY_LAYER = {
     "external": {

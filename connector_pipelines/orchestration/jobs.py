@@ -13,6 +13,7 @@ from connector_pipelines.model import Source
 from connector_pipelines.orchestration import metadata, names
 from connector_pipelines.orchestration.assets import HowMuch
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.health import evaluations
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.sync import planning, whole
@@ -112,6 +113,8 @@ def _test_job(source: Source) -> dg.JobDefinition:
     def test_now(context: dg.OpExecutionContext, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
             health = test_connection(surroundings, source)
+        for one in evaluations(source, health):
+            context.instance.report_runless_asset_event(one)
         if not health.ok:
             raise dg.Failure(description=health.detail, allow_retries=False)
         context.log.info("%s (%.0f ms)", health.detail, health.latency_seconds * 1000)

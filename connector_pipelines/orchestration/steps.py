@@ -43,6 +43,8 @@ def read_step(
         "next": MetadataValue.asset(names.mapping(source.name, entity)),
     }
     found = [checks.schema(read), checks.completeness(read)]
+    if stream.entity == source.streams[0].entity:
+        found.append(checks.connection(read))
     key = names.external(source.name, entity)
     return MaterializeResult(metadata=shown, check_results=[one.result(key) for one in found])
 

@@ -70,6 +70,7 @@ def test_excerpt_is_one_short_line() -> None:
         "ada.lovelace@school.example is unknown",
         "phone: +44 20 Lovelace".replace("Lovelace", "7946 0958"),
         "username=Lovelace&limit=5",
+        "Authorization: Bearer abcdefgh for (familyName: 'Lovelace')",
     ],
 )
 def test_text_loses_personal_data(raw: str) -> None:
