@@ -15,7 +15,7 @@ COMMENT ON COLUMN connector.gates.paused_until IS 'What the source itself asked 
 
 -- One row for each budget of a scope, named after its size: another size is another budget.
 CREATE TABLE connector.rate_limits (
-    scope text NOT NULL REFERENCES connector.gates (scope) ON DELETE CASCADE,
+    scope text NOT NULL,
     budget text NOT NULL,
     sent bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (scope, budget)
@@ -23,13 +23,13 @@ CREATE TABLE connector.rate_limits (
 
 -- A ring of the last requests of a budget: number n takes the slot of number n - size, not before that one's time is over.
 -- So each slot's requests lie a whole span apart, and no span, wherever it begins, holds more requests than there are slots.
+-- No foreign keys: only the function below writes here, and checking them would cost as much as the rest of a request.
 CREATE TABLE connector.rate_slots (
     scope text NOT NULL,
     budget text NOT NULL,
     slot integer NOT NULL,
     at timestamptz NOT NULL,
-    PRIMARY KEY (scope, budget, slot),
-    FOREIGN KEY (scope, budget) REFERENCES connector.rate_limits (scope, budget) ON DELETE CASCADE
+    PRIMARY KEY (scope, budget, slot)
 ) WITH (fillfactor = 50);
 
 -- May a request be sent, and when? One call answers for breaker, pause and all budgets, and takes the slots it grants.
