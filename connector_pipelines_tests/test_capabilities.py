@@ -45,7 +45,7 @@ def source(*entities: str, abilities: tuple[object, ...] = ()) -> Source:
     def opening(_: object) -> Any:
         raise AssertionError
 
-    streams = [Stream(entity, None, None, {}, None, None) for entity in entities]  # type: ignore[arg-type]
+    streams = [Stream(entity, None, None, None, {}, None, None) for entity in entities]  # type: ignore[arg-type]
     connector = Connector("toy", "Toy", object, opening, lambda _: streams, _fine, abilities)  # type: ignore[arg-type]
     return Source("acme", connector, None)  # type: ignore[arg-type]
 

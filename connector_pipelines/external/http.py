@@ -96,7 +96,7 @@ class Client:
         self._headers = {"Accept": "application/json", "User-Agent": "connector-pipelines"} | dict(headers or {})
         self._explain = explain
         self._sleep = sleep
-        around = surroundings.current()
+        self._around = around = surroundings.current()
         self._turns = Turns(limits or Limits(), Gate(around.line, _scope(base_url, limits)) if around else None, sleep)
         self._cache = Cache(around) if around and cache_seconds else None
         self._cache_seconds = cache_seconds
@@ -156,19 +156,25 @@ class Client:
                     signed = self._sign(asked)
                     return self._heard(self._transport.exchange(signed, resign=self._sign))
 
-            auth = self._auth
             call = Call(
                 endpoint=f"{asked.method} {redact.url(asked.url)}",
                 send=once,
-                refresh=lambda: auth is not None and auth.refresh(signed, self._plain),
-                credentials=auth.credentials if auth else "",
+                refresh=lambda: self._refresh(signed),
+                credentials=self._auth.credentials if self._auth else "",
                 explain=lambda response: redact.text(self._explain(response)),
             )
             policy = self._policy if patience is None else replace(self._policy, max_waits=0)
             return persist(call, policy, stop=stop, sleep=self._sleep)
 
     def _sign(self, request: Request) -> Request:
-        return self._auth.sign(request, self._plain) if self._auth else request
+        with surroundings.restored(
+            self._around
+        ):  # pages are fetched by threads that were not there when we were opened
+            return self._auth.sign(request, self._plain) if self._auth else request
+
+    def _refresh(self, refused: Request) -> bool:
+        with surroundings.restored(self._around):
+            return self._auth is not None and self._auth.refresh(refused, self._plain)
 
     def _heard(self, response: Response) -> Response:
         """The response; if it says that we ask too often, everybody is told before anybody asks again."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, Self
@@ -171,7 +170,7 @@ class _Prefetch:
 
     def _start(self, request: Request) -> tuple[Future[Response], Event]:
         stop = Event()
-        return self._pool.submit(copy_context().run, self._fetch, request, stop), stop
+        return self._pool.submit(self._fetch, request, stop), stop
 
     def _discard(self, request: Request) -> None:
         future, stop = self._under_way.pop(request)

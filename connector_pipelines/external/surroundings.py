@@ -58,7 +58,7 @@ def share(url: str) -> Iterator[None]:
     """Clients opened within meet those of other processes in this database. It is connected when one needs it."""
     line = Line(url)
     try:
-        with _set(Surroundings(line)):
+        with restored(Surroundings(line)):
             yield
     finally:
         line.close()
@@ -74,12 +74,13 @@ def opened(source: Source) -> Iterator[Any]:
     around = _current.get()
     named = around and replace(around, source=source.name, connector=source.connector.name)
     configured = in_force(around.line, source) if around else source
-    with _set(named), configured.connector.open(configured.config) as client:
+    with restored(named), configured.connector.open(configured.config) as client:
         yield client
 
 
 @contextmanager
-def _set(surroundings: Surroundings | None) -> Iterator[None]:
+def restored(surroundings: Surroundings | None) -> Iterator[None]:
+    """These surroundings within: for work that a client's caller hands to another thread."""
     before = _current.get()
     _current.set(surroundings)
     try:

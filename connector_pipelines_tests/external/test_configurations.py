@@ -49,7 +49,7 @@ class Declared:
 
 
 def _streams(config: Config) -> list[Stream]:
-    return [Stream(entity, None, None, {}, None, None) for entity in config.entities]  # type: ignore[arg-type]
+    return [Stream(entity, None, None, None, {}, None, None) for entity in config.entities]  # type: ignore[arg-type]
 
 
 def _healthy(_: object) -> Health:
