@@ -59,7 +59,9 @@ class Turns:
         """
         longest = self.limits.patience_seconds if patience is None else patience
         if self.gate is None:
-            self.sleep(max(self._paused_until - time.monotonic(), 0.0), stop) if self._paused_until else None
+            left = self._paused_until - time.monotonic()
+            if left > 0:
+                self.sleep(left, stop)
             return False
         admission = self.gate.admit(self.limits.of(request), patience=longest)
         _refuse(admission, self.gate.scope)
@@ -67,13 +69,19 @@ class Turns:
         return admission.verdict is Verdict.PROBE or admission.failures > 0
 
     def _sleep_until_turn(self, gate: Gate, seconds: float, stop: Event) -> None:
-        """Sleep, and longer if the source asked for a pause meanwhile."""
+        """Sleep, and longer if the source asked for a pause meanwhile.
+
+        Raises:
+            NotAsked: nobody wants the answer any more; sent now, it would come before its turn.
+        """
         for _ in range(_MAX_PAUSES):
-            if seconds <= 0 or stop.is_set():
+            if seconds <= 0:
                 return
             if seconds >= _WORTH_SAYING_SECONDS:
                 _LOG.info("%s: waits %.0f s for its turn", gate.scope, seconds)
             self.sleep(seconds, stop)
+            if stop.is_set():
+                raise NotAsked(f"nobody waits for the answer of {gate.scope} any more.")
             seconds = gate.pause_left()
 
     def paused(self, seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from connector_pipelines.core.entities import entity as core_entity
-from connector_pipelines.orchestration import checks, look, metadata, names
+from connector_pipelines.orchestration import checks, launches, look, metadata, names
 from connector_pipelines.orchestration.failures import explained
 from connector_pipelines.sync import applying, deciding, letters, planning, pull
 from connector_pipelines.sync.sources import register
@@ -29,6 +29,8 @@ def read_step(
     """Steps 1 and 2: read, land, accept or dead-letter."""
     entity = stream.entity
     with opened(context, engine) as surroundings:
+        if stream.entity == source.streams[0].entity:
+            launches.count(source.name, context.run.tags)
         register(surroundings.connection, source)
         read = pull.pull(surroundings, source, entity, mode=mode, span=span)
         connection = surroundings.connection

@@ -159,6 +159,17 @@ def test_a_spent_budget_ends_the_read_with_the_time_to_go_on(database: str, stan
     assert len(server.asked) == 3
 
 
+def test_whoever_is_not_wanted_any_more_is_not_sent(database: str, stand: Any, answer: Any) -> None:
+    """A request that is given up while it waits is not sent before its turn, nor does it count as a failure."""
+    server, stop = stand(lambda _: answer()), Event()
+    limits = Limits((Budget("all", (Rate(1, 60),)),))
+    with share(database), Client(server.url, limits=limits, sleep=lambda _, given_up: given_up.set()) as client:
+        client.get("a")
+        with pytest.raises(NetworkError, match="nobody waits"):
+            client.send(Request("b"), stop)
+    assert [asked.path for asked in server.asked] == ["/a"]
+
+
 def test_accounts_on_one_host_have_budgets_of_their_own(database: str, stand: Any, answer: Any) -> None:
     """A realm's limit is that realm's (K18): another one at the same host does not wait for it."""
     server = stand(lambda _: answer())

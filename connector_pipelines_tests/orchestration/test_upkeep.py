@@ -15,6 +15,8 @@ from psycopg import sql
 
 from connector_pipelines.database.connection import connect
 from connector_pipelines.external import vault
+from connector_pipelines.external.surroundings import share
+from connector_pipelines.orchestration import launches
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -92,6 +94,21 @@ def test_configurations_are_rolled_back_by_a_job(project: Any, version: int, pin
     assert project.rows("SELECT pinned_version FROM connector.integrations") == [(pinned,)]
     failed = back(7).get_step_failure_events()[0].event_specific_data.error_display_string
     assert "has no version 7 of its configuration. What to do: Choose one of: 1." in failed
+
+
+def test_the_eleventh_launch_in_a_minute_is_refused(project: Any, school: Any) -> None:
+    """Ten launches by hand a minute are enough for anybody (G122); a schedule's runs are not counted among them."""
+    project.declare("alpha")
+    project.send("alpha", **school)
+    with share(project.url):
+        for _ in range(10):
+            launches.count("alpha", {})
+            launches.count("alpha", {"dagster/schedule_name": "nightly"})
+    refused = project.run("sync_alpha")
+    assert not refused.success
+    said = refused.get_step_failure_events()[0].event_specific_data.error_display_string
+    assert "alpha was launched by hand 10 times within a minute. What to do: Launch it again in" in said
+    assert project.run("sync_alpha", tags={"dagster/schedule_name": "nightly"}).success
 
 
 @contextmanager
