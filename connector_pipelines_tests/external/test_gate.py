@@ -237,7 +237,7 @@ def test_no_more_requests_at_once_than_seats(database: str, stand: Any, answer: 
     assert most[0] == 2
 
 
-def test_a_dead_process_gives_its_seat_back(database: str) -> None:
+def test_a_dead_process_gives_its_seat_back(database: str, admin: Connection) -> None:
     """A seat is held by a session: when that ends, however it ends, the next one has it."""
     budget = Budget("all", at_once=1)
     with (
@@ -247,7 +247,9 @@ def test_a_dead_process_gives_its_seat_back(database: str) -> None:
         Gate(second, "x").seat(budget, 1) as got,
     ):
         assert (held, got) == (True, False)
+        session = first.row("SELECT pg_backend_pid(), 10000")
         first.close()
+        admin.execute("SELECT pg_terminate_backend(%s, %s)", session)  # waits until it is gone, if it is not yet
         with Gate(second, "x").seat(budget, 1) as freed:
             assert freed
 
