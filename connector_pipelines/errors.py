@@ -3,6 +3,7 @@
     SyncError
     ├── TryLater                the same call may succeed later; nothing was lost
     │   ├── NetworkError        time-out, DNS, refused, reset, 5xx after the retries          NETWORK_ERROR
+    │   │   └── NotAsked        it failed so often that it is left alone for a while          NETWORK_ERROR
     │   ├── RateLimited         the source's limit, after waiting as told                     RATE_LIMITED
     │   ├── AnotherRunIsActive  a lock is held by another run of the same source or table     CONFLICT
     │   └── DatabaseUnavailable the connection broke; the open chunk was rolled back          DATABASE_ERROR
@@ -79,6 +80,10 @@ class NetworkError(TryLater):
     """The source could not be reached, or kept answering 5xx, after all retries."""
 
     category = Category.NETWORK_ERROR
+
+
+class NotAsked(NetworkError):
+    """Nothing was sent: the source failed too often to be asked now."""
 
 
 class RateLimited(TryLater):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from connector_pipelines.errors import NetworkError, RateLimited, SyncError
+from connector_pipelines.errors import NetworkError, NotAsked, RateLimited, SyncError
 from connector_pipelines.external.gate import Verdict
 
 if TYPE_CHECKING:
@@ -145,10 +145,6 @@ class Watch:
     """Whether a good answer is news to the gate."""
 
     tell: bool = False
-
-
-class NotAsked(NetworkError):
-    """Nothing was sent: the source failed too often."""
 
 
 def _refuse(admission: Admission, scope: str) -> None:
