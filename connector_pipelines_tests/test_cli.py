@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from connector_pipelines.database.connection import Connection
+
 LAST_LINE = re.compile(
     r"demo: fetched=(\d+) created=(\d+) updated=(\d+) unchanged=(\d+) dead_lettered=(\d+) verified=(yes|no)"
 )
@@ -74,6 +76,44 @@ def test_unset_secret_is_named() -> None:
     found = CliRunner().invoke(app, ["test", "demo_school"])
     assert found.exit_code == 1
     assert "DEMO_SCHOOL_CLIENT_ID" in found.output
+
+
+@pytest.mark.usefixtures("here")
+def test_conflicts_are_listed_without_values_unless_asked(connection: Connection) -> None:
+    """A listing names the conflict and its field; values, which may be personal, are shown with --values alone."""
+    _one_conflict(connection)
+    told = CliRunner().invoke(app, ["conflicts", "list", "--entity", "students"])
+    assert told.exit_code == 0
+    assert "1-1  toy  students  s1  phone  a person edited core" in told.output
+    assert "555" not in told.output
+    assert "core '555', source None" in CliRunner().invoke(app, ["conflicts", "list", "toy", "--values"]).output
+
+
+@pytest.mark.usefixtures("here")
+def test_decisions_from_the_command_line(connection: Connection) -> None:
+    """A decision is carried out under the caller's name; one on a settled conflict ends with the reason and code 1."""
+    _one_conflict(connection)
+    decide = ["conflicts", "resolve", "1-1", "--take", "core", "--why", "called them"]
+    done = CliRunner().invoke(app, decide)
+    assert (done.exit_code, "1 of 1 decisions" in done.output) == (0, True)
+    assert connection.execute("SELECT decision, why FROM connector.conflicts").fetchall() == [("core", "called them")]
+    again = CliRunner().invoke(app, decide)
+    assert (again.exit_code, "1-1: it is settled already" in again.output) == (1, True)
+
+
+def _one_conflict(connection: Connection) -> None:
+    """A student whose phone somebody edited, and which the source leaves empty."""
+    connection.execute(
+        """
+        INSERT INTO core.students (given_name, family_name, status, phone) VALUES ('Ada', 'Toy', 'active', '555');
+        INSERT INTO connector.sync_runs (source, entity) VALUES ('toy', 'students');
+        INSERT INTO connector.sync_plans (run_id, source, entity, state, hash, counts, chunk_rows, chunks)
+        VALUES (1, 'toy', 'students', 'applied', '', '{}', 1, 0);
+        INSERT INTO connector.conflicts (source, entity, external_id, internal_id, field, core_value, source_value,
+            reason, plan_id, run_id)
+        VALUES ('toy', 'students', 's1', 1, 'phone', '"555"', 'null', 'a person edited core', 1, 1);
+        """
+    )
 
 
 def test_declared_sources_are_usable(here: dict[str, str]) -> None:

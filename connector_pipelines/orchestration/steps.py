@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.orchestration import checks, launches, look, metadata, names
 from connector_pipelines.orchestration.failures import explained
-from connector_pipelines.sync import applying, deciding, letters, planning, pull
+from connector_pipelines.sync import applying, conflicts, deciding, letters, planning, pull
 from connector_pipelines.sync.sources import register
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def map_step(context: AssetExecutionContext, engine: Engine, source: Source, ent
         shown = metadata.of_plans(concerned) | {"next": MetadataValue.asset(names.core(entity))}
         if newest:
             shown |= metadata.of_changes(core_entity(entity), planning.sample_changes(surroundings, newest))
+        shown |= _waiting_conflicts(surroundings, source.name, entity)
         shown |= metadata.of_history(look.last_runs(surroundings.connection, source.name, entity))
     found = [checks.mass_change(concerned, held), checks.accounted_for(plans), checks.dead_letters(plans)]
     key = names.mapping(source.name, entity)
@@ -76,9 +77,16 @@ def apply_step(
         waiting = look.waiting(surroundings.connection, entity, older_than=checks.PATIENCE)
         held = look.held_sources(surroundings.connection, entity)
         rows = look.core_rows(surroundings.connection, entity)
-    shown = metadata.of_receipts(applied, rows) | ({"held for a person": ", ".join(held)} if held else {})
+        torn = _waiting_conflicts(surroundings, None, entity)
+    shown = metadata.of_receipts(applied, rows) | torn | ({"held for a person": ", ".join(held)} if held else {})
     found = [checks.receipts(applied), checks.orphans(waiting)]
     return MaterializeResult(metadata=shown, check_results=[one.result(names.core(entity)) for one in found])
+
+
+def _waiting_conflicts(surroundings: Context, source: str | None, entity: str) -> metadata.Metadata:
+    connection = surroundings.connection
+    oldest = conflicts.open_conflicts(connection, source, entity)
+    return metadata.of_conflicts(oldest, conflicts.count_open(connection, source, entity))
 
 
 @contextmanager
