@@ -26,6 +26,15 @@ def edits(connection: Connection) -> sql.Composed:
     return query("SELECT {columns} FROM connector.core_edits", columns=_names(columns))
 
 
+def open_conflicts(connection: Connection) -> sql.Composed:
+    """The conflicts that wait for a decision: source, entity, internal_id, field. Empty where none are kept."""
+    if scalar(connection, "SELECT to_regclass('connector.conflicts')") is None:
+        return query(
+            "SELECT ''::text AS source, ''::text AS entity, 0::bigint AS internal_id, ''::text AS field WHERE false"
+        )
+    return query("SELECT source, entity, internal_id, field FROM connector.conflicts WHERE state = 'open'")
+
+
 def _names(columns: str) -> sql.Composed:
     from psycopg import sql
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from connector_pipelines.orchestration import home
+from connector_pipelines.orchestration.afterwards import afterwards_jobs
 from connector_pipelines.orchestration.assets import core_assets
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
@@ -41,9 +42,10 @@ def definitions(folder: Path = DEFS, *, engine: Engine | None = None) -> dg.Defi
 def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     usable, broken = _loaded(folder)
     sources = [declaration.source for declaration, _ in usable]
+    by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
         assets=core_assets(sources),
-        jobs=decision_jobs({source.name: source for source in sources}),
+        jobs=[*decision_jobs(by_name), *afterwards_jobs(by_name)],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )
