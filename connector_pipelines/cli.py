@@ -6,17 +6,16 @@ Anything heavy is imported in the command that needs it, so that `--help` answer
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from connector_pipelines import cli_afterwards
+from connector_pipelines.cli_afterwards import SourceName, Why, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
 from connector_pipelines.sync.summary import total
 from connector_pipelines.terminal import console, progress, show, show_changes
-
-if TYPE_CHECKING:
-    from connector_pipelines.model import Source
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Keeps core in step with the systems that own the data."
@@ -24,10 +23,9 @@ app = typer.Typer(
 plan_app = typer.Typer(no_args_is_help=True, help="Plans that wait for a person.")
 simulate_app = typer.Typer(no_args_is_help=True, help="Small, faithful servers of the external systems.")
 app.add_typer(plan_app, name="plan")
+app.add_typer(cli_afterwards.letters_app, name="dead-letters")
 app.add_typer(simulate_app, name="simulate")
 
-SourceName = Annotated[str, typer.Argument(help="A declared source, e.g. demo_school.")]
-Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
 PlanHash = Annotated[str, typer.Argument(help="The plan's hash, or its first 8 characters.")]
 
 
@@ -123,10 +121,10 @@ def sync(
     from connector_pipelines.sync import summary as summaries
     from connector_pipelines.sync.context import open_context
 
-    declared = _declared(source)
+    known = declared(source)
     with progress() as report, open_context(report=report) as context:
         before = summaries.newest_run(context.connection)
-        done = list(whole.sync(context, declared, mode=mode, entities=entity, dry_run=dry_run))
+        done = list(whole.sync(context, known, mode=mode, entities=entity, dry_run=dry_run))
         lines = summaries.since(context.connection, source, before)
         changes = {one.plan: planning.sample_changes(context, one.plan) for one in done if dry_run}
     show(lines)
@@ -152,7 +150,7 @@ def test(source: SourceName) -> None:
     from connector_pipelines.sync.sources import test_connection
 
     with open_context() as context:
-        health = test_connection(context, _declared(source))
+        health = test_connection(context, declared(source))
     console.print(health.detail, soft_wrap=True)
     raise typer.Exit(0 if health.ok else 1)
 
@@ -188,7 +186,7 @@ def approve(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
     from connector_pipelines.sync.deciding import approve_and_apply
 
     with progress() as report, open_context(report=report) as context:
-        done = approve_and_apply(context, _declared(source), plan_hash, who=getpass.getuser(), why=why)
+        done = approve_and_apply(context, declared(source), plan_hash, who=getpass.getuser(), why=why)
     proof = "applied and verified" if done.verified else "applied, and not verified: see its receipt"
     console.print(f"{done.plan.entity}: {proof}")
     raise typer.Exit(0 if done.verified else 1)
@@ -201,26 +199,11 @@ def reject(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
     from connector_pipelines.sync.context import open_context
 
     with open_context() as context:
-        plan = deciding.reject(context, _declared(source), plan_hash, who=getpass.getuser(), why=why)
+        plan = deciding.reject(context, declared(source), plan_hash, who=getpass.getuser(), why=why)
     console.print(f"{plan.entity}: plan {plan.hash[:12]} is discarded")
 
 
-@app.command("dead-letters")
-def list_dead_letters(source: SourceName) -> None:
-    """List rows that are not in core, by entity and reason."""
-    from connector_pipelines.sync.context import open_context
-    from connector_pipelines.sync.letters import by_reason
-
-    with open_context() as context:
-        for letter in by_reason(context.connection, source):
-            console.print(f"{letter.count:>7,}  {letter.entity}  {letter.state}  {letter.rule}", soft_wrap=True)
-
-
-def _declared(name: str) -> Source:
-    from connector_pipelines.orchestration.sources import declared_source
-
-    return declared_source(name)
-
+cli_afterwards.add_to(app)
 
 if __name__ == "__main__":
     main()

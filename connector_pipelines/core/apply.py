@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 from psycopg import sql
 
+from connector_pipelines.core import conflicts
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
@@ -46,6 +47,7 @@ def apply_chunk(
     """
     chunk = plan.applied_chunks + 1
     with connection.transaction():
+        conflicts.mark_applying(connection)
         state = connection.execute(
             "SELECT state, applied_chunks FROM connector.sync_plans WHERE id = %s FOR UPDATE", [plan.id]
         ).fetchone()
@@ -101,11 +103,14 @@ class _Writer:
     def _write_all(self, first: int, last: int) -> None:
         created = self._execute(_CREATE, first, last)
         self._must_match(created, self._execute(_CREATE_MAPPING, first, last), "is mapped already")
-        due = self._execute("SELECT FROM {plan} WHERE action = 'update' AND seq BETWEEN %s AND %s", first, last)
+        due = self._execute(_DUE, first, last)
         self._must_match(due, self._execute(_UPDATE, first, last), "changed in core")
+        still = self._execute(_STILL, first, last)
+        self._must_match(still, self._execute(_HOLD_STILL, first, last), "changed in core")
         self._execute(_UPDATE_MAPPING, first, last)
         self._execute(_KEEP_CHANGES, first, last)
         self._execute(_MARK_ABSENT, first, last)
+        conflicts.settle(self._connection, self._plan, self._parts, first, last)
 
     def _execute(self, statement: LiteralString, first: int, last: int) -> int:
         composed = sql.SQL(statement).format(**self._parts, plan_id=sql.Literal(self._plan.id))
@@ -128,7 +133,7 @@ class _Writer:
         dead_letters.write_staged(self._connection, self._read, refused, state="open")
         gone = query("DELETE FROM {plan} WHERE seq = %s RETURNING action", plan=self._parts["plan"])
         action = str(scalar(self._connection, gone, seq))
-        field = {"create": "created", "update": "updated", "touch": "unchanged"}[action]
+        field = {"create": "created", "update": "updated", "touch": "unchanged", "conflict": "conflicts"}[action]
         left = {field: getattr(self.counts, field) - 1}
         self.counts = replace(self.counts, dead_lettered=self.counts.dead_lettered + 1, **left)
 
@@ -150,28 +155,41 @@ _CREATE_MAPPING = """
     WHERE m.internal_id IS NULL
 """
 
+_DUE = "SELECT FROM {plan} WHERE action IN ('update', 'conflict') AND changes IS NOT NULL AND seq BETWEEN %s AND %s"
+
 # xmin moves whenever anybody writes the row: an update that does not find its version has been overtaken.
 _UPDATE = """
     UPDATE {core} c SET {assignments}, updated_at = now()
     FROM {plan} p
-    WHERE p.action = 'update' AND p.seq BETWEEN %s AND %s
+    WHERE p.action IN ('update', 'conflict') AND p.changes IS NOT NULL AND p.seq BETWEEN %s AND %s
         AND c.id = p.internal_id AND c.xmin::text::bigint = p.core_version
+"""
+
+_STILL = "SELECT FROM {plan} WHERE action IN ('touch', 'conflict') AND changes IS NULL AND seq BETWEEN %s AND %s"
+
+# The mapping of a row that is not written will say that its record is known: an edit must come before that or after,
+# for it makes the mapping forget.
+_HOLD_STILL = """
+    SELECT FROM {plan} p JOIN {core} c ON c.id = p.internal_id
+    WHERE p.action IN ('touch', 'conflict') AND p.changes IS NULL AND p.seq BETWEEN %s AND %s
+        AND c.xmin::text::bigint = p.core_version
+    FOR SHARE OF c
 """
 
 # A row without a hash comes from no record of the source (mapping/amend.py): its mapping stays as it is.
 _UPDATE_MAPPING = """
     UPDATE {mappings} m SET row_hash = p.row_hash, fingerprint = p.fingerprint, sync_status = 'synced',
         error_message = NULL, absent_since = NULL, last_synced_at = now(),
-        sync_version = m.sync_version + (p.action = 'update')::int
+        sync_version = m.sync_version + (p.changes IS NOT NULL)::int
     FROM {plan} p
-    WHERE p.action IN ('update', 'touch') AND p.row_hash IS NOT NULL AND p.seq BETWEEN %s AND %s
+    WHERE p.action IN ('update', 'touch', 'conflict') AND p.row_hash IS NOT NULL AND p.seq BETWEEN %s AND %s
         AND m.external_id = p.external_id AND m.entity_type = {entity}
 """
 
 _KEEP_CHANGES = """
     INSERT INTO connector.sync_changes (plan_id, internal_id, external_id, changes)
     SELECT {plan_id}, internal_id, external_id, changes
-    FROM {plan} WHERE action = 'update' AND seq BETWEEN %s AND %s
+    FROM {plan} WHERE action IN ('update', 'conflict') AND changes IS NOT NULL AND seq BETWEEN %s AND %s
 """
 
 _MARK_ABSENT = """

@@ -22,7 +22,6 @@ from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, comma, query
 from connector_pipelines.database.tables import mappings_table, rows_table
 from connector_pipelines.mapping import references
-from connector_pipelines.mapping.edits import edits, open_conflicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +60,6 @@ def compare(connection: Connection, entity: Entity, source: str, reads: Sequence
             source=sql.Literal(source),
             entity=sql.Literal(entity.name),
             owned=sql.Literal(list(owned)),
-            edits=edits(connection),
-            conflicts=open_conflicts(connection),
         )
     )
 
@@ -128,9 +125,9 @@ _DIFFERENCES = """
             AND m.external_id = f.external_id AND m.absent_since IS NOT NULL) THEN 'absent'
         WHEN f.field = '' THEN 'extra'
         WHEN f.field = ANY({owned}::text[]) THEN 'owned by core'
-        WHEN EXISTS (SELECT FROM ({conflicts}) x WHERE x.source = {source} AND x.entity = {entity}
-            AND x.internal_id = f.internal_id AND x.field = f.field) THEN 'open conflict'
-        WHEN EXISTS (SELECT FROM ({edits}) e WHERE e.entity = {entity} AND e.internal_id = f.internal_id
+        WHEN EXISTS (SELECT FROM connector.conflicts x WHERE x.source = {source} AND x.entity = {entity}
+            AND x.internal_id = f.internal_id AND x.field = f.field AND x.state = 'open') THEN 'open conflict'
+        WHEN EXISTS (SELECT FROM connector.core_edits e WHERE e.entity = {entity} AND e.internal_id = f.internal_id
             AND e.field = f.field AND e.settled_by IS NULL) THEN 'edited in core'
         WHEN (SELECT r.kind FROM connector.sync_changes h
             JOIN connector.sync_plans p ON p.id = h.plan_id AND p.entity = {entity}

@@ -8,7 +8,8 @@ The order of operations in `make`:
     4. changed rows get an id, their references, a field diff      _write_rows
     5. rows without a place are refused, rows without parents wait references
     6. records that a complete full read no longer holds           _add_absent
-    7. everything is counted and hashed, the guard judges          guard.judge
+    7. fields that core keeps leave the plan                   conflicts.decide
+    8. everything is counted and hashed, the guard judges          guard.judge
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from psycopg import sql
 from connector_pipelines.database import dead_letters
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
-from connector_pipelines.mapping import diff, fingerprints, give_way, guard, references
+from connector_pipelines.mapping import conflicts, diff, fingerprints, give_way, guard, references
 from connector_pipelines.model import Counts, Plan, PlanState
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
-    from connector_pipelines.policy import Limits
+    from connector_pipelines.policy import Limits, SyncPolicy
 
 
 def make(
@@ -37,6 +38,7 @@ def make(
     *,
     chunk_rows: int,
     limits: Limits,
+    policy: SyncPolicy,
     replaces: Plan | None = None,
 ) -> Plan:
     """Plan a staged read, in one transaction.
@@ -49,6 +51,7 @@ def make(
         read: a complete read whose rows are staged.
         chunk_rows: rows per transaction when the plan is applied.
         limits: the guard's.
+        policy: what the source may do to core.
         replaces: the plan of the same read that is made anew; what it created already does not count as there before,
             and parents that are only planned do not count as there.
 
@@ -76,6 +79,7 @@ def make(
         given_up = 0 if read.trial else dead_letters.give_up(connection, read.source, run_id=read.id)
         if read.snapshot:
             _add_absent(connection, entity, read, table)
+        conflicts.decide(connection, entity, read, policy.conflicts, table)
         connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
         counts = replace(
             _counted(connection, table, counts),
@@ -84,10 +88,9 @@ def make(
             waiting=waiting - given_up,
         )
         verdict = _judged(connection, read, counts, replaces, limits)
-        skipped = {"repeated": repeated, "deleted at the source before they came to core": never_seen}
-        reasons = [*verdict.reasons, *(f"skipped: {count:,} {why}" for why, count in skipped.items() if count)]
+        reasons = (*verdict.reasons, *_skipped(repeated, never_seen))
         state = PlanState.PLANNED if read.trial else verdict.state
-        plan = Plan(plan_id, read.source, read.entity, read.id, state, "", counts, 0, reasons=tuple(reasons))
+        plan = Plan(plan_id, read.source, read.entity, read.id, state, "", counts, 0, reasons=reasons)
         return _finish(connection, entity, read, plan, chunk_rows=chunk_rows)
 
 
@@ -126,7 +129,7 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
                 q.*
             FROM (
                 SELECT d.external_id, d.page, d.row, d.row_hash, s.fingerprint, d.internal_id AS known_id,
-                    c.xmin::text::bigint AS core_version, {values}, f.changes
+                    c.xmin::text::bigint AS core_version, {values}, f.changes, NULL::jsonb AS contested
                 FROM diff d
                 JOIN {rows} s ON s.external_id = d.external_id AND s.page = d.page AND s.row = d.row
                 {joins}
@@ -213,6 +216,7 @@ def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> C
         created=by_action.get("create", 0),
         updated=by_action.get("update", 0),
         unchanged=counts.unchanged + same + by_action.get("touch", 0),
+        conflicts=by_action.get("conflict", 0),
         absent=by_action.get("absent", 0),
     )
 
@@ -223,6 +227,11 @@ def _judged(connection: Connection, read: Read, counts: Counts, replaces: Plan |
     if replaces:
         before -= max(0, replaces.counts.created - counts.created)
     return guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
+
+
+def _skipped(repeated: int, never_seen: int) -> list[str]:
+    counts = {"repeated": repeated, "deleted at the source before they came to core": never_seen}
+    return [f"skipped: {count:,} {why}" for why, count in counts.items() if count]
 
 
 def _finish(connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:

@@ -113,8 +113,8 @@ def _undo_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
             )
 
     @dg.job(
-        description="Shows what undoing an applied plan, or all of a run, would change; with apply and the hash it showed,"
-        " does it. What a person or a later sync wrote since is left and named. Nothing is deleted."
+        description="Shows what undoing an applied plan, or all of a run, would change; with apply and the hash it"
+        " showed, does it. What a person or a later sync wrote since is left and named. Nothing is deleted."
     )
     def undo() -> None:
         undo_now()

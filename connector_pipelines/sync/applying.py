@@ -52,6 +52,15 @@ def apply(context: Context, entity: str, sources: Mapping[str, Source], *, only:
     return receipts
 
 
+def apply_now(context: Context, plan: Plan) -> Receipt:
+    """Apply one accepted plan in the caller's transaction, under the lock of its core table.
+
+    Raises:
+        PlanOutdated: core moved since it was made; nothing is planned anew.
+    """
+    return _apply_whole(context, plan, parents_settled=True)
+
+
 def _apply_or_replan(context: Context, plan: Plan, source: Source) -> Receipt | None:
     """A receipt, or None when the guard holds what the plan became."""
     for replanned in range(_REPLANS):

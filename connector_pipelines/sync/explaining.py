@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database.connection import query
 from connector_pipelines.errors import BrokenPage, ConfigurationError
-from connector_pipelines.mapping.edits import edits
 from connector_pipelines.model import RunKind
 from connector_pipelines.pages import Rows
 
@@ -155,10 +154,9 @@ _WRITTEN = """
 
 
 def _edit(context: Context, core: Entity, internal_id: int, field: str, *, since: datetime | None) -> Edit | None:
-    newest = query(
-        "SELECT edited_by, edited_at FROM ({edits}) e WHERE entity = %s AND internal_id = %s AND field = %s"
-        " AND settled_by IS NULL AND edited_at > coalesce(%s, '-infinity') ORDER BY edited_at DESC LIMIT 1",
-        edits=edits(context.connection),
+    newest = (
+        "SELECT edited_by, edited_at FROM connector.core_edits WHERE entity = %s AND internal_id = %s AND field = %s"
+        " AND settled_by IS NULL AND edited_at > coalesce(%s, '-infinity') ORDER BY edited_at DESC LIMIT 1"
     )
     row = context.connection.execute(newest, [core.name, internal_id, field, since]).fetchone()
     return Edit(*cast("tuple[str, datetime]", row)) if row else None

@@ -51,6 +51,7 @@ def _make(context: Context, source: Source, read: Read, *, replaces: Plan | None
         read,
         chunk_rows=context.chunk_rows,
         limits=context.limits,
+        policy=source.policy,
         replaces=replaces,
     )
 

@@ -17,7 +17,8 @@ _OURS = Path(__file__).parents[1]
 
 
 def salt_of(source: Source, stream: Stream) -> int:
-    """A hash over the connector's code, the code that validates, the core entity and the source's configuration.
+    """A hash over the connector's code, the code that validates, the core entity, the source's configuration, and the
+    rules of who wins: where one changed, the records that core kept its own value of are judged anew.
 
     Nobody has to remember to raise a version: any edited line gives another salt, and costs one sync that decodes all.
 
@@ -25,7 +26,8 @@ def salt_of(source: Source, stream: Stream) -> int:
         63 bits, so that PostgreSQL's bigint holds them.
     """
     code = _code(str(sys.modules[source.connector.config.__module__].__file__))
-    words = (code, source.config.model_dump_json(), repr(core_entity(stream.entity)), stream.entity)
+    rules = sorted(source.policy.conflicts.get(stream.entity, {}).items())
+    words = (code, source.config.model_dump_json(), repr(core_entity(stream.entity)), stream.entity, repr(rules))
     digest = hashlib.sha256("\0".join(words).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 

@@ -21,7 +21,7 @@ from connector_pipelines.database.connection import comma, connect
 from connector_pipelines.external.landing import Landing
 from connector_pipelines.model import Connector, Health, Mode, Source, Stream, Window
 from connector_pipelines.pages import Page, Reading
-from connector_pipelines.policy import Limits
+from connector_pipelines.policy import Limits, SyncPolicy
 from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.context import Context, silent
 from connector_pipelines.sync.planning import plan
@@ -110,6 +110,7 @@ class Toy:
     name: str = "toy"
     chunk_rows: int = 20_000
     limits: Limits = field(default_factory=Limits)
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
     report: Report = silent
     sends: dict[str, list[list[Record] | Exception]] = field(default_factory=dict)
     decoded: list[bytes] = field(default_factory=list)
@@ -127,7 +128,7 @@ class Toy:
             streams=lambda _: streams,
             check=lambda _: Health(ok=True, detail="here", latency_seconds=0.0),
         )
-        return Source(self.name, connector, NoSettings())
+        return Source(self.name, connector, NoSettings(), self.policy)
 
     def twin(self, name: str) -> Toy:
         """Another source on the same database, which sends nothing yet."""
@@ -222,7 +223,8 @@ class Toy:
         self.execute(
             "TRUNCATE core.organizations, core.students, core.sections, core.courses, core.terms, core.enrollments,"
             " connector.external_system_mappings, connector.sync_runs, connector.sync_plans, connector.sync_changes,"
-            " connector.sync_receipts, connector.sync_cursors, connector.dead_letters CASCADE"
+            " connector.sync_receipts, connector.sync_cursors, connector.dead_letters, connector.core_edits,"
+            " connector.conflicts CASCADE"
         )
 
 

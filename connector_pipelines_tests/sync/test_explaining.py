@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from connector_pipelines.sync.explaining import Explanation
     from connector_pipelines_tests.sync.conftest import Records, Toy
 
-EDITS = """
-    CREATE TABLE IF NOT EXISTS connector.core_edits (entity text, internal_id bigint, field text, before jsonb,
-        after jsonb, edited_at timestamptz DEFAULT clock_timestamp(), edited_by text, settled_by bigint)
-"""
-
 
 def explained(toy: Toy, name: str, external_id: str, field: str) -> Explanation:
     """Ask where a value comes from."""
@@ -114,9 +109,8 @@ def test_an_edit_is_explained_by_who_made_it(toy: Toy, make: Records) -> None:
     toy.sends["students"] = [[make.student(1, phone="1")]]
     toy.sync("students")
     toy.execute(
-        EDITS,
-        "INSERT INTO connector.core_edits (entity, internal_id, field, before, after, edited_by)"
-        " SELECT 'students', id, 'phone', '\"1\"', '\"2\"', 'ann' FROM core.students",
+        "SET connector_pipelines.editor = 'ann'",
+        "UPDATE core.students SET phone = '2'",
     )
     found = explained(toy, "students", "s1", "phone")
     assert found.edit is not None
