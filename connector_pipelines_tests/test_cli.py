@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from connector_pipelines.cli import app
 from connector_pipelines.database.connection import connect
+from connector_pipelines.errors import SyncError
 from connector_pipelines.external import vault
 from connector_pipelines.settings import settings
 
@@ -133,7 +134,7 @@ def test_sources_are_listed_with_what_they_provide() -> None:
 @pytest.mark.usefixtures("here")
 def test_nothing_waits_on_a_fresh_database() -> None:
     """A fresh database has neither held plans nor dead letters."""
-    for command in (["plan", "list", "demo_school"], ["dead-letters", "demo_school"]):
+    for command in (["plan", "list", "demo_school"], ["dead-letters", "list", "demo_school"]):
         found = CliRunner().invoke(app, command)
         assert (found.exit_code, found.output) == (0, "")
 
@@ -179,3 +180,38 @@ def test_configurations_are_listed_and_rolled_back(
     for version, mark in (("1", True), ("0", False)):
         assert runner.invoke(app, ["roll-back", "demo_school", version]).exit_code == 0
         assert ("in force" in runner.invoke(app, ["versions", "demo_school"]).output) is mark
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["undo", "demo_school", "0123456789"], "no applied plan with the hash"),
+        (["replay", "demo_school", "7"], "no complete read 7"),
+        (["reconcile", "demo_school", "--entity", "students"], "no complete full read was applied yet"),
+        (["explain", "students", "1", "email"], "core has no students 1"),
+        (["dead-letters", "show", "demo_school", "1"], "no dead letter 1"),
+        (["dead-letters", "clear", "demo_school", "--why", " "], "without a reason"),
+        (["plan", "show", "demo_school", "0123456789"], "0 waiting plans"),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(words: list[str], said: str) -> None:
+    """Commands for after a sync end on a fresh database with a sentence that says what is missing."""
+    found = CliRunner().invoke(app, words)
+    assert isinstance(found.exception, SyncError)
+    assert said in str(found.exception)
+
+
+def test_demo_is_explained_reconciled_rebuilt_and_undone(here: dict[str, str], empty_database: str) -> None:
+    """After the demo core equals the landed pages, they alone rebuild it, a value names its page, a plan is undone."""
+    demo(here)
+    assert call(here, "reconcile", "demo_school").returncode == 0
+    assert "from demo_school, read" in call(here, "explain", "students", "1", "given_name").stdout
+    rebuilt = call(here, "rebuild", "demo_school", "--into", empty_database)
+    assert (rebuilt.returncode, "another plan" in rebuilt.stdout) == (0, False)
+    assert call(here, "dead-letters", "retry", "demo_school").returncode == 0
+    with connect(here["CONNECTOR_PIPELINES_DATABASE_URL"]) as connection:
+        ((plan,),) = connection.execute("SELECT hash FROM connector.sync_plans WHERE entity = 'terms'").fetchall()
+        preview = call(here, "undo", "demo_school", str(plan)).stdout
+        assert call(here, "undo", "demo_school", str(plan), "--apply", preview.split()[-1]).returncode == 0
+        assert connection.execute("SELECT DISTINCT status FROM core.terms").fetchall() == [("inactive",)]

@@ -166,8 +166,9 @@ _GIVE_UP = """
         reason = 'waits for ' || g.parents || ', which a complete read that began later does not hold'
     FROM (
         SELECT w.id, string_agg((p ->> 0) || ' ' || (p ->> 1), ', ') AS parents
-        FROM connector.dead_letters w CROSS JOIN jsonb_array_elements(w.waits_for) p
-        JOIN connector.last_full_reads f ON f.source = w.source AND f.entity = p ->> 0 AND f.seen_at > w.created_at
+        FROM connector.dead_letters w JOIN connector.sync_runs r ON r.id = w.first_run_id
+        CROSS JOIN jsonb_array_elements(w.waits_for) p
+        JOIN connector.last_full_reads f ON f.source = w.source AND f.entity = p ->> 0 AND f.seen_at > r.started_at
         WHERE w.source = %(source)s AND w.state = 'waiting' AND (%(run)s::bigint IS NULL OR w.last_run_id = %(run)s)
             AND (%(parent)s::text IS NULL OR p ->> 0 = %(parent)s)
             AND NOT EXISTS (SELECT FROM connector.external_system_mappings m WHERE m.connector_id = w.source

@@ -16,20 +16,17 @@ from psycopg import sql
 
 from connector_pipelines.database.connection import query
 from connector_pipelines.database.tables import mappings_table
-from connector_pipelines.mapping.edits import edits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_pipelines.database.connection import Connection
     from connector_pipelines.model import Entity
 
 
-def inverse(connection: Connection, entity: Entity, source: str, plans: Sequence[int]) -> sql.Composed:
+def inverse(entity: Entity, source: str, plans: Sequence[int]) -> sql.Composed:
     """The query for `amend`: external_id, internal_id, changes, reason.
 
     Args:
-        connection: for the names of what is there.
         entity: what the plans wrote.
         source: whose plans they are.
         plans: plans of this source and entity that were applied, or begun.
@@ -41,7 +38,6 @@ def inverse(connection: Connection, entity: Entity, source: str, plans: Sequence
         core=sql.Identifier("core", entity.table),
         mappings=mappings_table(source),
         inactive=sql.Literal(entity.inactive),
-        edits=edits(connection),
     )
 
 
@@ -84,7 +80,7 @@ _INVERSE = """
         GROUP BY w.internal_id
     ), edited AS (
         SELECT w.internal_id, string_agg(DISTINCT e.field, ', ') AS fields, max(e.edited_by) AS who
-        FROM wanted w JOIN ({edits}) e ON e.entity = {name} AND e.internal_id = w.internal_id
+        FROM wanted w JOIN connector.core_edits e ON e.entity = {name} AND e.internal_id = w.internal_id
         WHERE e.edited_at > (SELECT at FROM since) AND (w.touched IS NULL OR e.field = ANY(w.touched))
         GROUP BY w.internal_id
     )

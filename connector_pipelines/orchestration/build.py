@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from connector_pipelines.orchestration import home
+from connector_pipelines.orchestration.afterwards import afterwards_jobs
 from connector_pipelines.orchestration.assets import core_assets
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
@@ -46,7 +47,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
         assets=core_assets(sources),
-        jobs=[*decision_jobs(by_name), *upkeep_jobs(by_name), resolve_job()],
+        jobs=[*decision_jobs(by_name), *afterwards_jobs(by_name), *upkeep_jobs(by_name), resolve_job()],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
 
+from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.model import PlanState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from connector_pipelines.mapping.amend import Amendment
     from connector_pipelines.model import Entity, Plan, Read, Receipt, Stream
     from connector_pipelines.orchestration.look import Run
     from connector_pipelines.sync.conflicts import Conflict
-    from connector_pipelines.sync.letters import Letters
+    from connector_pipelines.sync.explaining import Explanation
+    from connector_pipelines.sync.letters import Letter, Letters
+    from connector_pipelines.sync.reconciling import Reconciliation
 
 Metadata = dict[str, Any]
 Change = tuple[str, str, "dict[str, list[object]]"]
 
 HASH_SHOWN = 12
 """Characters of a plan's hash that a person sees; the decision jobs take any 8 or more."""
+
+_LISTED = 100
+"""So many rows of a table are shown."""
 
 _BARS = "▁▂▃▄▅▆▇█"
 _OPEN_KINDS = {"DATE", "BOOLEAN"}
@@ -118,6 +125,55 @@ def _fields(fields: Mapping[str, Sequence[object]], shown: set[str]) -> str:
         f"{name}: {before} → {after}" if name in shown else f"{name}: changed"
         for name, (before, after) in sorted(fields.items())
     )
+
+
+def of_plan(plan: Plan, changes: Iterable[Change]) -> Metadata:
+    """One plan that was made by itself: a replay, a retry."""
+    return of_plans([plan]) | of_changes(core_entity(plan.entity), changes)
+
+
+def of_amendment(amendment: Amendment, changes: Iterable[Change]) -> Metadata:
+    """What an undo would do, and the rows it leaves with the reasons."""
+    left = [TableRecord({"external id": one.external_id, "reason": one.reason}) for one in amendment.left[:_LISTED]]
+    shown = of_plan(amendment.plan, changes) | {"rows left": amendment.left_rows}
+    return shown | ({"left as they are": MetadataValue.table(left)} if left else {})
+
+
+def of_reconciliation(found: Reconciliation) -> Metadata:
+    """Differences between a source and core: how many of each kind, and the first of them without their values."""
+    rows = [TableRecord({"external id": d.external_id, "field": d.field, "kind": d.kind}) for d in found.named]
+    counts = {"alarms": found.alarms, "reads": ", ".join(map(str, found.reads[-_LISTED:]))} | found.counts
+    return counts | ({"differences": MetadataValue.table(rows)} if rows else {})
+
+
+def of_explanation(found: Explanation) -> Metadata:
+    """Where a value comes from, without the value."""
+    shown: Metadata = {"row": found.internal_id, "field": found.field, "origin": found.sentence}
+    if found.writing:
+        shown |= {"source": found.writing.source, "external id": found.writing.external_id, "plan": found.writing.plan}
+    if found.record:
+        shown |= {"read": found.record.read, "page": found.record.page, "record": found.record.row}
+        shown |= {"url": found.record.url, "rule": found.record.rule}
+    return shown
+
+
+def of_listed(found: Sequence[Letter]) -> Metadata:
+    """Dead letters one by one, without their records."""
+    rows = [
+        TableRecord(
+            {
+                "number": letter.id,
+                "external id": letter.external_id or "",
+                "state": letter.state,
+                "reason": letter.reason[:200],
+                "read": letter.read,
+                "page": letter.page or 0,
+                "attempts": letter.attempts,
+            }
+        )
+        for letter in found
+    ]
+    return {"dead letters": MetadataValue.table(rows)}
 
 
 def of_letters(letters: Sequence[Letters]) -> Metadata:

@@ -87,7 +87,7 @@ def _amended(context: Context, source: Source, entity: str, plans: list[int]) ->
             connection,
             core,
             source.name,
-            inverse(connection, core, source.name, plans),
+            inverse(core, source.name, plans),
             kind=RunKind.UNDO,
             launched_by=context.launched_by,
             chunk_rows=context.chunk_rows,

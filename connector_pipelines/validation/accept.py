@@ -60,6 +60,49 @@ def accept(stream: Stream, parts: Sequence[Rows]) -> Accepted:
     return Accepted(core, rejections, skipped)
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How one field of one record came about.
+
+    Attributes:
+        value: what the transform makes of the record: a core value, or the external id of a reference's target.
+        columns: the external columns it depends on, with what the record says in them.
+    """
+
+    value: object
+    columns: dict[str, object]
+
+
+def trace(stream: Stream, rows: Rows, field: str) -> Trace:
+    """Follow one field of one accepted record back to what the source said.
+
+    A transform is any function; what it depends on is found by leaving out one external column after the other.
+
+    Args:
+        stream: whose record it is.
+        rows: the one record.
+        field: a core column, or the name of a reference.
+    """
+    records, _, _ = _decoded(stream, [rows])
+    frame = _external_frame(stream, records, stream.schema())
+    value = _plain(stream.transform(frame)[field].iat[0])
+    fed = {}
+    for name in frame.columns:
+        missing = frame.assign(**{name: pd.Series([None], dtype=frame[name].dtype)})
+        try:
+            changed = _plain(stream.transform(missing)[field].iat[0])
+        except (TypeError, ValueError, KeyError):
+            changed = None  # a transform may rely on what the schema requires
+        if changed != value:
+            fed[str(name)] = _plain(frame[name].iat[0])
+    return Trace(value, fed)
+
+
+def _plain(value: Any) -> object:
+    """A value without pandas' ways to say that there is none."""
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
+
+
 def _decoded(stream: Stream, parts: Sequence[Rows]) -> tuple[list[Any], pd.DataFrame, list[Rejection]]:
     """The wire records, where each came from, and those that cannot be decoded."""
     records: list[Any] = []

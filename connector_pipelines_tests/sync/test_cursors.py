@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from connector_pipelines.model import Mode, PlanState, Window
 from connector_pipelines.policy import Limits
 from connector_pipelines.sync import cursors
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
+from connector_pipelines.sync.deciding import reject
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Progress
@@ -152,3 +154,38 @@ def test_change_during_a_run_is_not_lost(toy: Toy, make: Records, edits: list[tu
 def change(records: list[Record], row: int, **changes: object) -> None:
     """Change a record in place, as its system does."""
     records[row].update(changes, modified=datetime.now(UTC).isoformat())
+
+
+def test_nothing_that_was_not_applied_moves_the_cursor(toy: Toy, make: Records) -> None:
+    """A dry run, a held plan, a rejected one and a failing apply leave the cursor where it was (P2, P13)."""
+    toy.sends["students"] = [[make.student(n) for n in range(10)]]
+    toy.sync("students")
+    cursors = toy.rows("SELECT * FROM connector.sync_cursors")
+    toy.dry_run("students", mode=Mode.INCREMENTAL)
+    toy.limits = Limits(floor=1)
+    toy.sends["students"] = [[]]
+    held = toy.sync("students")["students"].plan
+    assert held.state is PlanState.HELD
+    with toy.open() as context:
+        reject(context, toy.source, held.hash, who="ann")
+    toy.limits = Limits()
+    toy.sends["students"] = [[make.student(n, phone="2") for n in range(10)]]
+    toy.prepare("students")
+    toy.execute("DROP TABLE connector.sync_changes CASCADE")  # any error that is not about a row
+    with pytest.raises(psycopg.Error):
+        toy.apply("students")
+    assert toy.rows("SELECT * FROM connector.sync_cursors") == cursors
+
+
+def test_a_full_read_repairs_what_increments_missed(toy: Toy, make: Records) -> None:
+    """A change that no increment showed is in core after the next full read, and the cursor goes on from there."""
+    toy.sends["students"] = [[make.student(1, modified="2026-01-01T00:00:00Z")]]
+    toy.sync("students")
+    late = make.student(1, phone="2", modified="2026-01-02T00:00:00Z")  # committed late, with an old time
+    toy.sends["students"] = [[late]]
+    toy.sync("students", mode=Mode.INCREMENTAL)
+    assert toy.core("students", "phone") == [(None,)]
+    assert toy.sync("students")["students"].plan.counts.updated == 1
+    assert toy.core("students", "phone") == [("2",)]
+    (first, *_, last) = toy.rows("SELECT cursor FROM connector.sync_cursors ORDER BY id")
+    assert last > first

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Row, Toy
 
 CORE = "SELECT to_jsonb(c) - 'updated_at' FROM core.students c ORDER BY id"
-EDITS = """
-    CREATE TABLE IF NOT EXISTS connector.core_edits (entity text, internal_id bigint, field text, before jsonb,
-        after jsonb, edited_at timestamptz DEFAULT clock_timestamp(), edited_by text, settled_by bigint)
-"""
 
 
 def previewed(toy: Toy, what: str) -> Undo:
@@ -90,7 +86,6 @@ def test_what_a_later_sync_or_a_person_wrote_is_left_and_named(toy: Toy, make: R
     )
     toy.execute(
         "UPDATE core.students SET phone = 'mine' WHERE given_name = 'Given2'",
-        EDITS,
         "INSERT INTO connector.core_edits (entity, internal_id, field, before, after, edited_by)"
         " SELECT 'students', id, 'phone', '\"2\"', '\"2\"', 'ann' FROM core.students WHERE given_name = 'Given3'",
     )

@@ -1,0 +1,104 @@
+"""Reconciles: what the source said last, from the landed pages, against what core holds. Nothing is written.
+
+What the source said is its newest applied complete full read, and every applied read since. All of it is decoded again
+by today's code, so that nothing rests on what an earlier sync believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.errors import ConfigurationError, at
+from connector_pipelines.mapping import differences
+from connector_pipelines.model import RunKind
+from connector_pipelines.policy import Rule
+from connector_pipelines.sync import records
+from connector_pipelines.sync.locks import hold
+from connector_pipelines.sync.pull import restage
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Source
+    from connector_pipelines.sync.context import Context
+
+NAMED = 100
+"""So many differences are named; `Reconciliation.counts` counts them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of one record that is not what the source said; without a field, the record as a whole.
+
+    Attributes:
+        kind: what explains it, or one of `differences.ALARMS`; see `mapping/differences.py`.
+    """
+
+    external_id: str
+    field: str
+    kind: str
+    core: object
+    source: object
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What came out for one entity.
+
+    Attributes:
+        reads: that were compared, the oldest first.
+        counts: differences by kind.
+        named: the first of them, alarms before all others.
+    """
+
+    source: str
+    entity: str
+    reads: tuple[int, ...]
+    counts: dict[str, int]
+    named: tuple[Difference, ...]
+
+    @property
+    def alarms(self) -> int:
+        """How many differences nothing explains."""
+        return sum(self.counts.get(kind, 0) for kind in differences.ALARMS)
+
+
+def reconcile(context: Context, source: Source, entity: str, *, limit: int = NAMED) -> Reconciliation:
+    """Compare a source's entity with core.
+
+    Raises:
+        AnotherRunIsActive: the source's entity is being read or planned just now.
+        BrokenPage: a landed page is missing or damaged.
+        ConfigurationError: no complete full read was applied yet.
+    """
+    connection, core = context.connection, core_entity(entity)
+    with at(source.name, entity), hold(connection, f"{source.name}/{entity}"):
+        reads = _reads(context, source.name, entity)
+        with connection.transaction(force_rollback=True):  # what is staged for looking is gone afterwards
+            for read_id in reads:
+                read = records.load_read(connection, read_id)
+                restage(context, source, replace(read, kind=RunKind.REPLAY))
+            differences.compare(connection, core, source.name, reads, owned=_owned(source, entity))
+            named = tuple(Difference(*row) for row in differences.first(connection, limit))
+            counts = differences.counted(connection)
+    return Reconciliation(source.name, entity, tuple(reads), counts, named)
+
+
+def _reads(context: Context, source: str, entity: str) -> list[int]:
+    rows = context.connection.execute(
+        "SELECT r.id, r.snapshot FROM connector.sync_runs r JOIN connector.sync_plans p ON p.run_id = r.id"
+        " WHERE r.source = %s AND r.entity = %s AND r.kind = 'read' AND p.state = 'applied' ORDER BY r.id",
+        [source, entity],
+    ).fetchall()
+    applied = cast("list[tuple[int, bool]]", rows)
+    full = [read for read, snapshot in applied if snapshot]
+    if not full:
+        raise ConfigurationError("no complete full read was applied yet.", remedy="Run the full sync first.")
+    return [read for read, _ in applied if read >= full[-1]]
+
+
+def _owned(source: Source, entity: str) -> list[str]:
+    """The fields that the source's policy leaves to core."""
+    rules, core = source.policy.conflicts.get(entity, {}), core_entity(entity)
+    fed = [c.name for c in core.columns] + [r.column for r in core.references]
+    return [name for name in fed if rules.get(name, rules.get("*")) is Rule.CORE_OWNS]
