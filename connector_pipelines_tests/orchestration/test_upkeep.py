@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+TODAY = datetime.now(UTC).date().isoformat()
 
 CANARIES = {
     "client secret": "c4nary-client-s3cret",
@@ -59,7 +62,7 @@ def test_a_read_and_a_test_show_it_too(project: Any, school: Any) -> None:
     """Whoever talked to the source successfully says so at the same check."""
     project.declare("alpha")
     project.send("alpha", **school)
-    evaluations = project.run("sync_alpha").get_asset_check_evaluations()
+    evaluations = project.run("sync_alpha", partition_key=TODAY).get_asset_check_evaluations()
     assert [e.passed for e in evaluations if e.check_name == "connection"] == [True]
     assert project.run("test_connection_alpha").success
 
@@ -104,11 +107,11 @@ def test_the_eleventh_launch_in_a_minute_is_refused(project: Any, school: Any) -
         for _ in range(10):
             launches.count("alpha", {})
             launches.count("alpha", {"dagster/schedule_name": "nightly"})
-    refused = project.run("sync_alpha")
+    refused = project.run("sync_alpha", partition_key=TODAY)
     assert not refused.success
     said = refused.get_step_failure_events()[0].event_specific_data.error_display_string
     assert "alpha was launched by hand 10 times within a minute. What to do: Launch it again in" in said
-    assert project.run("sync_alpha", tags={"dagster/schedule_name": "nightly"}).success
+    assert project.run("sync_alpha", partition_key=TODAY, tags={"dagster/schedule_name": "nightly"}).success
 
 
 @contextmanager
@@ -172,7 +175,8 @@ attributes:
     client_secret: "{{{{ env.CANARY_SECRET }}}}"
 """
         project.declare("district", text=declaration)
-        assert not project.run("full_sync_district").success
+        read = project.run("full_sync_district", partition_key=TODAY)
+        assert "answered 400" in read.get_step_failure_events()[0].event_specific_data.error_display_string
         assert not project.run("test_connection_district").success
         tick(project, "health_district")
     recorded = everything(project)
