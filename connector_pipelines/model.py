@@ -251,7 +251,8 @@ class Counts:
 
     fetched + retried = created + updated + unchanged + skipped + conflicts + dead_lettered.
     `retried` are rows that waited for their parents since an earlier read; `waiting` is the part of
-    `dead_lettered` that waits now; `dropped` and `absent` are rows the read did *not* contain.
+    `dead_lettered` that waits now; `linked` is the part of `updated` and `unchanged` that was mapped to a row core had
+    already; `dropped` and `absent` are rows the read did *not* contain: made inactive, or only noted.
     """
 
     fetched: int = 0
@@ -263,6 +264,7 @@ class Counts:
     conflicts: int = 0
     dead_lettered: int = 0
     waiting: int = 0
+    linked: int = 0
     dropped: int = 0
     absent: int = 0
 

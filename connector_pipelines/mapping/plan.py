@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from datetime import UTC
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
@@ -28,7 +29,7 @@ from connector_pipelines.model import Counts, Plan
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
-    from connector_pipelines.policy import Limits, SyncPolicy
+    from connector_pipelines.policy import SyncPolicy
 
 
 def make(
@@ -37,7 +38,6 @@ def make(
     read: Read,
     *,
     chunk_rows: int,
-    limits: Limits,
     policy: SyncPolicy,
     replaces: Plan | None = None,
 ) -> Plan:
@@ -50,7 +50,6 @@ def make(
         entity: what the rows are.
         read: a complete read whose rows are staged.
         chunk_rows: rows per transaction when the plan is applied.
-        limits: the guard's.
         policy: what the source may do to core.
         replaces: the plan of the same read that is made anew; what it created already does not count as there before,
             and parents that are only planned do not count as there.
@@ -86,7 +85,7 @@ def make(
             dead_lettered=counts.dead_lettered + refused + waiting,
             waiting=waiting,
         )
-        verdict = _judged(connection, read, counts, replaces, limits)
+        verdict = _judged(connection, read, counts, replaces, policy)
         reasons = (*verdict.reasons, *_skipped(repeated, never_seen))
         plan = Plan(plan_id, read.source, read.entity, read.id, verdict.state, "", counts, 0, reasons=reasons)
         return _finish(connection, read, plan, chunk_rows=chunk_rows)
@@ -209,12 +208,20 @@ def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> C
     )
 
 
-def _judged(connection: Connection, read: Read, counts: Counts, replaces: Plan | None, limits: Limits) -> guard.Verdict:
-    """The guard's verdict. What an outdated plan of this very read created already was not there before."""
+def _judged(
+    connection: Connection, read: Read, counts: Counts, replaces: Plan | None, policy: SyncPolicy
+) -> guard.Verdict:
+    """The guard's verdict. What an outdated plan of this very read created already was not there before.
+
+    The season is that of the read, so that a replay is judged alike.
+    """
     before = cast("int", scalar(connection, query(_BEFORE, mappings=mappings_table(read.source)), read.entity))
     if replaces:
         before -= max(0, replaces.counts.created - counts.created)
-    return guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
+    limits, seasons = policy.guard.limits_for(read.entity, read.started_at.astimezone(UTC).date())
+    verdict = guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
+    told = tuple(f"season: {name}" for name in seasons) if verdict.reasons else ()
+    return replace(verdict, reasons=verdict.reasons + told)
 
 
 def _skipped(repeated: int, never_seen: int) -> list[str]:

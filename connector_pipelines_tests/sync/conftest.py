@@ -21,7 +21,7 @@ from connector_pipelines.database.connection import comma, connect
 from connector_pipelines.external.landing import Landing
 from connector_pipelines.model import Connector, Health, Mode, Source, Stream, Window
 from connector_pipelines.pages import Page, Reading
-from connector_pipelines.policy import Limits, SyncPolicy
+from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.context import Context, silent
 from connector_pipelines.sync.planning import plan
@@ -109,7 +109,6 @@ class Toy:
     landing: Landing
     name: str = "toy"
     chunk_rows: int = 20_000
-    limits: Limits = field(default_factory=Limits)
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     report: Report = silent
     sends: dict[str, list[list[Record] | Exception]] = field(default_factory=dict)
@@ -130,6 +129,10 @@ class Toy:
         )
         return Source(self.name, connector, NoSettings(), self.policy)
 
+    def may(self, **policy: Any) -> None:
+        """Say what this toy may do to core, as in YAML: `guard={"limits": {"floor": 1}}`."""
+        self.policy = SyncPolicy.model_validate(self.policy.model_dump(exclude_unset=True) | policy)
+
     def twin(self, name: str) -> Toy:
         """Another source on the same database, which sends nothing yet."""
         return replace(self, name=name, sends={}, decoded=[])
@@ -143,7 +146,6 @@ class Toy:
                 self.landing,
                 report=self.report,
                 chunk_rows=self.chunk_rows,
-                limits=self.limits,
             )
 
     def sync(self, *entities: str, mode: Mode = Mode.FULL, span: Window | None = None) -> dict[str, Outcome]:

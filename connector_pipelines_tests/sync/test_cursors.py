@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.model import Mode, PlanState, Window
-from connector_pipelines.policy import Limits
 from connector_pipelines.sync import cursors
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
 
@@ -75,7 +74,7 @@ def test_cursor_stays_when_a_plan_is_held(toy: Toy, make: Records) -> None:
     toy.sends["students"] = [[make.student(1)]]
     toy.sync("students")
     before = cursor_of(toy)
-    toy.limits = Limits(floor=1, updated=0.0)
+    toy.may(guard={"limits": {"floor": 1, "updated": 0.0}})
     toy.sends["students"] = [[make.student(1, phone="2")]]
     assert toy.sync("students", mode=Mode.INCREMENTAL)["students"].plan.state is PlanState.HELD
     assert cursor_of(toy) == before
