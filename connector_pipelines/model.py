@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.pages import Stability
 from connector_pipelines.policy import SyncPolicy
 
 if TYPE_CHECKING:
@@ -189,12 +190,21 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A core entity as the engine sees it: what is fed, what points where. Internal columns are simply not here."""
+    """A core entity as the engine sees it: what is fed, what points where. Internal columns are simply not here.
+
+    Attributes:
+        gone: the status of a row that is not at its source any more; nothing is deleted.
+        identifiers: text columns that tell who or what a row is, the best one first; one value each.
+        names: the parts of a person's name; only persons have them.
+    """
 
     name: str
     table: str
     columns: tuple[Column, ...]
     references: tuple[Reference, ...]
+    gone: str = "inactive"
+    identifiers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -227,6 +237,7 @@ class Read:
         salt: of the fingerprints; another salt is other code or another configuration.
         complete: the source was read to its end by the contract's rule.
         snapshot: complete and everything was asked for, so absence means something.
+        stability: whether the source held still meanwhile; None where nobody watched.
     """
 
     id: int
@@ -241,8 +252,14 @@ class Read:
     rejected: int = 0
     complete: bool = False
     snapshot: bool = False
+    stability: Stability | None = None
     salt: int = 0
     baseline: Baseline | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether what it does not hold is gone at the source, beyond doubt."""
+        return self.snapshot and self.stability in {Stability.STABLE, Stability.REPAIRED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def revive(connection: Connection, entity: Entity, read: Read) -> int:
     return revived
 
 
-# Every parent that a record waits for, of the record's newest letter.
+# Every parent that a record waits for, of the record's newest letter; none for one that a person let pass.
 _WAITS = """
     CREATE TEMP TABLE waits ON COMMIT DROP AS
     SELECT w.external_id, w.staged, p ->> 0 AS entity, p ->> 1 AS parent
@@ -103,7 +103,7 @@ _WAITS = """
         SELECT DISTINCT ON (external_id) external_id, state, staged, waits_for FROM connector.dead_letters
         WHERE source = %s AND entity = %s AND state <> 'resolved' AND external_id IS NOT NULL
         ORDER BY external_id, last_run_id DESC, id DESC
-    ) w CROSS JOIN jsonb_array_elements(w.waits_for) p
+    ) w LEFT JOIN jsonb_array_elements(w.waits_for) p ON true
     WHERE w.state = 'waiting'
 """
 
@@ -122,7 +122,8 @@ def _taken_up(entity: Entity, read: Read) -> sql.Composed:
             LEFT JOIN (SELECT DISTINCT external_id FROM {rows}) sent ON sent.external_id = w.external_id
             GROUP BY w.external_id
             HAVING bool_and(
-                (m.internal_id IS NOT NULL OR c.internal_id IS NOT NULL OR s.external_id IS NOT NULL)
+                (w.parent IS NULL OR m.internal_id IS NOT NULL OR c.internal_id IS NOT NULL
+                    OR s.external_id IS NOT NULL)
                 AND sent.external_id IS NULL)
         ) revived
         """,
