@@ -22,8 +22,10 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Keeps core in step with the systems that own the data."
 )
 plan_app = typer.Typer(no_args_is_help=True, help="Plans that wait for a person.")
+identity_app = typer.Typer(no_args_is_help=True, help="Records of which a person must say whose they are.")
 simulate_app = typer.Typer(no_args_is_help=True, help="Small, faithful servers of the external systems.")
 app.add_typer(plan_app, name="plan")
+app.add_typer(identity_app, name="identity")
 app.add_typer(simulate_app, name="simulate")
 
 SourceName = Annotated[str, typer.Argument(help="A declared source, e.g. demo_school.")]
@@ -188,6 +190,32 @@ def reject(source: SourceName, plan_hash: PlanHash) -> None:
     with open_context() as context:
         plan = planning.reject(context, _declared(source), plan_hash, who=getpass.getuser())
     console.print(f"{plan.entity}: plan {plan.hash[:12]} is discarded")
+
+
+@identity_app.command("list")
+def list_cases(source: SourceName) -> None:
+    """List the records of a source of which a person must say whose they are."""
+    from connector_pipelines.sync.accepting import open_cases
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        for case in open_cases(context.connection, source):
+            console.print(f"{case.letter:>7}  {case.entity}  {case.external_id}  {case.reason}", soft_wrap=True)
+
+
+@identity_app.command("accept")
+def accept_case(
+    letter: Annotated[int, typer.Argument(help="Number of the dead letter, as the list shows it.")],
+    why: Annotated[str, typer.Option(help="What makes you sure, for the audit log.")],
+    onto: Annotated[int | None, typer.Option(help="For a new record: the id of the core row it belongs to.")] = None,
+) -> None:
+    """Let a record pass with exactly what it said; the next sync takes it up."""
+    from connector_pipelines.sync.accepting import accept_identity
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        case = accept_identity(context, letter, who=getpass.getuser(), why=why, onto=onto)
+    console.print(f"{case.entity} {case.external_id}: the next plan lets it pass", soft_wrap=True)
 
 
 @app.command("dead-letters")

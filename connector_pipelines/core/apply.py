@@ -210,7 +210,7 @@ _UPDATE_MAPPING = """
 
 _KEEP_CHANGES = """
     INSERT INTO connector.sync_changes (plan_id, internal_id, external_id, changes, action)
-    SELECT {plan_id}, internal_id, external_id, changes, action
+    SELECT {plan_id}, internal_id, external_id, changes, CASE action WHEN 'conflict' THEN 'update' ELSE action END
     FROM {plan} WHERE changes IS NOT NULL AND seq BETWEEN %s AND %s
 """
 

@@ -6,7 +6,7 @@ changed rows of persons are looked at. A person can accept a case (`sync.accepti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from psycopg import sql
 
@@ -47,25 +47,46 @@ def refuse(
         "mappings": mappings_table(read.source),
         "entity": sql.Literal(entity.name),
     }
-    found = [_changed(entity, parts), _returning(entity, read, parts), _new(entity, read, parts)]
-    found.append(_taking_over(entity, read, parts, everywhere=entity.identifiers[0] in matching))
     connection.execute(
         query(
-            "CREATE TEMP TABLE suspects ON COMMIT DROP AS SELECT DISTINCT ON (external_id) * FROM ({found}) f"
-            " WHERE external_id NOT IN (SELECT external_id FROM accepted) ORDER BY external_id",
-            found=sql.SQL(" UNION ALL ").join(found),
+            "CREATE TEMP TABLE suspects ON COMMIT DROP AS {changed} UNION ALL {returning}",
+            changed=_changed(entity, parts),
+            returning=_returning(entity, read, parts),
         )
+    )
+    if _any(connection, "SELECT 1 FROM {plan} WHERE action = 'create' LIMIT 1", parts):
+        _add(connection, _new(entity, parts))
+    number = entity.identifiers[0]
+    if _any(connection, "SELECT 1 FROM {plan} WHERE changes ? {n} LIMIT 1", parts | {"n": sql.Literal(number)}):
+        _add(connection, _taking_over(entity, read, parts, everywhere=number in matching))
+    return _dead_letters(connection, read, table)
+
+
+def _any(connection: Connection, statement: LiteralString, parts: dict[str, sql.Composable]) -> bool:
+    return connection.execute(query(statement, **parts)).fetchone() is not None
+
+
+def _add(connection: Connection, found: sql.Composed) -> None:
+    with cases.hashed(connection):
+        connection.execute(query("INSERT INTO suspects {found}", found=found))
+
+
+def _dead_letters(connection: Connection, read: Read, table: sql.Identifier) -> int:
+    """Move the suspects that nobody accepted from the plan to the dead letters, each under one rule."""
+    connection.execute(
+        "CREATE TEMP TABLE refusals ON COMMIT DROP AS SELECT DISTINCT ON (external_id) * FROM suspects"
+        " WHERE external_id NOT IN (SELECT external_id FROM accepted) ORDER BY external_id, rule"
     )
     letters = query(
         "SELECT x.external_id, x.rule, x.rule || ': ' || x.evidence, {staged}, NULL::jsonb, s.page, s.row"
-        " FROM suspects x JOIN {plan} p USING (external_id) JOIN {rows} s USING (external_id, page, row)",
+        " FROM refusals x JOIN {plan} p USING (external_id) JOIN {rows} s USING (external_id, page, row)",
         staged=staging.CONTENT,
         plan=table,
         rows=rows_table(read.id),
     )
     refused = dead_letters.write_staged(connection, read, letters, state="open")
     if refused:
-        gone = query("DELETE FROM {plan} p USING suspects x WHERE x.external_id = p.external_id", plan=table)
+        gone = query("DELETE FROM {plan} p USING refusals x WHERE x.external_id = p.external_id", plan=table)
         connection.execute(gone)
     return refused
 
@@ -109,14 +130,14 @@ def _returning(entity: Entity, read: Read, parts: dict[str, sql.Composable]) -> 
     )
 
 
-def _new(entity: Entity, read: Read, parts: dict[str, sql.Composable]) -> sql.Composed:
+def _new(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed:
     """A new id with the identifiers of a row that the source has under another id, which is still there.
 
     Where several rows share them already, they identify nobody there.
     """
     pairs = [
         query(
-            "SELECT p.external_id, c.id FROM {plan} p JOIN {core} c ON {ours} = {theirs} WHERE p.action = 'create'",
+            "SELECT p.external_id, c.id FROM {plan} p JOIN own c ON {ours} = {theirs} WHERE p.action = 'create'",
             **parts,
             ours=key("p", column),
             theirs=key("c", column),
@@ -126,16 +147,21 @@ def _new(entity: Entity, read: Read, parts: dict[str, sql.Composable]) -> sql.Co
     likeness = Likeness(entity, "c", "p")
     return query(
         """
-        SELECT p.external_id, {merge}, 'the source has the same person under another id; ' || min({evidence})
-        FROM ({pairs}) q JOIN {plan} p USING (external_id) JOIN {core} c ON c.id = q.id
-        WHERE {same} AND {rival} GROUP BY p.external_id HAVING count(DISTINCT c.id) = 1
+        SELECT * FROM (
+            WITH own AS MATERIALIZED (
+                SELECT c.* FROM {core} c JOIN {mappings} m ON m.internal_id = c.id AND m.entity_type = {entity}
+                WHERE m.absent_since IS NULL AND m.external_id NOT IN (SELECT external_id FROM gone)
+            )
+            SELECT p.external_id, {merge}, 'the source has the same person under another id; ' || min({evidence})
+            FROM ({pairs}) q JOIN {plan} p USING (external_id) JOIN own c ON c.id = q.id
+            WHERE {same} GROUP BY p.external_id HAVING count(DISTINCT c.id) = 1
+        ) merging
         """,
         **parts,
         merge=sql.Literal(cases.MERGE),
         evidence=likeness.evidence,
         pairs=sql.SQL(" UNION ").join(pairs),
         same=likeness.same_person,
-        rival=cases.present(entity, read, internal_id=sql.SQL("c.id"), but=sql.SQL("p.external_id")),
     )
 
 

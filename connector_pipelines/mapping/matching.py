@@ -45,7 +45,8 @@ def link(connection: Connection, entity: Entity, read: Read, columns: Sequence[s
     )
     if not columns or connection.execute("SELECT 1 FROM diff WHERE internal_id IS NULL LIMIT 1").fetchone() is None:
         return 0
-    _gather(connection, entity, read, columns)
+    with cases.hashed(connection):
+        _gather(connection, entity, read, columns)
     refused = dead_letters.write_staged(connection, read, _doubtful(entity, read), state="open")
     if refused:
         connection.execute("DELETE FROM diff d USING matches m WHERE m.external_id = d.external_id AND m.rule <> ''")

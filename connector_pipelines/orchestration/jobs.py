@@ -17,7 +17,7 @@ from connector_pipelines.orchestration.assets import HowMuch
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
-from connector_pipelines.sync import applying, planning
+from connector_pipelines.sync import accepting, applying, planning
 from connector_pipelines.sync.sources import test_connection
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -104,6 +104,18 @@ class Decision(dg.Config):
     who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
 
 
+class Acceptance(dg.Config):
+    """Which case of identity a person decides, and how."""
+
+    letter: int = Field(description="Number of the dead letter, as the mapping asset and `identity list` show it.")
+    why: str = Field(min_length=1, description="What makes you sure, for the audit log.")
+    onto: int | None = Field(
+        default=None,
+        description="For a new record, the id of the core row it belongs to; without one it gets a row of its own.",
+    )
+    who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
+
+
 def refuse_held(plan: Plan | None) -> None:
     """An approved plan that was held once more is not applied: an older accepted one of its entity had to go first.
 
@@ -118,7 +130,7 @@ def refuse_held(plan: Plan | None) -> None:
 
 
 def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
-    """Approve or reject a plan that the guard held."""
+    """Approve or reject a plan that the guard held; say whose a record is."""
 
     def known(name: str) -> Source:
         if name not in sources:
@@ -141,6 +153,18 @@ def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
             plan = planning.reject(surroundings, known(config.source), config.hash, who=config.who)
         context.log.info("%s/%s: plan %s is discarded; core stays as it is", plan.source, plan.entity, plan.hash[:12])
 
+    @dg.op
+    def accept(context: dg.OpExecutionContext, config: Acceptance, engine: Engine) -> None:
+        with opened(context, engine) as surroundings:
+            case = accepting.accept_identity(
+                surroundings, config.letter, who=config.who, why=config.why, onto=config.onto
+            )
+        context.log.info("%s/%s %s: the next plan lets it pass", case.source, case.entity, case.external_id)
+
+    @dg.job(description="Lets a record pass that looked like somebody else's, with exactly what it said; audited.")
+    def accept_identity() -> None:
+        accept()
+
     @dg.job(description="Releases exactly this plan and applies it; refused when core changed since it was held.")
     def approve_plan() -> None:
         approve()
@@ -149,4 +173,4 @@ def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
     def reject_plan() -> None:
         reject()
 
-    return [approve_plan, reject_plan]
+    return [approve_plan, reject_plan, accept_identity]

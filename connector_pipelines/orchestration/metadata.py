@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from connector_pipelines.model import Entity, Plan, Read, Receipt, Stream
     from connector_pipelines.orchestration.look import Run
+    from connector_pipelines.sync.accepting import Case
     from connector_pipelines.sync.letters import Letters
 
 Metadata = dict[str, Any]
@@ -22,6 +23,7 @@ Change = tuple[str, str, "dict[str, list[object]]"]
 HASH_SHOWN = 12
 """Characters of a plan's hash that a person sees; the decision jobs take any 8 or more."""
 
+_CASES_SHOWN = 50
 _BARS = "▁▂▃▄▅▆▇█"
 _OPEN_KINDS = {"DATE", "BOOLEAN"}
 _OPEN_NAMES = {"status", "school_year", "term_type", "organization_type", "section_type"}
@@ -40,6 +42,7 @@ def of_read(read: Read, skipped: Mapping[str, int]) -> Metadata:
         "window": str(read.window),
         "mode": read.window.mode.value,
         "snapshot": read.snapshot,
+        "stability": read.stability.value if read.stability else "not watched",
         "read": read.id,
         "landed": f"{read.source}/{read.entity}/{read.id}",
     } | ({"skipped by reason": _counts_table("reason", skipped)} if skipped else {})
@@ -65,7 +68,8 @@ def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
     if newest.state is PlanState.HELD:
         shown["what to do"] = (
             f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
-            f" hash {newest.hash[:HASH_SHOWN]}."
+            f" hash {newest.hash[:HASH_SHOWN]}. Where such a change is usual, raise the limit that the reason names,"
+            f" under policy.guard.entities.{newest.entity}, or declare a season, in the source's defs.yaml."
         )
     return shown | {"plan hash": newest.hash[:HASH_SHOWN], "chunks": newest.chunks}
 
@@ -116,6 +120,18 @@ def _fields(fields: Mapping[str, Sequence[object]], shown: set[str]) -> str:
         f"{name}: {before} → {after}" if name in shown else f"{name}: changed"
         for name, (before, after) in sorted(fields.items())
     )
+
+
+def of_cases(cases: Sequence[Case]) -> Metadata:
+    """Records of which a person must say whose they are: where to look and which fields differ, no values."""
+    rows = [
+        TableRecord({"letter": case.letter, "external id": case.external_id, "reason": case.reason})
+        for case in cases[:_CASES_SHOWN]
+    ]
+    if not rows:
+        return {}
+    what = "For each: mend it at the source, or launch the job accept_identity with its letter."
+    return {"whose is it": MetadataValue.table(rows), "whose is it: what to do": f"{len(cases):,} cases. {what}"}
 
 
 def of_letters(letters: Sequence[Letters]) -> Metadata:
