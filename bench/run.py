@@ -3,6 +3,7 @@
     make bench                                  everything, three rounds
     python bench/run.py --rounds 1 --rows 2000  a quick look that everything works
     python bench/run.py --memory --latency      these parts alone
+    python bench/run.py --gate                  limits, breaker and cache: what they cost a request
 
 Every contestant gets a fresh PostgreSQL of its own in every round and syncs three times: into nothing, with nothing
 changed, with 1 % changed. Contestants take turns, so that a slow minute of the machine does not hit one alone.
@@ -152,6 +153,12 @@ def memory() -> dict[int, float]:
     return found
 
 
+def gate() -> dict[str, float]:
+    """What limits, breaker and cache cost a request, in milliseconds; see gate.py."""
+    done = subprocess.run([sys.executable, str(BENCH / "gate.py")], stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
+
+
 def latency(size: Size) -> dict[int, float]:
     """Seconds to read all students with 100 ms added per page, one page at a time and eight."""
     found = {}
@@ -215,6 +222,11 @@ def _overlapped(found: dict[int, float]) -> tuple[str, str, str]:
     return "reading with 100 ms a page, eight pages in flight", reached, "ok" if times >= 4 else "missed"  # noqa: PLR2004 -- the promise
 
 
+def _cheap(found: dict[str, float]) -> tuple[str, str, str]:
+    cost = found["what they cost a request"]
+    return "limits, pause and breaker, for each request", f"{cost:.2f} ms", "ok" if cost < 1 else "missed"
+
+
 def main() -> None:
     """Run what was asked for, print it, and keep it in .local/bench/results.json."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -223,8 +235,9 @@ def main() -> None:
     arguments.add_argument("--only", nargs="+", choices=[c.name for c in CONTESTANTS], help="these contestants alone")
     arguments.add_argument("--memory", action="store_true", help="this part alone: 1,000,000 enrollments")
     arguments.add_argument("--latency", action="store_true", help="this part alone: 100 ms per page")
+    arguments.add_argument("--gate", action="store_true", help="this part alone: what limits cost a request")
     given = arguments.parse_args()
-    everything = not (given.memory or given.latency)
+    everything = not (given.memory or given.latency or given.gate)
     size = Size.of(given.rows)
     kept: dict[str, Any] = {"machine": machine(), "size": asdict(size), "rounds": given.rounds}
     lines: list[tuple[str, str, str]] = []
@@ -242,6 +255,9 @@ def main() -> None:
     if given.memory or (everything and not given.only):
         kept["memory_mb"] = found = memory()
         lines.append(_flat(found))
+    if given.gate or (everything and not given.only):
+        kept["gate_milliseconds"] = found_here = gate()
+        lines.append(_cheap(found_here))
     kept["verdicts"] = lines
     judge(lines)
     (LOCAL / "results.json").write_text(json.dumps(kept, indent=1) + "\n")

@@ -12,8 +12,9 @@ import typer
 
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
+from connector_pipelines.policy import Take  # noqa: TC001 -- Typer reads annotations as objects
 from connector_pipelines.sync.summary import total
-from connector_pipelines.terminal import console, progress, show
+from connector_pipelines.terminal import console, progress, show, show_changes
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Source
@@ -22,13 +23,16 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Keeps core in step with the systems that own the data."
 )
 plan_app = typer.Typer(no_args_is_help=True, help="Plans that wait for a person.")
+conflicts_app = typer.Typer(no_args_is_help=True, help="Fields that core and a source changed both.")
 identity_app = typer.Typer(no_args_is_help=True, help="Records of which a person must say whose they are.")
 simulate_app = typer.Typer(no_args_is_help=True, help="Small, faithful servers of the external systems.")
 app.add_typer(plan_app, name="plan")
+app.add_typer(conflicts_app, name="conflicts")
 app.add_typer(identity_app, name="identity")
 app.add_typer(simulate_app, name="simulate")
 
 SourceName = Annotated[str, typer.Argument(help="A declared source, e.g. demo_school.")]
+Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
 PlanHash = Annotated[str, typer.Argument(help="The plan's hash, or its first 8 characters.")]
 
 
@@ -116,30 +120,36 @@ def sync(
     source: SourceName,
     entity: Annotated[list[str] | None, typer.Option(help="Only these entities; repeat the option.")] = None,
     mode: Annotated[Mode, typer.Option(help="full reads everything; incremental what changed since.")] = Mode.FULL,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
     """Read, plan and apply a source's entities, without Dagster."""
+    from connector_pipelines.sync import planning, whole
     from connector_pipelines.sync import summary as summaries
-    from connector_pipelines.sync import whole
     from connector_pipelines.sync.context import open_context
 
     declared = _declared(source)
     with progress() as report, open_context(report=report) as context:
         before = summaries.newest_run(context.connection)
-        for _ in whole.sync(context, declared, mode=mode, entities=entity):
-            pass
+        done = list(whole.sync(context, declared, mode=mode, entities=entity, dry_run=dry_run))
         lines = summaries.since(context.connection, source, before)
+        changes = {one.plan: planning.sample_changes(context, one.plan) for one in done if dry_run}
     show(lines)
-    raise typer.Exit(0 if all(line.verified for line in lines) else 1)
+    for plan, fields in changes.items():
+        show_changes(plan, fields)
+    raise typer.Exit(0 if dry_run or all(line.verified for line in lines) else 1)
 
 
 @app.command()
 def sources() -> None:
     """List the declared sources and what each provides."""
+    from connector_pipelines.capabilities import capabilities
     from connector_pipelines.orchestration.sources import declared_sources
 
     for source in declared_sources().values():
         entities = ", ".join(stream.entity for stream in source.streams)
         console.print(f"[bold]{source.name}[/] ({source.connector.title}): {entities}")
+        console.print(f"  can do: {', '.join(capabilities(source))}")
 
 
 @app.command()
@@ -156,39 +166,49 @@ def test(source: SourceName) -> None:
 
 @plan_app.command("list")
 def list_plans(source: SourceName) -> None:
-    """List the plans of a source that are held, with the reasons."""
+    """List the plans of a source that wait: held ones with the reasons, dry runs, previews."""
     from connector_pipelines.sync.context import open_context
-    from connector_pipelines.sync.planning import held_plans
+    from connector_pipelines.sync.deciding import undecided_plans
 
     with open_context() as context:
-        for held in held_plans(context, source):
-            console.print(f"{held.hash[:12]}  {held.entity}  {'; '.join(held.reasons)}", soft_wrap=True)
+        for plan in undecided_plans(context, source):
+            console.print(f"{plan.hash[:12]}  {plan.entity}  {plan.state}  {'; '.join(plan.reasons)}", soft_wrap=True)
+
+
+@plan_app.command("show")
+def show_plan(
+    source: SourceName, plan_hash: PlanHash, rows: Annotated[int, typer.Option(help="How many changes.")] = 20
+) -> None:
+    """Show what a plan that waits would change, field by field, with the values."""
+    from connector_pipelines.sync import deciding, planning
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        plan = deciding.undecided(context, source, plan_hash)
+        show_changes(plan, planning.sample_changes(context, plan, limit=rows))
 
 
 @plan_app.command()
-def approve(source: SourceName, plan_hash: PlanHash) -> None:
-    """Release exactly this plan; refused when core or the plan changed since it was held."""
-    from connector_pipelines.sync import planning
-    from connector_pipelines.sync.applying import apply
+def approve(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
+    """Release exactly this plan and apply it; refused when core or the plan changed since it was made."""
     from connector_pipelines.sync.context import open_context
+    from connector_pipelines.sync.deciding import approve_and_apply
 
-    declared = _declared(source)
     with progress() as report, open_context(report=report) as context:
-        plan = planning.approve(context, declared, plan_hash, who=getpass.getuser())
-        receipts = apply(context, plan.entity, {source: declared}, only=source)
-    proven = any(r.plan_id == plan.id and r.verified for r in receipts)
-    console.print(f"{plan.entity}: {'applied and verified' if proven else 'not applied as approved; see plan list'}")
-    raise typer.Exit(0 if proven else 1)
+        done = approve_and_apply(context, _declared(source), plan_hash, who=getpass.getuser(), why=why)
+    proof = "applied and verified" if done.verified else "applied, and not verified: see its receipt"
+    console.print(f"{done.plan.entity}: {proof}")
+    raise typer.Exit(0 if done.verified else 1)
 
 
 @plan_app.command()
-def reject(source: SourceName, plan_hash: PlanHash) -> None:
+def reject(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
     """Discard this plan; core stays as it is."""
-    from connector_pipelines.sync import planning
+    from connector_pipelines.sync import deciding
     from connector_pipelines.sync.context import open_context
 
     with open_context() as context:
-        plan = planning.reject(context, _declared(source), plan_hash, who=getpass.getuser())
+        plan = deciding.reject(context, _declared(source), plan_hash, who=getpass.getuser(), why=why)
     console.print(f"{plan.entity}: plan {plan.hash[:12]} is discarded")
 
 
@@ -218,6 +238,45 @@ def accept_case(
     console.print(f"{case.entity} {case.external_id}: the next plan lets it pass", soft_wrap=True)
 
 
+@conflicts_app.command("list")
+def list_conflicts(
+    source: Annotated[str | None, typer.Argument(help="A declared source; all of them by default.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only this entity.")] = None,
+    limit: Annotated[int, typer.Option(help="List at most so many, oldest first.")] = 100,
+    *,
+    values: Annotated[bool, typer.Option("--values", help="Show both values, which may be personal.")] = False,
+) -> None:
+    """List the conflicts that wait for a person."""
+    from connector_pipelines.sync.conflicts import open_conflicts
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        for one in open_conflicts(context.connection, source, entity, limit=limit):
+            both = f"  core {one.core_value!r}, source {one.source_value!r}" if values else ""
+            where = f"{one.source}  {one.entity}  {one.external_id}  {one.field}"
+            console.print(f"{one.label}  {where}{both}  {one.reason}", soft_wrap=True, markup=False)
+
+
+@conflicts_app.command("resolve")
+def resolve_conflicts(
+    labels: Annotated[list[str], typer.Argument(help="The conflicts, as they are listed, e.g. 17-1.")],
+    take: Annotated[Take, typer.Option(help="Whose value core shall hold.")],
+    why: Annotated[str, typer.Option(help="For the audit log.")],
+    value: Annotated[str | None, typer.Option(help="With --take value: the value; without it, nothing.")] = None,
+) -> None:
+    """Decide conflicts; refused where core or the source changed since they were listed."""
+    from connector_pipelines.sync.conflicts import Decision, resolve
+    from connector_pipelines.sync.context import open_context
+
+    decisions = [Decision(label, take, why, value) for label in labels]
+    with progress() as report, open_context(report=report) as context:
+        outcome = resolve(context, decisions, who=getpass.getuser())
+    console.print(f"{outcome.resolved} of {len(decisions)} decisions are carried out")
+    for label, reason in outcome.refused:
+        console.print(f"[red]{label}[/]: {reason}", soft_wrap=True)
+    raise typer.Exit(1 if outcome.refused else 0)
+
+
 @app.command("dead-letters")
 def list_dead_letters(source: SourceName) -> None:
     """List rows that are not in core, by entity and reason."""
@@ -227,6 +286,68 @@ def list_dead_letters(source: SourceName) -> None:
     with open_context() as context:
         for letter in by_reason(context.connection, source):
             console.print(f"{letter.count:>7,}  {letter.entity}  {letter.state}  {letter.rule}", soft_wrap=True)
+
+
+@app.command("new-key")
+def new_key() -> None:
+    """Print a new key for kept secrets; put it first into CONNECTOR_PIPELINES_SECRET_KEYS."""
+    from connector_pipelines.external import vault
+
+    console.out(vault.new_key())
+
+
+@app.command("keep-secret")
+def keep_secret(name: Annotated[str, typer.Argument(help="What a defs.yaml calls vault:NAME.")]) -> None:
+    """Keep a secret in the database, sealed; it is asked for, so that no shell remembers it."""
+    from connector_pipelines.external import vault
+    from connector_pipelines.sync.context import open_context
+
+    value = typer.prompt(name, hide_input=True)
+    with open_context() as context:
+        vault.put(context.connection, name, value, who=getpass.getuser())
+    console.print(f"kept; write vault:{name} where it is needed", soft_wrap=True)
+
+
+@app.command("rotate-keys")
+def rotate_keys() -> None:
+    """Seal all kept secrets with the newest key, so that the older ones can be taken away."""
+    from connector_pipelines.external import vault
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        count = vault.rotate(context.connection, who=getpass.getuser())
+    console.print(f"{count} secrets are sealed with the newest key")
+
+
+@app.command("versions")
+def list_versions(source: SourceName) -> None:
+    """List the configurations a source ran with, and which one a person went back to."""
+    from connector_pipelines.external.configurations import versions
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        for version in versions(context.connection, source):
+            pinned = "  in force" if version.pinned else ""
+            told = f"{version.number:>4}  {version.since:%Y-%m-%d %H:%M}{pinned}  {version.configuration}"
+            console.print(told, soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command("roll-back")
+def roll_back(
+    source: SourceName,
+    version: Annotated[int, typer.Argument(min=0, help="A version's number; 0 for the declared configuration.")],
+) -> None:
+    """Let a source be read with an earlier configuration, until that is lifted with 0."""
+    from connector_pipelines.external import configurations
+    from connector_pipelines.sync.context import open_context
+
+    declared = _declared(source)
+    with open_context() as context:
+        if version:
+            configurations.roll_back(context.connection, declared, version, who=getpass.getuser())
+        else:
+            configurations.lift(context.connection, source, who=getpass.getuser())
+    console.print(f"{source} is read with {f'version {version}' if version else 'its declared configuration'} now")
 
 
 def _declared(name: str) -> Source:

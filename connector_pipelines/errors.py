@@ -3,6 +3,7 @@
     SyncError
     ├── TryLater                the same call may succeed later; nothing was lost
     │   ├── NetworkError        time-out, DNS, refused, reset, 5xx after the retries          NETWORK_ERROR
+    │   │   └── NotAsked        it failed so often that it is left alone for a while          NETWORK_ERROR
     │   ├── RateLimited         the source's limit, after waiting as told                     RATE_LIMITED
     │   ├── AnotherRunIsActive  a lock is held by another run of the same source or table     CONFLICT
     │   └── DatabaseUnavailable the connection broke; the open chunk was rolled back          DATABASE_ERROR
@@ -12,7 +13,8 @@
     │   ├── AuthFailed          401 after one refresh, 403                                    AUTH_FAILED
     │   ├── BrokenPage          not JSON, truncated, HTML, a page that repeats                DATA_ERROR
     │   ├── RefusedBySource     400, 404, 422: the source does not take this request          DATA_ERROR
-    │   └── MappingFailed       a mapping would be re-pointed, a field does not exist         MAPPING_ERROR
+    │   ├── MappingFailed       a mapping would be re-pointed, a field does not exist         MAPPING_ERROR
+    │   └── ApprovalRefused     what was approved would do something else now                 CONFLICT
     └── PlanOutdated            core moved since the plan was made: plan anew                 CONFLICT
 
 A bad *row* is never an exception: it is a `Rejection`, which becomes a dead letter, and its neighbors go on.
@@ -80,6 +82,10 @@ class NetworkError(TryLater):
     category = Category.NETWORK_ERROR
 
 
+class NotAsked(NetworkError):
+    """Nothing was sent: the source failed too often to be asked now."""
+
+
 class RateLimited(TryLater):
     """The source kept refusing for its limits, after waiting as it asked."""
 
@@ -134,6 +140,12 @@ class MappingFailed(NeedsPerson):
     """A record cannot be given its place in core without a decision."""
 
     category = Category.MAPPING_ERROR
+
+
+class ApprovalRefused(NeedsPerson):
+    """What a person approved would do something else now. An approval is for one hash, and nothing else is applied."""
+
+    category = Category.CONFLICT
 
 
 class PlanOutdated(SyncError):

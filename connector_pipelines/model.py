@@ -43,6 +43,17 @@ class PlanState(StrEnum):
     REFUSED = "refused"
 
 
+class RunKind(StrEnum):
+    """Where the rows of a run came from. Only a READ moves a cursor, proves absence, and can be planned by itself."""
+
+    READ = "read"
+    DRY_RUN = "dry_run"
+    REPLAY = "replay"
+    RETRY = "retry"
+    UNDO = "undo"
+    RESOLUTION = "resolution"
+
+
 class SyncStatus(StrEnum):
     """The state of one mapping (requirements G8, K11)."""
 
@@ -120,6 +131,7 @@ class Connector:
         open: opens a client for a config; closing it releases every connection. No HTTP before the first call.
         streams: what it can read for a config, parents before children.
         check: a cheap call that proves URL and credentials.
+        abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
     """
 
     name: str
@@ -128,6 +140,7 @@ class Connector:
     open: Callable[[Any], AbstractContextManager[Any]]
     streams: Callable[[Any], Sequence[Stream]]
     check: Callable[[Any], Health]
+    abilities: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +206,7 @@ class Entity:
     """A core entity as the engine sees it: what is fed, what points where. Internal columns are simply not here.
 
     Attributes:
-        gone: the status of a row that is not at its source any more; nothing is deleted.
+        inactive: the status of a row that is in use no more; nothing is ever deleted.
         identifiers: text columns that tell who or what a row is, the best one first; one value each.
         names: the parts of a person's name; only persons have them.
     """
@@ -202,7 +215,7 @@ class Entity:
     table: str
     columns: tuple[Column, ...]
     references: tuple[Reference, ...]
-    gone: str = "inactive"
+    inactive: str = "inactive"
     identifiers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
@@ -238,6 +251,8 @@ class Read:
         complete: the source was read to its end by the contract's rule.
         snapshot: complete and everything was asked for, so absence means something.
         stability: whether the source held still meanwhile; None where nobody watched.
+        kind: where its rows came from.
+        replays: of a replay, the read whose landed pages it takes.
     """
 
     id: int
@@ -255,6 +270,23 @@ class Read:
     stability: Stability | None = None
     salt: int = 0
     baseline: Baseline | None = None
+    kind: RunKind = RunKind.READ
+    replays: int | None = None
+
+    @property
+    def landed(self) -> int:
+        """The id of the read whose landed pages these are."""
+        return self.replays or self.id
+
+    @property
+    def trial(self) -> bool:
+        """Nobody decided yet that anything should come of it: planning it leaves no trace but the plan."""
+        return self.kind in {RunKind.DRY_RUN, RunKind.REPLAY}
+
+    @property
+    def amends(self) -> bool:
+        """Its plan sets fields that a person asked for; there is no page it could be made anew from."""
+        return self.kind in {RunKind.UNDO, RunKind.RESOLUTION}
 
     @property
     def proven(self) -> bool:

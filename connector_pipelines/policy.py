@@ -21,6 +21,14 @@ class Rule(StrEnum):
     MANUAL = "manual"
 
 
+class Take(StrEnum):
+    """Which value a person wants where both sides changed a field."""
+
+    CORE = "core"
+    SOURCE = "source"
+    VALUE = "value"
+
+
 class Limits(BaseModel):
     """How much one plan may change by itself, as shares of what the source had in core before (S2)."""
 

@@ -7,10 +7,11 @@ under a second is refused with a hint, because milliseconds and seconds are easi
 from __future__ import annotations
 
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connector_pipelines.errors import ConfigurationError
@@ -19,6 +20,9 @@ LOCAL = Path(".local")
 """Where the embedded database, landed pages and Dagster's own files live by default, below the working directory."""
 
 _HOUR_MS = 3_600_000
+_HOUR_SECONDS = 3_600
+
+Network = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
@@ -46,6 +50,17 @@ class Settings(BaseSettings):
         ge=1,
         alias="CONNECTOR_PIPELINES_CHUNK_ROWS",
         description="Rows per applied transaction. 1,000 makes a first load four times slower, more gains little.",
+    )
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        alias="CONNECTOR_PIPELINES_SECRET_KEYS",
+        description="Comma-separated keys of kept secrets, the newest first: it seals, all of them open.",
+    )
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default="127.0.0.0/8,::1/128",  # as it would stand in the environment
+        validate_default=True,
+        alias="CONNECTOR_PIPELINES_ALLOWED_NETWORKS",
+        description="Comma-separated private networks that sources may be in. Public addresses always are allowed.",
     )
     enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -76,12 +91,47 @@ class Settings(BaseSettings):
         description="Whether a source that failed its connection test is tried again by itself (F62).",
     )
 
+    moodle_base_url: str | None = Field(
+        default=None,
+        alias="MOODLE_BASE_URL",
+        description="Moodle's address, for a Moodle source that names none (M65).",
+    )
+    moodle_sync_enabled: bool = Field(
+        default=False,
+        alias="MOODLE_SYNC_ENABLED",
+        description="Whether Moodle sources may run by themselves (M67, K26).",
+    )
+    moodle_batch_size: int = Field(
+        default=100, ge=1, le=10_000, alias="MOODLE_BATCH_SIZE", description="Records per Moodle call (M68)."
+    )
+    moodle_retry_attempts: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        alias="MOODLE_RETRY_ATTEMPTS",
+        description="Re-sends after the first try to Moodle (M69, K1).",
+    )
+    moodle_sync_interval_seconds: int = Field(
+        default=3_600, alias="MOODLE_SYNC_INTERVAL", description="Seconds between syncs of Moodle (M70)."
+    )
+    moodle_rate_limit_per_minute: int = Field(
+        default=100, ge=1, alias="MOODLE_RATE_LIMIT", description="Requests to Moodle in any minute (M71)."
+    )
+    moodle_timeout_seconds: float = Field(
+        default=30.0, alias="MOODLE_TIMEOUT", description="Seconds until a request to Moodle is given up (M72)."
+    )
+
     @field_validator("enabled_providers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip()) or None
+
+    @field_validator("secret_keys", "allowed_networks", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("provider_timeout_ms", "health_check_interval_ms")
     @classmethod
@@ -91,6 +141,22 @@ class Settings(BaseSettings):
             raise ValueError(message)
         if value > _HOUR_MS:
             message = f"{value} is over an hour; this variable is in milliseconds (30000 is 30 seconds)"
+            raise ValueError(message)
+        return value
+
+    @field_validator("moodle_timeout_seconds")
+    @classmethod
+    def _seconds(cls, value: float) -> float:
+        if not 1 <= value <= _HOUR_SECONDS:
+            message = f"{value:g} is under a second or over an hour; this variable is in seconds (30 is half a minute)"
+            raise ValueError(message)
+        return value
+
+    @field_validator("moodle_sync_interval_seconds")
+    @classmethod
+    def _interval(cls, value: int) -> int:
+        if not 1 <= value <= 7 * 24 * _HOUR_SECONDS:
+            message = f"{value} is under a second or over a week; this variable is in seconds (3600 is an hour)"
             raise ValueError(message)
         return value
 

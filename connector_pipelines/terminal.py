@@ -6,15 +6,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from connector_pipelines.model import PlanState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from connector_pipelines.model import Progress, Report
+    from connector_pipelines.model import Plan, Progress, Report
     from connector_pipelines.sync.summary import Line
 
 console = Console(highlight=False, soft_wrap=True)  # a log or a pipe gets whole sentences, not lines of 80
+
+Change = tuple[str, str, "dict[str, list[object]]"]
 
 _WIDTH = 121  # a narrower terminal breaks the table's lines, which is better than hiding numbers
 _COLUMNS = ("fetched", "created", "updated", "unchanged", "skipped", "conflicts", "dropped", "dead_lettered")
@@ -41,9 +46,24 @@ def show(lines: Sequence[Line]) -> None:
     """One row per entity: the accounting, whether it was proven, how long it took; and why, where it was not."""
     Console(width=max(console.width, _WIDTH), highlight=False).print(_table(lines))
     for line in lines:
-        if not line.verified:
+        if not line.verified and line.state != PlanState.PLANNED:
             why = "; ".join(line.reasons) or "no plan was made from it"
             console.print(f"[red]{line.entity}[/] {line.state}: {why}", soft_wrap=True)
+
+
+def show_changes(plan: Plan, changes: Sequence[Change]) -> None:
+    """What a plan would change, one line per field, with the hash by which it is approved."""
+    console.print(
+        f"[bold]{plan.entity}[/] {plan.state}, hash {plan.hash[:12]}: {'; '.join(plan.reasons) or 'no remarks'}"
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("external id", "action", "field", "before", "after"):
+        table.add_column(name)
+    for external_id, action, fields in changes:
+        for name, (before, after) in sorted((fields or {"": ["", ""]}).items()):
+            table.add_row(external_id, action, name, *(escape("" if v is None else str(v)) for v in (before, after)))
+    if changes:
+        console.print(table)
 
 
 def _table(lines: Sequence[Line]) -> Table:
@@ -55,6 +75,7 @@ def _table(lines: Sequence[Line]) -> Table:
     table.add_column("seconds", justify="right", no_wrap=True)
     for line in lines:
         counts = [f"{getattr(line.counts, name):,}" for name in _COLUMNS]
-        proof = "[green]yes[/]" if line.verified else f"[red]no: {line.state}[/]"
+        bad = "yellow" if line.state == PlanState.PLANNED else "red"
+        proof = "[green]yes[/]" if line.verified else f"[{bad}]no: {line.state}[/]"
         table.add_row(line.entity, *counts, proof, f"{line.seconds:.1f}")
     return table

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import stamina
 from typer.testing import CliRunner
 
 from connector_pipelines.cli import app
+from connector_pipelines.database.connection import connect
+from connector_pipelines.external import vault
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from connector_pipelines.database.connection import Connection
 
 LAST_LINE = re.compile(
     r"demo: fetched=(\d+) created=(\d+) updated=(\d+) unchanged=(\d+) dead_lettered=(\d+) verified=(yes|no)"
@@ -74,6 +79,44 @@ def test_unset_secret_is_named() -> None:
     assert "DEMO_SCHOOL_CLIENT_ID" in found.output
 
 
+@pytest.mark.usefixtures("here")
+def test_conflicts_are_listed_without_values_unless_asked(connection: Connection) -> None:
+    """A listing names the conflict and its field; values, which may be personal, are shown with --values alone."""
+    _one_conflict(connection)
+    told = CliRunner().invoke(app, ["conflicts", "list", "--entity", "students"])
+    assert told.exit_code == 0
+    assert "1-1  toy  students  s1  phone  a person edited core" in told.output
+    assert "555" not in told.output
+    assert "core '555', source None" in CliRunner().invoke(app, ["conflicts", "list", "toy", "--values"]).output
+
+
+@pytest.mark.usefixtures("here")
+def test_decisions_from_the_command_line(connection: Connection) -> None:
+    """A decision is carried out under the caller's name; one on a settled conflict ends with the reason and code 1."""
+    _one_conflict(connection)
+    decide = ["conflicts", "resolve", "1-1", "--take", "core", "--why", "called them"]
+    done = CliRunner().invoke(app, decide)
+    assert (done.exit_code, "1 of 1 decisions" in done.output) == (0, True)
+    assert connection.execute("SELECT decision, why FROM connector.conflicts").fetchall() == [("core", "called them")]
+    again = CliRunner().invoke(app, decide)
+    assert (again.exit_code, "1-1: it is settled already" in again.output) == (1, True)
+
+
+def _one_conflict(connection: Connection) -> None:
+    """A student whose phone somebody edited, and which the source leaves empty."""
+    connection.execute(
+        """
+        INSERT INTO core.students (given_name, family_name, status, phone) VALUES ('Ada', 'Toy', 'active', '555');
+        INSERT INTO connector.sync_runs (source, entity) VALUES ('toy', 'students');
+        INSERT INTO connector.sync_plans (run_id, source, entity, state, hash, counts, chunk_rows, chunks)
+        VALUES (1, 'toy', 'students', 'applied', '', '{}', 1, 0);
+        INSERT INTO connector.conflicts (source, entity, external_id, internal_id, field, core_value, source_value,
+            reason, plan_id, run_id)
+        VALUES ('toy', 'students', 's1', 1, 'phone', '"555"', 'null', 'a person edited core', 1, 1);
+        """
+    )
+
+
 def test_declared_sources_are_usable(here: dict[str, str]) -> None:
     """Every source that this project ships is usable."""
     checked = call(here, "check")
@@ -83,7 +126,9 @@ def test_declared_sources_are_usable(here: dict[str, str]) -> None:
 @pytest.mark.usefixtures("here")
 def test_sources_are_listed_with_what_they_provide() -> None:
     """The list of sources names each with its connector and entities, parents first."""
-    assert "demo_school (OneRoster): organizations, terms" in CliRunner().invoke(app, ["sources"]).output
+    listed = CliRunner().invoke(app, ["sources"]).output
+    assert "demo_school (OneRoster): organizations, terms" in listed
+    assert "can do: data sync, authentication, roster\n" in listed
 
 
 @pytest.mark.usefixtures("here")
@@ -115,3 +160,39 @@ def test_a_case_of_identity_is_listed_and_accepted(here: dict[str, str]) -> None
     assert run(app, ["identity", "accept", "1"]).exit_code != 0
     assert run(app, ["identity", "accept", "1", "--why", "asked"]).output == "students s1: the next plan lets it pass\n"
     assert run(app, ["identity", "list", "alpha"]).output == ""
+
+
+def test_a_secret_is_kept_and_its_key_replaced(here: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 -- sets the environment
+    """A new key, a secret that is asked for and not shown, a second key, rotation: and it is readable."""
+    runner, keys = CliRunner(), list[str]()
+    for words, typed in ((["keep-secret", "finale.key"], "s3cret\n"), (["rotate-keys"], "")):
+        keys.insert(0, runner.invoke(app, ["new-key"]).output.strip())
+        monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", ",".join(keys))
+        settings.cache_clear()
+        done = runner.invoke(app, words, input=typed)
+        assert done.exit_code == 0
+        assert "s3cret" not in done.output
+    assert done.output == "1 secrets are sealed with the newest key\n"
+    monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", keys[0])
+    settings.cache_clear()
+    with connect() as connection:
+        assert vault.get(connection, "finale.key") == "s3cret"
+
+
+def test_configurations_are_listed_and_rolled_back(
+    here: dict[str, str],  # noqa: ARG001 -- sets the environment
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a connection test there is a version, secrets as references; going back marks it, 0 takes the mark away."""
+    for variable in ("DEMO_SCHOOL_CLIENT_ID", "DEMO_SCHOOL_CLIENT_SECRET"):
+        monkeypatch.setenv(variable, "canary")
+    runner = CliRunner()
+    stamina.set_testing(True)
+    runner.invoke(app, ["test", "demo_school"])
+    stamina.set_testing(False)
+    listed = runner.invoke(app, ["versions", "demo_school"]).output
+    assert "env:DEMO_SCHOOL_CLIENT_SECRET" in listed
+    assert "canary" not in listed
+    for version, mark in (("1", True), ("0", False)):
+        assert runner.invoke(app, ["roll-back", "demo_school", version]).exit_code == 0
+        assert ("in force" in runner.invoke(app, ["versions", "demo_school"]).output) is mark

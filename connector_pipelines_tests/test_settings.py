@@ -98,3 +98,35 @@ def test_settings_are_read_once_and_frozen() -> None:
     assert settings() is settings()
     with pytest.raises(ValidationError):
         settings().max_retries = 5  # type: ignore[misc]  # what must fail
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("MOODLE_TIMEOUT", "30000", "in seconds"),
+        ("MOODLE_TIMEOUT", "0.5", "in seconds"),
+        ("MOODLE_SYNC_INTERVAL", "3600000", "in seconds"),
+        ("MOODLE_SYNC_INTERVAL", "0", "in seconds"),
+    ],
+)
+def test_seconds_are_not_milliseconds(bare: pytest.MonkeyPatch, name: str, value: str, hint: str) -> None:
+    """Moodle's variables are in seconds (K14): a value that means milliseconds is refused by name, with a hint."""
+    bare.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"{name}.*{hint}"):
+        settings()
+
+
+def test_moodle_defaults_are_those_of_the_specification() -> None:
+    """Thirty seconds, an hour, a hundred records and requests a minute, three re-sends, off by default (K26)."""
+    found = settings()
+    assert (found.moodle_timeout_seconds, found.moodle_sync_interval_seconds) == (30, 3_600)
+    assert (found.moodle_batch_size, found.moodle_rate_limit_per_minute, found.moodle_retry_attempts) == (100, 100, 3)
+    assert not found.moodle_sync_enabled
+
+
+def test_keys_are_not_shown(bare: pytest.MonkeyPatch) -> None:
+    """Keys of kept secrets are read in order, and no representation of the settings shows them."""
+    bare.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", "n3w, 0ld")
+    found = settings()
+    assert [key.get_secret_value() for key in found.secret_keys] == ["n3w", "0ld"]
+    assert "n3w" not in f"{found!r} {found.model_dump()}"

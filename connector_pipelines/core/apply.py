@@ -208,10 +208,12 @@ _UPDATE_MAPPING = """
         AND m.external_id = p.external_id AND m.entity_type = {entity}
 """
 
+# A link is kept also where it changes nothing: the row was there before, so undoing the plan must leave it.
 _KEEP_CHANGES = """
     INSERT INTO connector.sync_changes (plan_id, internal_id, external_id, changes, action)
-    SELECT {plan_id}, internal_id, external_id, changes, CASE action WHEN 'conflict' THEN 'update' ELSE action END
-    FROM {plan} WHERE changes IS NOT NULL AND seq BETWEEN %s AND %s
+    SELECT {plan_id}, internal_id, external_id, coalesce(changes, '{{}}'),
+        CASE action WHEN 'conflict' THEN 'update' ELSE action END
+    FROM {plan} WHERE (changes IS NOT NULL OR action = 'link') AND seq BETWEEN %s AND %s
 """
 
 _MARK_ABSENT = """

@@ -32,7 +32,7 @@ def _entity(table: Table) -> Entity:
             Reference(c.name.removesuffix("_id"), c.name, key.target_fullname.split(".")[1], required=not c.nullable)
             for c, key in pointers
         ),
-        gone=next((str(c.info["gone"]) for c in fed if "gone" in c.info), "inactive"),
+        inactive=next((str(c.info["inactive"]) for c in fed if "inactive" in c.info), "inactive"),
         identifiers=tuple(c.name for c in sorted(fed, key=_rank) if _rank(c)),
         names=tuple(c.name for c in fed if c.info.get("name")),
     )

@@ -62,13 +62,13 @@ def fed(*, required: bool = False, **says: object) -> Any:
     return mapped_column(info={"fed": True} | says, nullable=not required)
 
 
-def standing(*, gone: str = "inactive") -> Any:
+def standing(*, inactive: str = "inactive") -> Any:
     """The status of a row: a column that sources fill.
 
     Args:
-        gone: the status of what is not at the source any more. Nothing is ever deleted.
+        inactive: the status of a row that is in use no more. Nothing is ever deleted.
     """
-    return fed(required=True, gone=gone)
+    return fed(required=True, inactive=inactive)
 
 
 def points_to(table: str, *, required: bool = False) -> Any:
@@ -170,7 +170,7 @@ class Enrollment(Core):
     """A student in a section. `status`: enrolled, dropped or withdrawn (requirement G46)."""
 
     __tablename__ = "enrollments"
-    status: Mapped[str] = standing(gone="dropped")
+    status: Mapped[str] = standing(inactive="dropped")
     start_date: Mapped[date | None] = fed()
     end_date: Mapped[date | None] = fed()
     student_id: Mapped[int] = points_to("students", required=True)

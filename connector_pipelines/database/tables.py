@@ -38,9 +38,14 @@ def unseen_table(run_id: int) -> sql.Identifier:
     return sql.Identifier("staging", f"unseen_{run_id}")
 
 
-def read_tables(run_id: int) -> tuple[sql.Identifier, sql.Identifier]:
+def letters_table(run_id: int) -> sql.Identifier:
+    """The dead letters of a read that only looks: nobody else shall find them before it is approved."""
+    return sql.Identifier("staging", f"letters_{run_id}")
+
+
+def read_tables(run_id: int) -> tuple[sql.Identifier, ...]:
     """Everything that is staged of a read."""
-    return rows_table(run_id), unseen_table(run_id)
+    return rows_table(run_id), unseen_table(run_id), letters_table(run_id)
 
 
 def plan_table(plan_id: int) -> sql.Identifier:

@@ -1,7 +1,7 @@
 """The HTTP client all connectors share.
 
-Certificates are always verified, plain http is for this machine alone, and credentials never follow a redirect to
-another host.
+Certificates are always verified, plain http is for this machine alone, and credentials never follow a redirect, or a
+link to the next page, to another host.
 """
 
 from __future__ import annotations
@@ -9,15 +9,31 @@ from __future__ import annotations
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
-from connector_pipelines.external import redact
-from connector_pipelines.external.messages import Request, Response, checked_url
-from connector_pipelines.external.retry import Call, Do, Policy, pause, persist
+from connector_pipelines.errors import ConfigurationError, RateLimited
+from connector_pipelines.external import redact, surroundings
+from connector_pipelines.external.cache import HOUR_SECONDS, Cache
+from connector_pipelines.external.gate import Gate
+from connector_pipelines.external.limits import Limits
+from connector_pipelines.external.messages import Request, Response, checked_url, same_origin
+from connector_pipelines.external.retry import (
+    USUAL_RATE_LIMIT_SECONDS,
+    Call,
+    Do,
+    Policy,
+    pause,
+    persist,
+    retry_after,
+    utc_now,
+)
+from connector_pipelines.external.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from connector_pipelines.external.auth import Auth
+    from connector_pipelines.external.reach import TlsVersion
 
 __all__ = ["Client", "Request", "Response"]
 
@@ -27,15 +43,22 @@ _ANY_4XX_IS_AN_ANSWER = dict.fromkeys((400, 401, 403, 404), Do.ACCEPT)
 class Client:
     """Talks to one source. Safe to use from many threads; each request has a session of its own while it lasts.
 
+    Within `surroundings.share` its limits, pauses, breaker and cached answers are those of all processes.
+
     Args:
         base_url: what relative request URLs are appended to.
         auth: signs every request.
         timeout_seconds: for connecting, and for each wait for bytes.
+        deadline_seconds: for a whole body; None for twenty time-outs.
         policy: when to ask again.
+        limits: what the source allows.
         headers: sent with every request.
         explain: finds the source's own words in an error answer.
         max_bytes: the largest body, decompressed; None for the usual limit.
-        sleep: waits between tries.
+        cache_seconds: how long `look` may show an answer again; 0 for never.
+        oldest_tls: "1.2" for a source that knows no better; that is noted in the audit log.
+        other_origins: other hosts of the same source, which may see its credentials: "https://files.sis.example".
+        sleep: waits between tries, and for limits.
 
     Raises:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
@@ -47,28 +70,68 @@ class Client:
         auth: Auth | None = None,
         *,
         timeout_seconds: float = 30.0,
+        deadline_seconds: float | None = None,
         policy: Policy | None = None,
+        limits: Limits | None = None,
         headers: Mapping[str, str] | None = None,
         explain: Callable[[Response], str] = lambda _: "",
         max_bytes: int | None = None,
+        cache_seconds: float = HOUR_SECONDS,
+        oldest_tls: TlsVersion = "1.3",
+        other_origins: Sequence[str] = (),
         sleep: Callable[[float, Event], None] = pause,
     ) -> None:
         from connector_pipelines.external.transport import MAX_BYTES, Transport
 
         self.base_url = checked_url(base_url).rstrip("/")
+        self._origins = (self.base_url, *map(checked_url, other_origins))
         self._auth = auth
-        self._transport = Transport(timeout_seconds=timeout_seconds, max_bytes=max_bytes or MAX_BYTES)
+        self._transport = Transport(
+            timeout_seconds=timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_bytes=max_bytes or MAX_BYTES,
+            oldest_tls=oldest_tls,
+        )
         self._policy = policy or Policy()
         self._headers = {"Accept": "application/json", "User-Agent": "connector-pipelines"} | dict(headers or {})
         self._explain = explain
         self._sleep = sleep
+        self._around = around = surroundings.current()
+        self._turns = Turns(limits or Limits(), Gate(around.line, _scope(base_url, limits)) if around else None, sleep)
+        self._cache = Cache(around) if around and cache_seconds else None
+        self._cache_seconds = cache_seconds
+        if around and oldest_tls != "1.3":
+            surroundings.note(around, "older TLS allowed", {"host": urlsplit(base_url).hostname, "oldest": oldest_tls})
 
     def get(self, url: str, params: Mapping[str, str] | None = None) -> Response:
         """One GET; see `send`."""
         return self.send(Request(url, tuple((params or {}).items())))
 
+    def look(self, url: str, params: Mapping[str, str] | None = None) -> Response:
+        """One GET for a person: an answer that is not older than `cache_seconds` will do.
+
+        Where the source's limits are spent an older one will do, too (E41). Never for a sync: what is absent in an old
+        answer proves nothing.
+
+        Raises:
+            SyncError: as `send`.
+        """
+        request = self._whole(Request(url, tuple((params or {}).items())))
+        kept = self._cache.find(request) if self._cache else None
+        if kept and kept.age_seconds < self._cache_seconds:
+            return kept.response
+        try:
+            response = self._send(request, Event(), patience=0.0 if kept else None)
+        except RateLimited:
+            if kept is None:
+                raise
+            return kept.response
+        if self._cache:
+            self._cache.keep(request, response)
+        return response
+
     def send(self, request: Request, stop: Event | None = None) -> Response:
-        """Send a request, signed, as often as the policy says.
+        """Send a request, signed, as often as the policy says and when the limits allow.
 
         Args:
             request: what to ask.
@@ -76,27 +139,49 @@ class Client:
 
         Raises:
             SyncError: as `retry.persist` names them.
+            RateLimited: the limits leave no turn within their patience.
             BrokenPage: the answer is larger than allowed.
-            ConfigurationError: the source redirects to another host.
+            ConfigurationError: the URL leads to another host, or the source redirects there.
         """
-        asked = replace(request, url=self._absolute(request.url)).with_headers(self._headers | dict(request.headers))
-        auth, signed = self._auth, asked
+        return self._send(self._whole(request), stop or Event())
 
-        def once() -> Response:
-            nonlocal signed
-            if auth is None:
-                return self._transport.exchange(asked)
-            signed = auth.sign(asked, self._plain)
-            return self._transport.exchange(signed, resign=lambda moved: auth.sign(moved, self._plain))
+    def _send(self, asked: Request, stop: Event, *, patience: float | None = None) -> Response:
+        signed = asked
+        with self._turns.watched() as watch:
 
-        call = Call(
-            endpoint=f"{request.method} {redact.url(asked.url)}",
-            send=once,
-            refresh=lambda: auth is not None and auth.refresh(signed, self._plain),
-            credentials=auth.credentials if auth else "",
-            explain=self._explain,
-        )
-        return persist(call, self._policy, stop=stop or Event(), sleep=self._sleep)
+            def once() -> Response:
+                nonlocal signed
+                with self._turns.seats(asked, stop):
+                    watch.tell |= self._turns.wait(asked, stop, patience=patience)
+                    signed = self._sign(asked)
+                    return self._heard(self._transport.exchange(signed, resign=self._sign))
+
+            call = Call(
+                endpoint=f"{asked.method} {redact.url(asked.url)}",
+                send=once,
+                refresh=lambda: self._refresh(signed),
+                credentials=self._auth.credentials if self._auth else "",
+                explain=lambda response: redact.text(self._explain(response)),
+            )
+            policy = self._policy if patience is None else replace(self._policy, max_waits=0)
+            return persist(call, policy, stop=stop, sleep=self._sleep)
+
+    def _sign(self, request: Request) -> Request:
+        with surroundings.restored(
+            self._around
+        ):  # pages are fetched by threads that were not there when we were opened
+            return self._auth.sign(request, self._plain) if self._auth else request
+
+    def _refresh(self, refused: Request) -> bool:
+        with surroundings.restored(self._around):
+            return self._auth is not None and self._auth.refresh(refused, self._plain)
+
+    def _heard(self, response: Response) -> Response:
+        """The response; if it says that we ask too often, everybody is told before anybody asks again."""
+        if self._policy.action(response) is Do.WAIT:
+            told = retry_after(response.headers.get("Retry-After"), utc_now())
+            self._turns.paused(USUAL_RATE_LIMIT_SECONDS if told is None else told)
+        return response
 
     def _plain(self, request: Request) -> Response:
         """Send without signing; a 4xx is an answer here. So tokens are fetched, by the same rules as all else."""
@@ -105,8 +190,19 @@ class Client:
         policy = replace(self._policy, overrides=_ANY_4XX_IS_AN_ANSWER)
         return persist(call, policy, stop=Event(), sleep=self._sleep)
 
-    def _absolute(self, url: str) -> str:
-        return url if "://" in url else f"{self.base_url}/{url.removeprefix('/')}"
+    def _whole(self, request: Request) -> Request:
+        """The request with absolute URL and all headers.
+
+        Raises:
+            ConfigurationError: its URL leads to another host, where our credentials may not go.
+        """
+        url = request.url if "://" in request.url else f"{self.base_url}/{request.url.removeprefix('/')}"
+        if not any(same_origin(ours, url) for ours in self._origins):
+            raise ConfigurationError(
+                f"{redact.url(self.base_url)} leads on to {redact.url(url)}, where our credentials may not go.",
+                remedy="If that is the same source behind another name, set the base URL to it.",
+            )
+        return replace(request, url=url).with_headers(self._headers | dict(request.headers))
 
     def close(self) -> None:
         """Release every socket."""
@@ -117,3 +213,9 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _scope(base_url: str, limits: Limits | None) -> str:
+    """Whose budgets a client spends: its host's, or those of an account there."""
+    host = urlsplit(base_url).netloc.rpartition("@")[2]
+    return f"{host} {limits.scope}" if limits and limits.scope else host

@@ -1,7 +1,8 @@
-"""Takes secrets out of whatever goes to errors, logs and manifests."""
+"""Takes secrets and personal data out of whatever goes to errors, logs and manifests."""
 
 from __future__ import annotations
 
+import logging
 import re
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,13 +17,33 @@ _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization[\"']?\s*[=:]\s*[\"']?)(?:
 _SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+[\w~+/.=-]{6,}")
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/@\s]+@")
 
+# What stands in a source's error texts and in a URL's filter: fields with a person's data, and values that look so.
+_FIELDS = (
+    r"(?:given|family|first|last|middle|full|display|preferred|legal|login|user)_?name|e?mail(?:_?address)?|"
+    r"phone(?:_?number)?|sms|mobile|birth_?date|date_?of_?birth|dob|ssn|street(?:_?address)?"
+)
+_IS = r"(?:\s*(?:[=:~]|%3D|%3A|%7E)\s*)"
+_FIELD = re.compile(
+    rf"(?i)(?<![\w-])((?:{_FIELDS})(?:[\"']|%22)?{_IS})"
+    r"(?:\"[^\"]*\"|'[^']*'|%22.*?%22|%27.*?%27|[^\s\"'&,;}%]+)"
+)
+_EMAIL = re.compile(r"(?i)[a-z0-9._%+-]+(?:@|%40)[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}")
+_NUMBER = re.compile(
+    r"(?<![\w.:/=-])(?:\d{3}-\d{2}-\d{4}|\+\d[\d ().-]{8,}\d|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?![\w:-])"
+)
+
 
 def text(raw: str) -> str:
-    """The text with every value that looks like a credential replaced: headers, form fields, JSON fields, user info."""
-    shown = _HEADER.sub(lambda m: f"{m[1]}{m[2] + ' ' if m[2] else ''}{HIDDEN}", raw)
+    """The text with every value replaced that looks like a credential or a person's data.
+
+    Headers, form fields, JSON fields and user info; names, mail addresses, telephone and social security numbers.
+    """
+    shown = _USERINFO.sub(lambda m: f"{m[1]}{HIDDEN}@", raw)
+    shown = _NUMBER.sub(HIDDEN, _EMAIL.sub(HIDDEN, shown))
+    shown = _FIELD.sub(lambda m: f"{m[1]}{HIDDEN}", shown)  # before headers, which may swallow a field's name
+    shown = _HEADER.sub(lambda m: f"{m[1]}{m[2] + ' ' if m[2] else ''}{HIDDEN}", shown)
     shown = _SCHEME.sub(lambda m: f"{m[1]} {HIDDEN}", shown)
-    shown = _PAIR.sub(lambda m: f"{m[1]}{HIDDEN}", shown)
-    return _USERINFO.sub(lambda m: f"{m[1]}{HIDDEN}@", shown)
+    return _PAIR.sub(lambda m: f"{m[1]}{HIDDEN}", shown)
 
 
 def url(raw: str) -> str:
@@ -39,3 +60,20 @@ def excerpt(body: bytes, length: int = 80) -> str:
     """The beginning of a body on one line, for an error message."""
     beginning = body[: length * 4].decode("utf-8", errors="replace")
     return text(" ".join(beginning.replace("\x00", " ").split()))[:length]
+
+
+class LogFilter(logging.Filter):
+    """Takes them out of log lines: HTTP libraries write whole URLs at the level DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record through, redacted."""
+        record.msg, record.args = text(record.getMessage()), ()
+        return True
+
+
+def quiet_libraries() -> None:
+    """Redact what the libraries beneath us log, once."""
+    for name in ("urllib3.connectionpool", "urllib3.util.retry", "requests"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, LogFilter) for known in logger.filters):
+            logger.addFilter(LogFilter())

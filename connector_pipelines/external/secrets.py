@@ -1,4 +1,4 @@
-"""Secrets as references: configuration holds the name of an environment variable, never the value (requirement K16)."""
+"""Secrets as references: configuration holds where a secret is to be found, never the value (requirement K16)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|vault:[A-Za-z_][A-Za-z0-9_.:/-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
     """Where a secret is to be found. The value is read when it is used, and shown nowhere.
 
-    In YAML a secret is written `{{ env.NAME }}`, which arrives here as `env:NAME`; a pydantic model may have
-    fields of this type, and its dump and JSON schema show the reference.
+    In YAML a secret is written `{{ env.NAME }}`, which arrives here as `env:NAME`, or `vault:NAME` for one that is kept
+    in the database; a pydantic model may have fields of this type, and its dump and JSON schema show the reference.
 
     Attributes:
-        reference: "env:NAME", or "literal" for a value given in Python.
+        reference: "env:NAME", "vault:NAME", or "literal" for a value given in Python.
     """
 
     reference: str
@@ -44,10 +44,15 @@ class Secret:
         """The value, read now.
 
         Raises:
-            SecretMissing: the variable is unset or empty; the message names it.
+            SecretMissing: the variable is unset or empty, or nothing is kept under the name; the message names it.
+            ConfigurationError: a kept secret cannot be opened.
         """
         if self._value is not None:
             return self._value
+        if self.reference.startswith("vault:"):
+            from connector_pipelines.external import vault
+
+            return vault.reveal(self.reference.removeprefix("vault:"))
         name = self.reference.removeprefix("env:")
         value = os.environ.get(name, "")
         if not value:
@@ -69,7 +74,7 @@ class Secret:
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """A string, for editors that complete YAML."""
-        return {"type": "string", "format": "secret-reference", "examples": ["{{ env.NAME }}"]}
+        return {"type": "string", "format": "secret-reference", "examples": ["{{ env.NAME }}", "vault:NAME"]}
 
     @classmethod
     def _from_configuration(cls, value: object) -> Secret:
@@ -77,5 +82,5 @@ class Secret:
             return value
         if isinstance(value, str) and _REFERENCE.fullmatch(value):
             return cls(value)
-        message = "a secret is written {{ env.NAME }}, never as its value"
+        message = "a secret is written {{ env.NAME }}, or vault:NAME for a kept one, never as its value"
         raise ValueError(message)

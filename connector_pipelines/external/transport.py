@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from connector_pipelines.errors import AuthFailed, BrokenPage, ConfigurationError
 from connector_pipelines.external import redact
 from connector_pipelines.external.messages import Request, Response, is_loopback, same_origin
+from connector_pipelines.external.reach import Adapter, TlsVersion
 from connector_pipelines.external.retry import Unreachable
 
 if TYPE_CHECKING:
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 MAX_BYTES = 256 * 1024 * 1024
 """No page is larger; a body that goes on beyond this, decompressed, is a mistake or an attack."""
 
+PATIENCE = 20
+"""How many time-outs long a body may take, if nobody says otherwise: ten minutes at thirty seconds."""
+
 _MOVED = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
+_OLD_TLS = ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER", "alert protocol version")
 _BLOCK = 1 << 20
 
 
 class _Readable(Protocol):
-    def read(self, amt: int, *, decode_content: bool) -> bytes: ...
+    def read1(self, amt: int, *, decode_content: bool) -> bytes: ...
 
 
 class Transport:
@@ -37,15 +41,27 @@ class Transport:
 
     Args:
         timeout_seconds: for connecting, and for each wait for bytes.
+        deadline_seconds: for a whole body: one that drips never waits long for the next byte.
         max_bytes: the largest body, decompressed.
+        oldest_tls: the oldest version of TLS that is spoken.
     """
 
-    def __init__(self, *, timeout_seconds: float, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float,
+        deadline_seconds: float | None = None,
+        max_bytes: int = MAX_BYTES,
+        oldest_tls: TlsVersion = "1.3",
+    ) -> None:
         self._timeout = timeout_seconds
+        self._deadline = timeout_seconds * PATIENCE if deadline_seconds is None else deadline_seconds
         self._max_bytes = max_bytes
+        self._oldest_tls: TlsVersion = oldest_tls
         self._idle: deque[requests.Session] = deque()
         self._all: list[requests.Session] = []
         self._environment: dict[tuple[str, str], dict[str, Any]] = {}
+        redact.quiet_libraries()
 
     def exchange(self, request: Request, *, resign: Callable[[Request], Request] | None = None) -> Response:
         """Send a request and read the whole answer, following redirects within the same host.
@@ -83,7 +99,7 @@ class Transport:
         except IndexError:
             session = requests.Session()
             for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=1))
+                session.mount(scheme, Adapter(self._oldest_tls))
             self._all.append(session)
             return session
 
@@ -117,7 +133,7 @@ class Transport:
             allow_redirects=False,
             **self._settings(session, prepared),
         ) as answer:
-            body = self._body(answer.raw, request)
+            body = self._body(answer.raw, request, started + self._deadline)
             headers = CaseInsensitiveDict(answer.headers)
             return Response(answer.status_code, headers, body, redact.url(request.full_url), time.monotonic() - started)
 
@@ -128,13 +144,15 @@ class Transport:
             self._environment[origin] = _settings(session, prepared)
         return self._environment[origin]
 
-    def _body(self, raw: _Readable, request: Request) -> bytes:
+    def _body(self, raw: _Readable, request: Request, deadline: float) -> bytes:
         from urllib3.exceptions import HTTPError
 
         blocks, size = [], 0
         try:
-            while block := raw.read(_BLOCK, decode_content=True):
+            while block := raw.read1(_BLOCK, decode_content=True):  # what is there; `read` would wait for a whole block
                 size += len(block)
+                if time.monotonic() > deadline:
+                    raise Unreachable(f"had not sent its whole answer after {self._deadline:g} s")
                 if size > self._max_bytes:
                     most = f"{self._max_bytes:,} bytes"
                     raise BrokenPage(f"{redact.url(request.url)} sends over {most}.", remedy="Ask for less.")
@@ -151,7 +169,13 @@ def _settings(session: requests.Session, prepared: requests.PreparedRequest) -> 
     return {"verify": found["verify"], "proxies": {} if is_loopback(url) else found["proxies"]}
 
 
-def _distrusted(request: Request, error: Exception) -> AuthFailed | Unreachable:
+def _distrusted(request: Request, error: Exception) -> AuthFailed | ConfigurationError | Unreachable:
+    """What is wrong with the encryption: a certificate, a version of TLS, or just this once."""
+    if any(sign in str(error) for sign in _OLD_TLS):
+        return ConfigurationError(
+            f"{redact.url(request.url)} speaks no version of TLS that we do.",
+            remedy="Have it updated to TLS 1.3; until then set oldest_tls to 1.2 for this source, which is audited.",
+        )
     if "CERTIFICATE_VERIFY_FAILED" in str(error) or "CertificateError" in str(error):
         remedy = "Have the server's certificate mended, or name its authority in REQUESTS_CA_BUNDLE."
         return AuthFailed(f"{redact.url(request.url)} shows a certificate that is not to be trusted.", remedy=remedy)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from connector_pipelines.database import dead_letters
 from connector_pipelines.database.connection import Connection, comma, query
 from connector_pipelines.database.tables import DROPPED_BY, mappings_table, rows_table
 from connector_pipelines.mapping import fingerprints
@@ -36,8 +37,11 @@ def gather(connection: Connection, entity: Entity, read: Read) -> None:
     if not read.snapshot:
         return
     connection.execute(
-        "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT DISTINCT external_id FROM connector.dead_letters"
-        " WHERE source = %s AND entity = %s AND last_run_id = %s AND external_id IS NOT NULL",
+        query(
+            "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT DISTINCT external_id FROM {letters}"
+            " WHERE source = %s AND entity = %s AND last_run_id = %s AND external_id IS NOT NULL",
+            letters=dead_letters.table(read),
+        ),
         [read.source, read.entity, read.id],
     )
     connection.execute("ANALYZE refused")
@@ -95,15 +99,15 @@ def plan_rows(connection: Connection, entity: Entity, read: Read, table: sql.Ide
             entity=sql.Literal(entity.name),
             source=sql.Literal(read.source),
             allowed=sql.Literal(allowed),
-            inactive=sql.Literal(entity.gone),
+            inactive=sql.Literal(entity.inactive),
             names=comma([sql.Identifier(name) for name in names]),
-            kept=comma([sql.Literal(entity.gone) if n == "status" else query("c.{n}", n=n) for n in names]),
+            kept=comma([sql.Literal(entity.inactive) if n == "status" else query("c.{n}", n=n) for n in names]),
         )
     )
 
 
 def why_not_dropped(read: Read, policy: SyncPolicy) -> tuple[str, ...]:
     """Why a read that was to prove absence drops nothing; empty where it may drop, or nobody asked. Pure."""
-    if read.entity not in policy.drops or read.window.mode is not Mode.FULL or read.proven:
+    if read.entity not in policy.drops or not read.complete or read.window.mode is not Mode.FULL or read.proven:
         return ()
     return (f"nothing is dropped: the read is {read.stability or 'not watched for rows that move while it goes on'}",)

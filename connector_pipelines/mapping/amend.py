@@ -17,6 +17,7 @@ from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import plan_table, rows_table
 from connector_pipelines.errors import MappingFailed
+from connector_pipelines.mapping import give_way
 from connector_pipelines.model import Counts, Plan, PlanState
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def _finish(connection: Connection, plan: Plan) -> None:
         "UPDATE connector.sync_runs SET rows = %s, staged = %s WHERE id = %s",
         [plan.counts.fetched, plan.counts.fetched, plan.read_id],
     )
+    give_way.to_plan(connection, plan.id, plan.source, plan.entity)
 
 
 _HASH = """

@@ -114,6 +114,8 @@ def decide(
     owned = [name for name, rule in rules.items() if rule is Rule.CORE_OWNS]
     if not owned and not scalar(connection, _ANY_EDIT, entity.name):
         return
+    connection.execute(_EDITED, [entity.name])
+    connection.execute("ANALYZE edited")  # a guess of one row made the join quadratic
     connection.execute(_contested(entity, read, rules, plan), [owned])
     kept = [
         query("{name} = CASE WHEN k.fields ? {key} THEN c.{name} ELSE p.{name} END", name=name, key=sql.Literal(name))
@@ -123,6 +125,13 @@ def decide(
 
 
 _ANY_EDIT = "SELECT EXISTS (SELECT FROM connector.core_edits WHERE entity = %s AND settled_by IS NULL)"
+
+# The newest open edit of each field.
+_EDITED = """
+    CREATE TEMP TABLE edited ON COMMIT DROP AS
+    SELECT DISTINCT ON (internal_id, field) internal_id, field, edited_at, edited_by FROM connector.core_edits
+    WHERE entity = %s AND settled_by IS NULL ORDER BY internal_id, field, edited_at DESC, id DESC
+"""
 
 
 def _contested(entity: Entity, read: Read, rules: Mapping[str, Rule], plan: sql.Identifier) -> sql.Composed:
@@ -146,15 +155,10 @@ def _contested(entity: Entity, read: Read, rules: Mapping[str, Rule], plan: sql.
                 FROM {plan} p
                 CROSS JOIN LATERAL jsonb_each(p.changes) f
                 JOIN (VALUES {rules}) r (field, rule) ON r.field = f.key
-                LEFT JOIN LATERAL (
-                    SELECT o.edited_at, o.edited_by FROM connector.core_edits o
-                    WHERE o.entity = {entity} AND o.internal_id = p.internal_id AND o.field = f.key
-                        AND o.settled_by IS NULL
-                    ORDER BY o.edited_at DESC, o.id DESC LIMIT 1
-                ) e ON true
+                LEFT JOIN edited e ON e.internal_id = p.internal_id AND e.field = f.key
                 LEFT JOIN {rows} s ON s.external_id = p.external_id AND s.page = p.page AND s.row = p.row
-                WHERE p.core_version IS NOT NULL AND (p.changes ?| %s OR p.internal_id IN (
-                    SELECT internal_id FROM connector.core_edits WHERE entity = {entity} AND settled_by IS NULL))
+                WHERE p.core_version IS NOT NULL
+                    AND (p.changes ?| %s OR p.internal_id IN (SELECT internal_id FROM edited))
             ) facts
         ) judged
         WHERE verdict[1] <> 'source'

@@ -107,7 +107,7 @@ def _changed(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed:
         reused=sql.Literal(cases.REUSED),
         another=sql.Literal(cases.ANOTHER),
         evidence=likeness.evidence,
-        inactive=sql.Literal(entity.gone),
+        inactive=sql.Literal(entity.inactive),
         fields=sql.Literal([*entity.names, *entity.identifiers]),
         other=likeness.another_person,
         other_after_a_break=likeness.another_after_a_break,

@@ -25,11 +25,21 @@ from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from connector_pipelines.database import staging
+from connector_pipelines.database import dead_letters
 from connector_pipelines.database.connection import Connection, comma, query, scalar
-from connector_pipelines.database.tables import mappings_table, plan_table, read_tables, rows_table
-from connector_pipelines.mapping import absence, cases, conflicts, diff, guard, identity_guard, matching, references
-from connector_pipelines.model import Counts, Plan
+from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.mapping import (
+    absence,
+    cases,
+    conflicts,
+    diff,
+    give_way,
+    guard,
+    identity_guard,
+    matching,
+    references,
+)
+from connector_pipelines.model import Counts, Plan, PlanState
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
@@ -59,19 +69,13 @@ def make(
             and parents that are only planned do not count as there.
 
     Returns:
-        the plan, accepted or held.
+        the plan, accepted or held; of a read that only looks, planned.
     """
     with connection.transaction():
         plan_id = cast("int", scalar(connection, _NEW_PLAN, read.id, read.source, entity.name, chunk_rows))
         table = plan_table(plan_id)
-        references.gather_coming(connection, entity, read.source, planned=replaces is None)
-        counts = Counts(
-            fetched=read.rows,
-            retried=references.revive(connection, entity, read),
-            skipped=read.rows - read.staged - read.known - read.rejected,
-            unchanged=read.known,
-            dead_lettered=read.rejected,
-        )
+        references.gather_coming(connection, entity, read.source, states=_counted_on(read, replaces))
+        counts = _sent(read, retried=references.revive(connection, entity, read))
         diff.compare(connection, entity, read, refresh=read.snapshot and _other_salt(connection, read))
         repeated, contradicting = diff.settle_repeated(connection, read)
         never_seen = diff.settle_never_seen(connection)
@@ -84,6 +88,7 @@ def make(
         refused += references.refuse_unplaced(connection, entity, read, table)
         references.order_by_depth(connection, entity, table)
         waiting = references.let_wait(connection, entity, read, table)
+        given_up = 0 if read.trial else dead_letters.give_up(connection, read.source, run_id=read.id)
         absence.plan_rows(connection, entity, read, table, policy)
         conflicts.decide(connection, entity, read, policy.conflicts, table)
         connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
@@ -91,12 +96,31 @@ def make(
             _counted(connection, table, counts),
             skipped=counts.skipped + repeated + never_seen,
             dead_lettered=counts.dead_lettered + refused + waiting,
-            waiting=waiting,
+            waiting=waiting - given_up,
         )
         verdict = _judged(connection, read, counts, replaces, policy)
+        state = PlanState.PLANNED if read.trial else verdict.state
         reasons = (*verdict.reasons, *absence.why_not_dropped(read, policy), *_skipped(repeated, never_seen))
-        plan = Plan(plan_id, read.source, read.entity, read.id, verdict.state, "", counts, 0, reasons=reasons)
-        return _finish(connection, read, plan, chunk_rows=chunk_rows)
+        plan = Plan(plan_id, read.source, read.entity, read.id, state, "", counts, 0, reasons=reasons)
+        return _finish(connection, entity, read, plan, chunk_rows=chunk_rows)
+
+
+def _sent(read: Read, *, retried: int) -> Counts:
+    """What became of the rows before they were planned."""
+    return Counts(
+        fetched=read.rows,
+        retried=retried,
+        skipped=read.rows - read.staged - read.known - read.rejected,
+        unchanged=read.known,
+        dead_lettered=read.rejected,
+    )
+
+
+def _counted_on(read: Read, replaces: Plan | None) -> tuple[PlanState, ...]:
+    """The states in which plans of parents are counted on: who only looks, looks at parents that are only planned."""
+    if read.trial:
+        return (PlanState.ACCEPTED, PlanState.PLANNED)
+    return () if replaces else (PlanState.ACCEPTED,)
 
 
 _NEW_PLAN = (
@@ -209,44 +233,38 @@ def _skipped(repeated: int, never_seen: int) -> list[str]:
     return [f"skipped: {count:,} {why}" for why, count in counts.items() if count]
 
 
-def _finish(connection: Connection, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:
-    """Hash the plan, write it down, and let older held plans give way."""
-    statement = query(_HASH, table=plan_table(plan.id))
+def _finish(connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:
+    """Hash the plan, write it down, and let older plans give way."""
+    statement = query(_HASH, table=plan_table(plan.id), before=_before(entity, read.source))
     digest, last = connection.execute(statement, [f"{plan.source}/{plan.entity}"]).fetchone() or ("", 0)
     plan = replace(plan, hash=str(digest), chunks=-(-cast("int", last) // chunk_rows))
     connection.execute(
         "UPDATE connector.sync_plans SET state = %s, hash = %s, counts = %s, reasons = %s, chunks = %s WHERE id = %s",
         [plan.state, plan.hash, json.dumps(asdict(plan.counts)), json.dumps(plan.reasons), plan.chunks, plan.id],
     )
-    replaced = connection.execute(
-        _GIVE_WAY,
-        {
-            "source": read.source,
-            "entity": read.entity,
-            "run": read.id,
-            "since": read.window.since,
-            "until": read.window.until,
-            "snapshot": read.snapshot,
-        },
-    ).fetchall()
-    for plan_id, run_id in cast("list[tuple[int, int]]", replaced):
-        staging.drop(connection, plan_table(plan_id), *read_tables(run_id))
+    give_way.to_plan(connection, plan.id, read.source, read.entity)
+    if not read.trial:
+        give_way.to_read(connection, read)
     return plan
 
 
-# A newer read of at least the same span holds all that an older one did, as it is now; only a snapshot knows absence.
-_GIVE_WAY = """
-    UPDATE connector.sync_plans p
-    SET state = 'superseded', decided_at = now(), decided_by = 'a newer read of the same span'
-    FROM connector.sync_runs r
-    WHERE r.id = p.run_id AND p.source = %(source)s AND p.entity = %(entity)s AND p.state = 'held'
-        AND p.run_id < %(run)s AND (%(snapshot)s OR NOT r.snapshot)
-        AND coalesce(%(since)s::timestamptz, '-infinity') <= coalesce(r.since, '-infinity')
-        AND coalesce(%(until)s::timestamptz, 'infinity') >= coalesce(r.until, 'infinity')
-    RETURNING p.id, p.run_id
-"""
-
 _BEFORE = "SELECT count(*) FROM {mappings} WHERE entity_type = %s AND internal_id IS NOT NULL AND absent_since IS NULL"
+
+
+def _before(entity: Entity, source: str) -> sql.Composed:
+    """A value before the change; of a reference the external id, because databases differ in the ids of core."""
+    cases = [
+        query(
+            " WHEN {column} THEN (SELECT to_jsonb(min(m.external_id)) FROM {mappings} m"
+            " WHERE m.entity_type = {entity} AND m.internal_id = (value ->> 0)::bigint)",
+            column=sql.Literal(reference.column),
+            mappings=mappings_table(source),
+            entity=sql.Literal(reference.entity),
+        )
+        for reference in entity.references
+    ]
+    return query("CASE key{cases} ELSE value -> 0 END", cases=sql.SQL("").join(cases)) if cases else query("value -> 0")
+
 
 # Ids of core and times are left out, so that a replay of the same pages over the same core gives the same hash: the row
 # hash says what will be written, and of a change only the values before are new to it.
@@ -256,6 +274,6 @@ _HASH = """
         ) FILTER (WHERE action <> 'touch'), ''), 'UTF8')), 'hex'),
         coalesce(max(seq), 0)
     FROM {table} LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(key, value -> 0) AS before FROM jsonb_each(changes) WHERE changes IS NOT NULL
+        SELECT jsonb_object_agg(key, {before}) AS before FROM jsonb_each(changes) WHERE changes IS NOT NULL
     ) b ON changes IS NOT NULL
 """

@@ -11,11 +11,13 @@ from connector_pipelines.database.connection import Connection, query
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
 
 if TYPE_CHECKING:
-    from connector_pipelines.model import Entity, Read, Reference
+    from collections.abc import Sequence
+
+    from connector_pipelines.model import Entity, PlanState, Read, Reference
 
 
-def gather_coming(connection: Connection, entity: Entity, source: str, *, planned: bool) -> None:
-    """Fill `coming`: parents that accepted plans of this source will create, with the ids they will have.
+def gather_coming(connection: Connection, entity: Entity, source: str, *, states: Sequence[PlanState]) -> None:
+    """Fill `coming`: parents that open plans of this source will create, with the ids they will have.
 
     So a child can be planned before its parents are applied, and a backfill reads and plans all its days in one run.
     When such a parent does not come after all, applying the child finds no row to point to, and it is planned anew.
@@ -24,23 +26,23 @@ def gather_coming(connection: Connection, entity: Entity, source: str, *, planne
         connection: in the planning transaction.
         entity: the child.
         source: whose parents.
-        planned: whether to count on plans at all; False leaves the table empty.
+        states: which plans to count on; none leaves the table empty.
     """
     connection.execute(
         "CREATE TEMP TABLE coming (entity text, external_id text, internal_id bigint, UNIQUE (entity, external_id))"
         " ON COMMIT DROP"
     )
     plans = connection.execute(
-        "SELECT id, entity FROM connector.sync_plans WHERE source = %s AND entity = ANY(%s) AND state = 'accepted'"
+        "SELECT id, entity FROM connector.sync_plans WHERE source = %s AND entity = ANY(%s) AND state = ANY(%s)"
         " ORDER BY id",
-        [source, list(entity.parents) if planned else []],
+        [source, list(entity.parents), list(states)],
     ).fetchall()
     for plan_id, parent in cast("list[tuple[int, str]]", plans):
         if staging.exists(connection, plan_table(plan_id)):
             connection.execute(
                 query(
-                    "INSERT INTO coming SELECT %s, external_id, internal_id FROM {plan} WHERE action = 'create'"
-                    " ON CONFLICT DO NOTHING",
+                    "INSERT INTO coming SELECT %s, external_id, internal_id FROM {plan}"
+                    " WHERE action IN ('create', 'link') ON CONFLICT DO NOTHING",
                     plan=plan_table(plan_id),
                 ),
                 [parent],
@@ -104,7 +106,7 @@ _WAITS = """
         WHERE source = %s AND entity = %s AND state <> 'resolved' AND external_id IS NOT NULL
         ORDER BY external_id, last_run_id DESC, id DESC
     ) w LEFT JOIN jsonb_array_elements(w.waits_for) p ON true
-    WHERE w.state = 'waiting'
+    WHERE w.waits_for IS NOT NULL  -- also one that was given up, should its parent come after all
 """
 
 

@@ -65,11 +65,12 @@ def _source_asset(
     """What the two layers of a source have in common."""
     source, daily = declaration.source, stream.filters_by_time
     key = _KEYS[layer](source.name, stream.entity)
+    first = layer == "external" and stream.entity == source.streams[0].entity
     return dg.asset(
         key=key,
         description=does,
         deps=deps,
-        check_specs=checks.specs(key, checks.BY_LAYER[layer]),
+        check_specs=checks.specs(key, checks.BY_LAYER[layer] | (checks.AT_FIRST if first else {})),
         group_name=source.name,
         kinds={"python", source.connector.name},
         tags={"layer": layer, "source": source.name, "entity": stream.entity},

@@ -12,11 +12,14 @@ import dagster as dg
 
 from connector_pipelines.orchestration import home
 from connector_pipelines.orchestration.assets import core_assets
+from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.invalid import invalid_asset
-from connector_pipelines.orchestration.jobs import decision_jobs
+from connector_pipelines.orchestration.resolving import resolve_job
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
+from connector_pipelines.orchestration.upkeep import upkeep_jobs
+from connector_pipelines.orchestration.whose import accept_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,9 +44,10 @@ def definitions(folder: Path = DEFS, *, engine: Engine | None = None) -> dg.Defi
 def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     usable, broken = _loaded(folder)
     sources = [declaration.source for declaration, _ in usable]
+    by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
         assets=core_assets(sources),
-        jobs=decision_jobs({source.name: source for source in sources}),
+        jobs=[*decision_jobs(by_name), *upkeep_jobs(by_name), resolve_job(), accept_job()],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

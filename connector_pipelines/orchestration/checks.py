@@ -1,6 +1,7 @@
 """What an asset check says, from the records. Pure: a record in, a verdict out; the thresholds stand here.
 
-on external   schema         rows that break a rule of the source's schema: any warns, 5 % is an error
+on external   connection     the source answers and takes our credentials; at what it is read into first
+              schema         rows that break a rule of the source's schema: any warns, 5 % is an error
               completeness   the source was read to its end
 on mapping    mass_change    the guard held the plan; blocking, so core of this run stays as it was
               accounted_for  every fetched row is in exactly one outcome
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
+from dagster import AssetCheckEvaluation, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
 
 from connector_pipelines.model import PlanState
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from connector_pipelines.model import Plan, Read, Receipt
     from connector_pipelines.orchestration.look import Waiting
+
+CONNECTION = "connection"
+"""Said by every read that succeeds, by the connection test, and by the health sensor in between."""
 
 TOLERATED = 0.05
 """The share of refused rows from which a check is an error instead of a warning."""
@@ -45,16 +49,30 @@ class Verdict:
     numbers: Mapping[str, int | float | str] = field(default_factory=dict)
 
     def result(self, asset: AssetKey) -> AssetCheckResult:
-        """The verdict in Dagster's words."""
-        severity = AssetCheckSeverity.ERROR if self.error else AssetCheckSeverity.WARN
+        """The verdict in Dagster's words, for the step of the asset itself."""
         return AssetCheckResult(
             asset_key=asset,
             check_name=self.name,
             passed=self.passed,
-            severity=severity,
+            severity=self._severity,
             description=self.sentence,
             metadata=dict(self.numbers),
         )
+
+    def evaluation(self, asset: AssetKey) -> AssetCheckEvaluation:
+        """The same, for any other step that finds it out."""
+        return AssetCheckEvaluation(
+            asset_key=asset,
+            check_name=self.name,
+            passed=self.passed,
+            severity=self._severity,
+            description=self.sentence,
+            metadata=dict(self.numbers),
+        )
+
+    @property
+    def _severity(self) -> AssetCheckSeverity:
+        return AssetCheckSeverity.ERROR if self.error else AssetCheckSeverity.WARN
 
 
 def schema(read: Read) -> Verdict:
@@ -69,6 +87,11 @@ def schema(read: Read) -> Verdict:
         error=share >= TOLERATED,
         numbers={"rejected": read.rejected, "rows": read.rows, "rejected share": share},
     )
+
+
+def connection(read: Read) -> Verdict:
+    """A source that was read is there, and takes our credentials."""
+    return Verdict(CONNECTION, passed=True, sentence="answered while it was read", numbers={"pages": read.pages})
 
 
 def completeness(read: Read) -> Verdict:
@@ -151,6 +174,9 @@ def orphans(waiting: Waiting) -> Verdict:
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
+
+AT_FIRST = {CONNECTION: "The source answers and takes our credentials; the health sensor keeps this up to date."}
+"""The check at what a source is read into first."""
 
 BY_LAYER = {
     "external": {

@@ -1,12 +1,13 @@
 """Tests the connections again and again, and says when one that was down is back (requirements F13, F59, F62).
 
+Each answer is kept in `integration_status_logs`, and shown as the check `connection` of the source's first asset.
 Dagster reads the annotations of sensors as objects, so they are not postponed here.
 """
 
 import dagster as dg
 
-from connector_pipelines.model import Source
-from connector_pipelines.orchestration import look, names
+from connector_pipelines.model import Health, Source
+from connector_pipelines.orchestration import checks, look, names
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.settings import settings
@@ -26,20 +27,39 @@ def source_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
         if declaration.timetable.enabled
         else dg.DefaultSensorStatus.STOPPED,
     )
-    def health(context: dg.SensorEvaluationContext, engine: Engine) -> dg.SkipReason:  # noqa: ARG001 -- Dagster's signature
-        return dg.SkipReason(ask(source, engine))
+    def health(context: dg.SensorEvaluationContext, engine: Engine) -> dg.SensorResult:  # noqa: ARG001 -- Dagster's signature
+        found, said = ask(source, engine)
+        return dg.SensorResult(skip_reason=said, asset_events=evaluations(source, found) if found else [])
 
     return [health]
 
 
-def ask(source: Source, engine: Engine) -> str:
-    """Test the connection unless it is down and only a person may try again; what a person should know of it."""
+def ask(source: Source, engine: Engine) -> tuple[Health | None, str]:
+    """Test the connection unless it is down and only a person may try again; what was found and what to say of it."""
     with engine.open(launched_by="health sensor", report=silent) as surroundings:
         before = look.status(surroundings.connection, source.name)
         if before == "error" and not settings().auto_reconnect:
-            return f"down since its last test; launch {names.test_job(source.name)} when it is mended"
+            return None, f"down since its last test; launch {names.test_job(source.name)} when it is mended"
         health = test_connection(surroundings, source)
     if health.ok:
         back = "is back: " if before == "error" else ""
-        return f"{back}{health.detail} ({health.latency_seconds * 1000:.0f} ms)"
-    return health.detail
+        return health, f"{back}{health.detail} ({_milliseconds(health):.0f} ms)"
+    return health, health.detail
+
+
+def evaluations(source: Source, found: Health) -> list[dg.AssetCheckEvaluation]:
+    """What a connection test says, as the check it shows as; nothing for a source that feeds nothing."""
+    return [
+        dg.AssetCheckEvaluation(
+            asset_key=names.external(source.name, stream.entity),
+            check_name=checks.CONNECTION,
+            passed=found.ok,
+            description=found.detail,
+            metadata={"milliseconds": dg.MetadataValue.float(_milliseconds(found))},
+        )
+        for stream in source.streams[:1]
+    ]
+
+
+def _milliseconds(found: Health) -> float:
+    return found.latency_seconds * 1000

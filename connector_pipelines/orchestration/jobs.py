@@ -1,23 +1,22 @@
-"""The jobs of a source, and those with which a person decides about a held plan.
+"""The jobs of a source: sync, look, test.
 
 Dagster reads the annotations of steps as objects, so they are not postponed here.
 """
 
-import getpass
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from connector_pipelines.errors import ConfigurationError, PlanOutdated
-from connector_pipelines.model import Plan, PlanState, Source
-from connector_pipelines.orchestration import look, metadata, names
+from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.model import Source
+from connector_pipelines.orchestration import metadata, names
 from connector_pipelines.orchestration.assets import HowMuch
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.health import evaluations
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
-from connector_pipelines.sync import accepting, applying, planning
+from connector_pipelines.sync import planning, whole
 from connector_pipelines.sync.sources import test_connection
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -25,8 +24,9 @@ IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
 
 def source_jobs(declaration: Declaration) -> list[Any]:
-    """Sync what changed, sync everything, test the connection."""
-    return [_sync_job(declaration), _full_job(declaration), _test_job(declaration.source)]
+    """Sync what changed, sync everything, only look, test the connection."""
+    source = declaration.source
+    return [_sync_job(declaration), _full_job(declaration), _dry_run_job(source), _test_job(source)]
 
 
 def selection(source: Source) -> dg.AssetSelection:
@@ -71,6 +71,41 @@ def full_config(source: Source) -> dict[str, Any]:
     return {"ops": {names.external(source.name, s.entity).to_python_identifier(): full for s in source.streams}}
 
 
+class DryRun(dg.Config):
+    """How much to look at."""
+
+    mode: HowMuch = Field(
+        default=HowMuch.full, description="full: everything, what is gone included. incremental: what changed."
+    )
+    entities: list[str] = Field(default=[], description="Only these; none named is all the source provides.")
+
+
+def _dry_run_job(source: Source) -> dg.JobDefinition:
+    name = names.dry_run_job(source.name)
+
+    @dg.op(name=f"{name}_now", description="Reads and plans. What it found stands with each mapping asset.")
+    def look_now(context: dg.OpExecutionContext, config: DryRun, engine: Engine) -> None:
+        with opened(context, engine) as surroundings:
+            entities = config.entities or None
+            for outcome in whole.sync(surroundings, source, mode=config.mode.value, entities=entities, dry_run=True):
+                changes = planning.sample_changes(surroundings, outcome.plan)
+                shown = metadata.of_plans([outcome.plan]) | metadata.of_changes(core_entity(outcome.entity), changes)
+                key = names.mapping(source.name, outcome.entity)
+                context.log_event(dg.AssetObservation(key, metadata=shown, description="a dry run"))
+
+    @dg.job(
+        name=name,
+        config=IN_PROCESS,
+        description=f"Reads {source.name} and plans what a sync would change; core, mappings and cursors stay as they"
+        " are. A plan it made can be approved by its hash.",
+        tags={"source": source.name},
+    )
+    def dry_run() -> None:
+        look_now()
+
+    return dry_run
+
+
 def _test_job(source: Source) -> dg.JobDefinition:
     name = names.test_job(source.name)
 
@@ -78,6 +113,8 @@ def _test_job(source: Source) -> dg.JobDefinition:
     def test_now(context: dg.OpExecutionContext, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
             health = test_connection(surroundings, source)
+        for one in evaluations(source, health):
+            context.instance.report_runless_asset_event(one)
         if not health.ok:
             raise dg.Failure(description=health.detail, allow_retries=False)
         context.log.info("%s (%.0f ms)", health.detail, health.latency_seconds * 1000)
@@ -92,85 +129,3 @@ def _test_job(source: Source) -> dg.JobDefinition:
         test_now()
 
     return test
-
-
-class Decision(dg.Config):
-    """Which held plan, and who decides."""
-
-    source: str = Field(description="The source whose plan it is.")
-    hash: str = Field(
-        min_length=8, description="The plan's hash, or its first 8 characters, as the mass-change check shows."
-    )
-    who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
-
-
-class Acceptance(dg.Config):
-    """Which case of identity a person decides, and how."""
-
-    letter: int = Field(description="Number of the dead letter, as the mapping asset and `identity list` show it.")
-    why: str = Field(min_length=1, description="What makes you sure, for the audit log.")
-    onto: int | None = Field(
-        default=None,
-        description="For a new record, the id of the core row it belongs to; without one it gets a row of its own.",
-    )
-    who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
-
-
-def refuse_held(plan: Plan | None) -> None:
-    """An approved plan that was held once more is not applied: an older accepted one of its entity had to go first.
-
-    Raises:
-        PlanOutdated: the plan is held; the step's retry approves it again, if it is still the same.
-    """
-    if plan and plan.state is PlanState.HELD:
-        raise PlanOutdated(
-            f"an older plan was applied first, and plan {plan.hash[:12]} is held again.",
-            remedy=f"Look at plan {plan.hash[:12]} and approve it.",
-        )
-
-
-def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
-    """Approve or reject a plan that the guard held; say whose a record is."""
-
-    def known(name: str) -> Source:
-        if name not in sources:
-            raise ConfigurationError(f"no source {name!r} is declared.", remedy=f"Choose one of {', '.join(sources)}.")
-        return sources[name]
-
-    @dg.op
-    def approve(context: dg.OpExecutionContext, config: Decision, engine: Engine) -> None:
-        with opened(context, engine) as surroundings:
-            source = known(config.source)
-            plan = planning.approve(surroundings, source, config.hash, who=config.who)
-            receipts = applying.apply(surroundings, plan.entity, {source.name: source}, only=source.name)
-            shown = metadata.of_receipts(receipts, look.core_rows(surroundings.connection, plan.entity))
-            context.log_event(dg.AssetMaterialization(names.core(plan.entity), metadata=shown))
-            refuse_held(look.newest_plan(surroundings.connection, source.name, plan.entity))
-
-    @dg.op
-    def reject(context: dg.OpExecutionContext, config: Decision, engine: Engine) -> None:
-        with opened(context, engine) as surroundings:
-            plan = planning.reject(surroundings, known(config.source), config.hash, who=config.who)
-        context.log.info("%s/%s: plan %s is discarded; core stays as it is", plan.source, plan.entity, plan.hash[:12])
-
-    @dg.op
-    def accept(context: dg.OpExecutionContext, config: Acceptance, engine: Engine) -> None:
-        with opened(context, engine) as surroundings:
-            case = accepting.accept_identity(
-                surroundings, config.letter, who=config.who, why=config.why, onto=config.onto
-            )
-        context.log.info("%s/%s %s: the next plan lets it pass", case.source, case.entity, case.external_id)
-
-    @dg.job(description="Lets a record pass that looked like somebody else's, with exactly what it said; audited.")
-    def accept_identity() -> None:
-        accept()
-
-    @dg.job(description="Releases exactly this plan and applies it; refused when core changed since it was held.")
-    def approve_plan() -> None:
-        approve()
-
-    @dg.job(description="Discards this plan; core stays as it is.")
-    def reject_plan() -> None:
-        reject()
-
-    return [approve_plan, reject_plan, accept_identity]

@@ -11,10 +11,12 @@ from connector_pipelines.model import PlanState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from connector_pipelines.model import Entity, Plan, Read, Receipt, Stream
     from connector_pipelines.orchestration.look import Run
     from connector_pipelines.sync.accepting import Case
+    from connector_pipelines.sync.conflicts import Conflict
     from connector_pipelines.sync.letters import Letters
 
 Metadata = dict[str, Any]
@@ -65,7 +67,7 @@ def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
     reasons = dict.fromkeys(reason for plan in plans for reason in plan.reasons)
     if reasons:
         shown["reasons"] = MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))
-    if newest.state is PlanState.HELD:
+    if newest.state in {PlanState.HELD, PlanState.PLANNED}:
         shown["what to do"] = (
             f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
             f" hash {newest.hash[:HASH_SHOWN]}. Where such a change is usual, raise the limit that the reason names,"
@@ -141,6 +143,31 @@ def of_letters(letters: Sequence[Letters]) -> Metadata:
     head = "| rows | state | rule | for example |\n|---:|---|---|---|\n"
     lines = [f"| {one.count:,} | {one.state} | {_cell(one.rule)} | {_cell(one.example)} |" for one in letters]
     return {"dead letters by reason": MetadataValue.md(head + "\n".join(lines))}
+
+
+def of_conflicts(conflicts: Sequence[Conflict], count: int) -> Metadata:
+    """Fields that wait for a person's decision, without their values; the table holds the oldest."""
+    if not count:
+        return {}
+    rows = [
+        TableRecord(
+            {
+                "conflict": one.label,
+                "external id": one.external_id,
+                "field": one.field,
+                "core edited": _minute(one.edited_at),
+                "record modified": _minute(one.modified_at),
+                "reason": one.reason,
+            }
+        )
+        for one in conflicts
+    ]
+    todo = "Launch the job resolve_conflicts with the conflicts as they are named here."
+    return {"open conflicts": count, "conflicts that wait": MetadataValue.table(rows), "how to decide": todo}
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "unknown"
 
 
 def of_history(runs: Sequence[Run]) -> Metadata:

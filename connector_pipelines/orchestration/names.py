@@ -38,6 +38,11 @@ def full_job(source: str) -> str:
     return f"full_sync_{source}"
 
 
+def dry_run_job(source: str) -> str:
+    """The job that shows what a sync would do."""
+    return f"dry_run_{source}"
+
+
 def test_job(source: str) -> str:
     """The job that tests the connection."""
     return f"test_connection_{source}"

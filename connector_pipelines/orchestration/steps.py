@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from connector_pipelines.core.entities import entity as core_entity
-from connector_pipelines.orchestration import checks, look, metadata, names
+from connector_pipelines.orchestration import checks, launches, look, metadata, names
 from connector_pipelines.orchestration.failures import explained
-from connector_pipelines.sync import accepting, applying, letters, planning, pull
+from connector_pipelines.sync import accepting, applying, conflicts, deciding, letters, planning, pull
 from connector_pipelines.sync.sources import register
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def read_step(
     """Steps 1 and 2: read, land, accept or dead-letter."""
     entity = stream.entity
     with opened(context, engine) as surroundings:
+        if stream.entity == source.streams[0].entity:
+            launches.count(source.name, context.run.tags)
         register(surroundings.connection, source)
         read = pull.pull(surroundings, source, entity, mode=mode, span=span)
         connection = surroundings.connection
@@ -43,6 +45,8 @@ def read_step(
         "next": MetadataValue.asset(names.mapping(source.name, entity)),
     }
     found = [checks.schema(read), checks.completeness(read)]
+    if stream.entity == source.streams[0].entity:
+        found.append(checks.connection(read))
     key = names.external(source.name, entity)
     return MaterializeResult(metadata=shown, check_results=[one.result(key) for one in found])
 
@@ -53,11 +57,12 @@ def map_step(context: AssetExecutionContext, engine: Engine, source: Source, ent
         plans = planning.plan(surroundings, source, entity)
         newest = plans[-1] if plans else look.newest_plan(surroundings.connection, source.name, entity)
         concerned = plans or ([newest] if newest else [])
-        held = [plan for plan in planning.held_plans(surroundings, source.name) if plan.entity == entity]
+        held = [plan for plan in deciding.held_plans(surroundings, source.name) if plan.entity == entity]
         shown = metadata.of_plans(concerned) | {"next": MetadataValue.asset(names.core(entity))}
         if newest:
             shown |= metadata.of_changes(core_entity(entity), planning.sample_changes(surroundings, newest))
         shown |= metadata.of_cases(accepting.open_cases(surroundings.connection, source.name, entity))
+        shown |= _waiting_conflicts(surroundings, source.name, entity)
         shown |= metadata.of_history(look.last_runs(surroundings.connection, source.name, entity))
     found = [checks.mass_change(concerned, held), checks.accounted_for(plans), checks.dead_letters(plans)]
     key = names.mapping(source.name, entity)
@@ -73,9 +78,16 @@ def apply_step(
         waiting = look.waiting(surroundings.connection, entity, older_than=checks.PATIENCE)
         held = look.held_sources(surroundings.connection, entity)
         rows = look.core_rows(surroundings.connection, entity)
-    shown = metadata.of_receipts(applied, rows) | ({"held for a person": ", ".join(held)} if held else {})
+        torn = _waiting_conflicts(surroundings, None, entity)
+    shown = metadata.of_receipts(applied, rows) | torn | ({"held for a person": ", ".join(held)} if held else {})
     found = [checks.receipts(applied), checks.orphans(waiting)]
     return MaterializeResult(metadata=shown, check_results=[one.result(names.core(entity)) for one in found])
+
+
+def _waiting_conflicts(surroundings: Context, source: str | None, entity: str) -> metadata.Metadata:
+    connection = surroundings.connection
+    oldest = conflicts.open_conflicts(connection, source, entity)
+    return metadata.of_conflicts(oldest, conflicts.count_open(connection, source, entity))
 
 
 @contextmanager

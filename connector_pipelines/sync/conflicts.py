@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
 import psycopg
@@ -21,6 +20,7 @@ from connector_pipelines.database.connection import query, scalar
 from connector_pipelines.errors import ConfigurationError, MappingFailed, at
 from connector_pipelines.mapping.amend import amend
 from connector_pipelines.model import PlanState
+from connector_pipelines.policy import Take
 from connector_pipelines.sync import records
 from connector_pipelines.sync.applying import apply_now
 from connector_pipelines.sync.locks import hold
@@ -37,14 +37,6 @@ SHOWN = 100
 """So many conflicts are listed, unless more are asked for."""
 
 _LABEL = re.compile(r"(\d+)-(\d+)")
-
-
-class Take(StrEnum):
-    """Which value a person wants."""
-
-    CORE = "core"
-    SOURCE = "source"
-    VALUE = "value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +108,12 @@ def open_conflicts(
         ).fetchall()
 
 
-def count_open(connection: Connection, source: str, entity: str) -> int:
-    """How many conflicts of a source's entity wait for a person."""
-    count = "SELECT count(*) FROM connector.conflicts WHERE state = 'open' AND source = %s AND entity = %s"
+def count_open(connection: Connection, source: str | None, entity: str) -> int:
+    """How many conflicts of an entity, of one source or all, wait for a person."""
+    count = (
+        "SELECT count(*) FROM connector.conflicts"
+        " WHERE state = 'open' AND source = coalesce(%s, source) AND entity = %s"
+    )
     return cast("int", scalar(connection, count, source, entity))
 
 

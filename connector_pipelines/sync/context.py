@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from connector_pipelines.database.connection import Connection, connect, database_url
 from connector_pipelines.database.migrate import migrate
 from connector_pipelines.external.landing import Landing
+from connector_pipelines.external.surroundings import share
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def open_context(
     """
     address = url or database_url()
     migrate(address)
-    with connect(address) as connection:
+    with share(address), connect(address) as connection:
         yield Context(
             connection,
             Landing(settings().landing),

@@ -1,11 +1,19 @@
-"""Looks at the dead letters: how many, of what, why."""
+"""Looks at the dead letters, and clears those that a person is done with. Retrying them is `retrying`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
+
+from connector_pipelines.database.connection import query
+from connector_pipelines.database.tables import mappings_table
+from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.sync import records
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from connector_pipelines.database.connection import Connection
 
 
@@ -20,6 +28,57 @@ class Letters:
     example: str
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One unsettled dead letter, without the record itself.
+
+    Attributes:
+        read: the last run that met it; page and row are where its record stands there.
+        attempts: how many runs met it with the same content.
+    """
+
+    id: int
+    entity: str
+    external_id: str | None
+    state: str
+    rule: str
+    reason: str
+    read: int
+    page: int | None
+    row: int | None
+    attempts: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which unsettled dead letters of a source are meant. Nothing named means all.
+
+    Attributes:
+        ids: these; also ones that wait.
+        entity, rule: of this entity; refused by this rule.
+        waiting: also rows that wait for their parents.
+    """
+
+    ids: tuple[int, ...] = ()
+    entity: str | None = None
+    rule: str | None = None
+    waiting: bool = False
+
+    def values(self, source: str) -> dict[str, object]:
+        """For statements with `WHERE` below."""
+        states = ["open", "waiting"] if self.waiting or self.ids else ["open"]
+        ids = list(self.ids) or None
+        return {"source": source, "ids": ids, "entity": self.entity, "rule": self.rule, "states": states}
+
+
+CHOSEN: LiteralString = (
+    " (source = %(source)s AND state = ANY(%(states)s) AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))"
+    " AND (%(entity)s::text IS NULL OR entity = %(entity)s) AND (%(rule)s::text IS NULL OR rule = %(rule)s))"
+)
+"""A condition on `connector.dead_letters`, with the values of a choice."""
+
+
 def by_reason(connection: Connection, source: str, entity: str | None = None) -> list[Letters]:
     """Open and waiting dead letters of a source, most frequent first, with one reason as an example."""
     rows = connection.execute(
@@ -29,3 +88,69 @@ def by_reason(connection: Connection, source: str, entity: str | None = None) ->
         [source, entity, entity],
     ).fetchall()
     return [Letters(*cast("tuple[str, str, str, int, str]", row)) for row in rows]
+
+
+def listed(connection: Connection, source: str, choice: Choice, *, limit: int = 100) -> list[Letter]:
+    """The chosen letters one by one, oldest first. What stands in the records is not among it: see `payload`."""
+    head: LiteralString = (
+        "SELECT id, entity, external_id, state, rule, reason, last_run_id, page, row, attempts, created_at"
+        " FROM connector.dead_letters WHERE"
+    )
+    statement = head + CHOSEN + " ORDER BY id LIMIT %(limit)s"
+    rows = connection.execute(statement, choice.values(source) | {"limit": limit}).fetchall()
+    return [Letter(*cast("tuple[Any, ...]", row)) for row in rows]
+
+
+def payload(connection: Connection, source: str, letter_id: int) -> str:
+    """The record of a letter as it came; for one that was refused after it was accepted, its validated row as JSON.
+
+    Raises:
+        ConfigurationError: the source has no such letter.
+    """
+    row = connection.execute(
+        "SELECT coalesce(payload, staged::text) FROM connector.dead_letters WHERE source = %s AND id = %s",
+        [source, letter_id],
+    ).fetchone()
+    if row is None:
+        raise ConfigurationError(f"{source} has no dead letter {letter_id}.", remedy="List the dead letters.")
+    return str(row[0])
+
+
+def clear(connection: Connection, source: str, choice: Choice, *, who: str, why: str) -> int:
+    """Settle letters without accepting their rows; who and why stand in the audit log (G73).
+
+    The error of their mappings goes, too, and their records are looked at again when they are sent the next time: one
+    that still breaks a rule is a new letter then.
+
+    Returns:
+        how many were cleared.
+
+    Raises:
+        ConfigurationError: nobody says why.
+    """
+    if not why.strip():
+        raise ConfigurationError("dead letters are not cleared without a reason.", remedy="Say why, for the audit log.")
+    head: LiteralString = "UPDATE connector.dead_letters SET state = 'resolved', updated_at = now() WHERE"
+    with connection.transaction():
+        cleared = head + CHOSEN + " RETURNING id, entity, external_id"
+        rows = connection.execute(cleared, choice.values(source)).fetchall()
+        by_entity: dict[str, list[tuple[int, str | None]]] = {}
+        for letter_id, entity, external_id in cast("list[tuple[int, str, str | None]]", rows):
+            by_entity.setdefault(entity, []).append((letter_id, external_id))
+        for entity, letters in by_entity.items():
+            _forgive(connection, source, entity, [external_id for _, external_id in letters if external_id])
+            ids = [letter_id for letter_id, _ in letters]
+            records.audit(connection, "dead letters cleared", who=who, source=source, entity=entity, why=why, ids=ids)
+    return len(rows)
+
+
+def _forgive(connection: Connection, source: str, entity: str, external_ids: Sequence[str]) -> None:
+    connection.execute(
+        query(
+            "UPDATE {mappings} SET error_message = NULL, row_hash = NULL, fingerprint = NULL,"
+            " sync_status = CASE WHEN internal_id IS NULL THEN 'pending' ELSE 'synced' END"
+            " WHERE entity_type = %s AND external_id = ANY(%s) AND sync_status <> 'synced'",
+            mappings=mappings_table(source),
+        ),
+        [entity, external_ids],
+    )

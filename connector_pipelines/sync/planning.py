@@ -1,17 +1,17 @@
-"""Step 3: turn a completed read into a plan that is accepted or held; let a person decide on one that is held."""
+"""Step 3: turn a completed read into a plan that is accepted or held; make one anew that is outdated."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database import staging
 from connector_pipelines.database.connection import query
 from connector_pipelines.database.tables import plan_table, read_tables, rows_table
-from connector_pipelines.errors import ConfigurationError, PlanOutdated, at
+from connector_pipelines.errors import PlanOutdated, at
 from connector_pipelines.mapping import fingerprints
 from connector_pipelines.mapping import plan as planner
-from connector_pipelines.model import PlanState
+from connector_pipelines.model import PlanState, RunKind
 from connector_pipelines.sync import records
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.pull import restage
@@ -42,6 +42,8 @@ def plan_read(context: Context, source: Source, read: Read) -> Plan:
 def _make(context: Context, source: Source, read: Read, *, replaces: Plan | None) -> Plan:
     there = staging.holds_rows if read.staged else staging.exists
     if not there(context.connection, rows_table(read.id)) or not fingerprints.still_hold(context.connection, read):
+        if read.kind is RunKind.RETRY:
+            raise PlanOutdated("the rows of the retry are gone.", remedy="Retry the dead letters again.")
         read = restage(context, source, read)
     return planner.make(
         context.connection,
@@ -56,74 +58,45 @@ def _make(context: Context, source: Source, read: Read, *, replaces: Plan | None
 def replan(context: Context, source: Source, outdated: Plan) -> Plan:
     """Make a plan anew from its read, because core moved or its rows were lost; the old one gives way with it.
 
-    The guard judges the new plan, too.
-    """
-    read = records.load_read(context.connection, outdated.read_id)
-    with context.connection.transaction():
-        records.move_plan(context.connection, outdated, PlanState.SUPERSEDED, by="core moved since it was made")
-        staging.drop(context.connection, plan_table(outdated.id))
-        return _make(context, source, read, replaces=outdated)
-
-
-def approve(context: Context, source: Source, plan_hash: str, *, who: str) -> Plan:
-    """Release the held plan with exactly this hash.
-
-    The plan is made again first: if core or the plan changed since it was held, the approval is refused and the new
-    plan is judged like any other. A plan whose read is older than what core holds by now cannot be approved at all: it
-    would put old values back.
+    The guard judges the new plan, too, unless a person approved the old one: then it must be the same.
 
     Raises:
-        AnotherRunIsActive: the source's entity is being read or planned just now.
-        ConfigurationError: no held plan has this hash.
-        PlanOutdated: it would do something else today; the message names the new hash, or asks for a new read.
+        PlanOutdated: the plan came from no page, so whoever asked for it must ask again.
     """
-    held = _held(context, source, plan_hash)
-    with at(held.source, held.entity), hold(context.connection, f"{held.source}/{held.entity}"):
-        if records.later_read_applied(context.connection, held):
-            raise PlanOutdated(
-                f"a later read was applied since plan {held.hash[:12]} was made.",
-                remedy="Read in full again; its plan takes the place of this one.",
-            )
-        fresh = replan(context, source, held)
-        if fresh.hash != held.hash:
-            raise PlanOutdated(
-                f"core changed since plan {held.hash[:12]} was made.", remedy=f"Look at plan {fresh.hash[:12]} instead."
-            )
-        return _decide(context, fresh, PlanState.ACCEPTED, who=who)
-
-
-def reject(context: Context, source: Source, plan_hash: str, *, who: str) -> Plan:
-    """Discard the held plan with this hash; core stays as it is, and the next read is planned as ever."""
-    held = _held(context, source, plan_hash)
-    staging.drop(context.connection, plan_table(held.id), *read_tables(held.read_id))
-    return _decide(context, held, PlanState.REFUSED, who=who)
-
-
-def held_plans(context: Context, source: str) -> list[Plan]:
-    """The plans of a source that wait for a person, newest first."""
-    rows = context.connection.execute(
-        "SELECT id FROM connector.sync_plans WHERE source = %s AND state = 'held' ORDER BY id DESC", [source]
-    ).fetchall()
-    return [records.load_plan(context.connection, cast("int", plan_id)) for (plan_id,) in rows]
-
-
-def _held(context: Context, source: Source, plan_hash: str) -> Plan:
-    found = [plan for plan in held_plans(context, source.name) if plan.hash.startswith(plan_hash)]
-    if len(found) != 1 or len(plan_hash) < 8:  # noqa: PLR2004 -- shorter prefixes are guesses
-        raise ConfigurationError(
-            f"{len(found)} held plans of {source.name} have the hash {plan_hash!r}.",
-            remedy="Give at least the first 8 characters of the hash of a plan that is held now.",
-        )
-    return found[0]
-
-
-def _decide(context: Context, plan: Plan, state: PlanState, *, who: str) -> Plan:
+    read = records.load_read(context.connection, outdated.read_id)
+    if read.amends:
+        give_up(context, outdated)
     with context.connection.transaction():
-        records.move_plan(context.connection, plan, state, by=who)
-        records.audit(
-            context.connection, f"plan {state}", who=who, source=plan.source, entity=plan.entity, hash=plan.hash
-        )
-    return records.load_plan(context.connection, plan.id)
+        who = records.approved_by(context.connection, outdated)
+        records.move_plan(context.connection, outdated, PlanState.SUPERSEDED, by="core moved since it was made")
+        staging.drop(context.connection, plan_table(outdated.id))
+        fresh = _make(context, source, read, replaces=outdated)
+        if who:
+            _keep_approved(context, outdated, fresh, who)
+    return records.load_plan(context.connection, fresh.id)
+
+
+def _keep_approved(context: Context, approved: Plan, fresh: Plan, who: str) -> None:
+    """An approval is for one hash: what would do something else now waits for another, whatever the guard says."""
+    if fresh.hash == approved.hash:
+        records.move_plan(context.connection, fresh, PlanState.ACCEPTED, by=who)
+    else:
+        reason = f"not what was approved: core moved since plan {approved.hash[:12]} was made"
+        records.hold_plan(context.connection, fresh, reason)
+
+
+def give_up(context: Context, outdated: Plan) -> NoReturn:
+    """Put an outdated amendment aside: its chunks that are durable stay, the others are not written.
+
+    Raises:
+        PlanOutdated: always; it says what to do.
+    """
+    with context.connection.transaction():
+        records.move_plan(context.connection, outdated, PlanState.SUPERSEDED, by="core moved since it was made")
+        staging.drop(context.connection, plan_table(outdated.id), *read_tables(outdated.read_id))
+    raise PlanOutdated(
+        f"core moved since plan {outdated.hash[:12]} was made.", remedy="Ask for a new preview, and look at it."
+    )
 
 
 def sample_changes(context: Context, plan: Plan, *, limit: int = 20) -> list[tuple[str, str, dict[str, list[object]]]]:

@@ -10,10 +10,11 @@ from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.tables import unseen_table
 from connector_pipelines.errors import SyncError, at
+from connector_pipelines.external.surroundings import opened
 from connector_pipelines.mapping import fingerprints
 from connector_pipelines.mapping.fingerprints import Sieve
 from connector_pipelines.mapping.identities import activate
-from connector_pipelines.model import Mode, Progress, Window
+from connector_pipelines.model import Mode, Progress, RunKind, Window
 from connector_pipelines.pages import Page, Stability
 from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.beside import Beside, few_collections
@@ -31,7 +32,15 @@ if TYPE_CHECKING:
     from connector_pipelines.validation.accept import Accepted
 
 
-def pull(context: Context, source: Source, entity: str, *, mode: Mode = Mode.FULL, span: Window | None = None) -> Read:
+def pull(
+    context: Context,
+    source: Source,
+    entity: str,
+    *,
+    mode: Mode = Mode.FULL,
+    span: Window | None = None,
+    dry_run: bool = False,
+) -> Read:
     """Read an entity from a source into staging.
 
     Each page is landed as it came, also one that breaks the read, so that it can be looked at.
@@ -42,6 +51,7 @@ def pull(context: Context, source: Source, entity: str, *, mode: Mode = Mode.FUL
         entity: what to read.
         mode: FULL for everything; INCREMENTAL for what changed in `span`, or since the last applied read.
         span: the days to read, in UTC; open without one.
+        dry_run: only look: the plan made of it waits for a person, and nobody sees its dead letters before.
 
     Returns:
         the completed read: rows = staged + known + rejected + skipped.
@@ -54,9 +64,10 @@ def pull(context: Context, source: Source, entity: str, *, mode: Mode = Mode.FUL
         activate(connection, source.name)
         cursor = cursors.current(connection, source.name, entity)
         window = cursors.choose(mode, span=span or Window(), cursor=cursor) if stream.filters_by_time else Window()
-        read = records.start_run(connection, source.name, entity, window, launched_by=context.launched_by)
+        kind = RunKind.DRY_RUN if dry_run else RunKind.READ
+        read = records.start_run(connection, source.name, entity, window, launched_by=context.launched_by, kind=kind)
         try:
-            with source.connector.open(source.config) as client:
+            with opened(source) as client:
                 return _consume(context, source, read, stream.read(client, window))
         except SyncError as error:
             records.fail_run(connection, read, error.located(source.name, entity))
@@ -74,9 +85,10 @@ def restage(context: Context, source: Source, read: Read) -> Read:
         BrokenPage: a landed page is damaged.
     """
     stream = source.stream(read.entity)
-    landed = context.landing.pages(read.source, read.entity, read.id)
+    landed = context.landing.pages(read.source, read.entity, read.landed)
     pages = (Page(page.number, page.url, 200, page.body, stream.split(page.body)) for page in landed)
     with context.connection.transaction():  # a half staged read would look like a whole one
+        dead_letters.create(context.connection, read)
         staged, skipped = _stage(context, source, read, pages, None)
         staged = replace(staged, baseline=None)
         records.finish_run(context.connection, staged, skipped)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from psycopg.rows import dict_row
 
-from connector_pipelines.database import staging
+from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, scalar
 from connector_pipelines.database.tables import read_tables
-from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, Window
+from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, RunKind, Window
 from connector_pipelines.pages import Stability
 
 if TYPE_CHECKING:
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from connector_pipelines.errors import SyncError
 
 
-def start_run(connection: Connection, source: str, entity: str, window: Window, *, launched_by: str) -> Read:
+def start_run(
+    connection: Connection,
+    source: str,
+    entity: str,
+    window: Window,
+    *,
+    launched_by: str,
+    kind: RunKind = RunKind.READ,
+) -> Read:
     """Record that a read begins; runs of the same source and entity that were cut off are closed as failed."""
     cut_off = connection.execute(
         "UPDATE connector.sync_runs SET state = 'failed', finished_at = now(), error_category = 'UNKNOWN',"
@@ -31,12 +39,14 @@ def start_run(connection: Connection, source: str, entity: str, window: Window, 
     ).fetchall()
     staging.drop(connection, *(table for (run_id,) in cut_off for table in read_tables(cast("int", run_id))))
     row = connection.execute(
-        "INSERT INTO connector.sync_runs (source, entity, launched_by, since, until) VALUES (%s, %s, %s, %s, %s)"
-        " RETURNING id, started_at",
-        [source, entity, launched_by, window.since, window.until],
+        "INSERT INTO connector.sync_runs (source, entity, kind, launched_by, since, until)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id, started_at",
+        [source, entity, kind, launched_by, window.since, window.until],
     ).fetchone()
     run_id, started_at = cast("tuple[int, datetime]", row)
-    return Read(run_id, source, entity, window, started_at)
+    read = Read(run_id, source, entity, window, started_at, kind=kind)
+    dead_letters.create(connection, read)
+    return read
 
 
 def finish_run(connection: Connection, read: Read, skipped: Mapping[str, int]) -> None:
@@ -72,6 +82,12 @@ def fail_run(connection: Connection, read: Read, error: SyncError) -> None:
     staging.drop(connection, *read_tables(read.id))
 
 
+def approve_read(connection: Connection, read: Read) -> None:
+    """Make a read that only looked one that counts: what it refused becomes known to all."""
+    dead_letters.publish(connection, read)
+    connection.execute("UPDATE connector.sync_runs SET kind = 'read' WHERE id = %s", [read.id])
+
+
 def load_read(connection: Connection, run_id: int) -> Read:
     """A read by its id."""
     row = _one(connection, "SELECT * FROM connector.sync_runs WHERE id = %s", [run_id])
@@ -91,13 +107,16 @@ def load_read(connection: Connection, run_id: int) -> Read:
         stability=Stability(row["stability"]) if row["stability"] else None,
         salt=row["salt"],
         baseline=Baseline(**row["baseline"]) if row["baseline"] else None,
+        kind=RunKind(row["kind"]),
+        replays=row["replays"],
     )
 
 
 def unplanned_reads(connection: Connection, source: str, entity: str) -> list[Read]:
-    """Complete reads that have no plan yet, oldest first."""
+    """Complete reads that have no plan yet, those that only look included, oldest first."""
     rows = connection.execute(
         "SELECT r.id FROM connector.sync_runs r WHERE r.source = %s AND r.entity = %s AND r.state = 'read'"
+        " AND r.kind IN ('read', 'dry_run')"
         " AND NOT EXISTS (SELECT FROM connector.sync_plans p WHERE p.run_id = r.id) ORDER BY r.id",
         [source, entity],
     ).fetchall()
@@ -162,12 +181,26 @@ def later_read_applied(connection: Connection, plan: Plan) -> bool:
     return bool(
         scalar(
             connection,
-            "SELECT EXISTS (SELECT FROM connector.sync_plans WHERE source = %s AND entity = %s AND run_id > %s"
-            " AND state = 'applied')",
-            plan.source,
-            plan.entity,
+            "SELECT EXISTS (SELECT FROM connector.sync_plans p JOIN connector.sync_runs later ON later.id = p.run_id"
+            " JOIN connector.sync_runs r ON r.id = %s"
+            " WHERE p.source = r.source AND p.entity = r.entity AND p.state = 'applied' AND later.kind = 'read'"
+            " AND coalesce(later.replays, later.id) > coalesce(r.replays, r.id))",
             plan.read_id,
         )
+    )
+
+
+def approved_by(connection: Connection, plan: Plan) -> str | None:
+    """Who approved an accepted plan; None for one that the guard let pass, or that waits."""
+    who = "SELECT decided_by FROM connector.sync_plans WHERE id = %s AND state = 'accepted'"
+    return cast("str | None", scalar(connection, who, plan.id))
+
+
+def hold_plan(connection: Connection, plan: Plan, reason: str) -> None:
+    """Let a plan wait for a person."""
+    connection.execute(
+        "UPDATE connector.sync_plans SET state = 'held', reasons = to_jsonb(%s::text) || reasons WHERE id = %s",
+        [reason, plan.id],
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from connector_pipelines.database.connection import Connection, scalar
 from connector_pipelines.errors import SyncError, at
+from connector_pipelines.external.surroundings import opened
 from connector_pipelines.mapping.identities import activate
 from connector_pipelines.model import Health
 
@@ -57,7 +58,7 @@ def test_connection(context: Context, source: Source) -> Health:
     """
     register(context.connection, source)
     try:
-        with at(source.name), source.connector.open(source.config) as client:
+        with at(source.name), opened(source) as client:
             health = source.connector.check(client)
     except SyncError as error:
         health = Health(ok=False, detail=str(error), latency_seconds=0.0)

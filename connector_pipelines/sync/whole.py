@@ -51,8 +51,11 @@ def sync(
     mode: Mode = Mode.FULL,
     span: Window | None = None,
     entities: Sequence[str] | None = None,
+    dry_run: bool = False,
 ) -> Iterator[Outcome]:
     """Read, plan and apply entity after entity; each outcome as soon as it is there.
+
+    A dry run stops at the plan: core, mappings, cursors and dead letters stay as they are.
 
     Where the context allows a second connection, entities are read ahead while one is planned and applied: reading
     keeps this process busy, planning and applying the database. What was read waits in staging, not in memory.
@@ -61,17 +64,23 @@ def sync(
         SyncError: what stopped an entity, with its place. Entities before it are done, later ones at most read.
     """
     register(context.connection, source)
-    for entity, read, started in _reads(context, source, in_order(source, entities), mode, span):
+    how = _How(mode, span, dry_run)
+    for entity, read, started in _reads(context, source, in_order(source, entities), how):
         plan(context, source, entity)
-        receipts = apply(context, entity, {source.name: source}, only=source.name)
+        receipts = [] if dry_run else apply(context, entity, {source.name: source}, only=source.name)
         newest = records.plan_of(context.connection, read.id)
         receipt = next((r for r in receipts if r.plan_id == newest.id), None)
         yield Outcome(entity, newest, receipt, time.monotonic() - started)
 
 
-def _reads(
-    context: Context, source: Source, entities: Sequence[str], mode: Mode, span: Window | None
-) -> Iterator[tuple[str, Read, float]]:
+@dataclass(frozen=True, slots=True)
+class _How:
+    mode: Mode
+    span: Window | None
+    dry_run: bool
+
+
+def _reads(context: Context, source: Source, entities: Sequence[str], how: _How) -> Iterator[tuple[str, Read, float]]:
     """Each entity with its completed read and the time it began; reading goes on while the caller plans and applies.
 
     When the caller stops, what is being read is read to its end, and nothing after it.
@@ -79,7 +88,7 @@ def _reads(
 
     def read(surroundings: Context, entity: str) -> tuple[str, Read, float]:
         started = time.monotonic()
-        return entity, pull(surroundings, source, entity, mode=mode, span=span), started
+        return entity, pull(surroundings, source, entity, mode=how.mode, span=how.span, dry_run=how.dry_run), started
 
     if context.url is None:
         yield from (read(context, entity) for entity in entities)

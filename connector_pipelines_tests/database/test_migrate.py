@@ -19,7 +19,7 @@ from connector_pipelines.database import migrate as module
 from connector_pipelines.database.connection import connect
 from connector_pipelines.database.migrate import HEAD, migrate
 from connector_pipelines.errors import Category
-from connector_pipelines.model import PlanState, SyncStatus
+from connector_pipelines.model import PlanState, RunKind, SyncStatus
 
 if TYPE_CHECKING:
     from connector_pipelines.database.connection import Connection
@@ -63,6 +63,7 @@ def test_words_in_python_are_the_words_in_the_database(connection: Connection) -
     assert checked(connection, mappings, "sync_status") == set(SyncStatus)
     assert checked(connection, mappings, "entity_type") == set(ENTITIES)
     assert checked(connection, "connector.sync_plans", "state") == set(PlanState)
+    assert checked(connection, "connector.sync_runs", "kind") == set(RunKind)
 
 
 @pytest.mark.parametrize("category", [*Category, None])

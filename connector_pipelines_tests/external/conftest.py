@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -113,10 +113,16 @@ def no_waiting() -> Iterator[None]:
 
 
 @pytest.fixture
-def tls_stand(tmp_path: Path) -> Iterator[str]:
-    """URL of an https server that signed its own certificate."""
+def certificate(tmp_path: Path) -> str:
+    """The file of a certificate for this machine, with its key, that nobody but itself has signed."""
+    return str(_self_signed(tmp_path))
+
+
+@contextmanager
+def _encrypted(certificate: str, newest: ssl.TLSVersion) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_self_signed(tmp_path))
+    context.load_cert_chain(certificate)
+    context.maximum_version = newest
     server, _ = _serve(lambda _: Answer())
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the client hangs up: that is the test
@@ -126,6 +132,20 @@ def tls_stand(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def tls_stand(certificate: str) -> Iterator[str]:
+    """URL of an https server that signed its own certificate."""
+    with _encrypted(certificate, ssl.TLSVersion.TLSv1_3) as url:
+        yield url
+
+
+@pytest.fixture
+def tls12_stand(certificate: str) -> Iterator[str]:
+    """URL of an https server that has not heard of TLS 1.3."""
+    with _encrypted(certificate, ssl.TLSVersion.TLSv1_2) as url:
+        yield url
 
 
 def _self_signed(folder: Path) -> Path:

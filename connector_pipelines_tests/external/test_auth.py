@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, quote, unquote
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc import jwt as jose
+from joserfc.jwk import import_key
 
-from connector_pipelines.errors import AuthFailed, NetworkError, SecretMissing
-from connector_pipelines.external.auth import ApiKey, Basic, Bearer, ClientCredentials, OAuth1
+from connector_pipelines.errors import AuthFailed, ConfigurationError, NetworkError, SecretMissing
+from connector_pipelines.external.auth import ApiKey, Basic, Bearer, Custom, OAuth1
 from connector_pipelines.external.http import Client, Request
+from connector_pipelines.external.jwt import Jwt, Signer, service_account
+from connector_pipelines.external.oauth import Granted, client_credentials, password
 from connector_pipelines.external.secrets import Secret
+from connector_pipelines.external.session import SessionLogin
+from connector_pipelines.external.tokens import Endpoint
 
 if TYPE_CHECKING:
     from connector_pipelines.external.messages import Response
@@ -49,9 +57,10 @@ class Issuer:
         return self.answer(body=token.encode()) if good else self.answer(401)
 
 
-def credentials(url: str, **more: Any) -> ClientCredentials:
+def credentials(url: str, *, send_as: Literal["basic", "body"] = "basic", **more: Any) -> Granted:
     """OAuth 2 for a stand-in."""
-    return ClientCredentials(f"{url}/token", Secret.literal("me"), Secret.literal("p&ss"), scopes=("a", "b"), **more)
+    endpoint = Endpoint(f"{url}/token", Secret.literal("me"), Secret.literal("p&ss"), send_as)
+    return client_credentials(endpoint, ("a", "b"), **more)
 
 
 @pytest.mark.parametrize("place", ["basic", "body"])
@@ -188,4 +197,92 @@ def test_small_schemes() -> None:
     assert header(Bearer(key), request) == "Bearer k1"
     assert header(Basic(Secret.literal("u"), key), request) == f"Basic {base64.b64encode(b'u:k1').decode()}"
     assert ApiKey(key).sign(request, nobody).header("X-API-Key") == "k1"
+    assert ApiKey(key, "sid", "cookie").sign(request, nobody).header("Cookie") == "sid=k1"
+    assert Custom(lambda asked: asked.with_headers({"X-Mine": "1"})).sign(request, nobody).header("X-Mine") == "1"
     assert ApiKey(key, "wstoken", "query").sign(request, nobody).full_url == "https://x.example/a?wstoken=k1"
+
+
+def test_password_grant(stand: Any, answer: Any) -> None:
+    """A person's name and password travel in the form, beside the client's own proof."""
+    server = stand(Issuer(answer))
+    endpoint = Endpoint(f"{server.url}/token", Secret.literal("me"), Secret.literal("s"))
+    with Client(server.url, password(endpoint, Secret.literal("ada"), Secret.literal("p&ss"), ["a"])) as client:
+        assert client.get("users").body == b"T1"
+    form = parse_qs(server.asked[0].body.decode())
+    assert form == {"grant_type": ["password"], "username": ["ada"], "password": ["p&ss"], "scope": ["a"]}
+
+
+def test_service_account_exchanges_what_it_signed(stand: Any, answer: Any) -> None:
+    """The assertion carries the claims, its times and the key's id, and whoever has the public key can check it."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    server = stand(Issuer(answer))
+    signer = Signer(Secret.literal(pem.decode()), {"iss": "robot", "scope": "rosters"}, key_id="k7")
+    with Client(server.url, service_account(f"{server.url}/token", signer, clock=lambda: 1_000.0)) as client:
+        assert client.get("users").body == b"T1"
+    form = parse_qs(server.asked[0].body.decode())
+    token = jose.decode(form["assertion"][0], import_key(pem, "RSA"))
+    assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
+    assert token.header == {"alg": "RS256", "typ": "JWT", "kid": "k7"}
+    assert token.claims == {"iss": "robot", "scope": "rosters", "iat": 1_000, "exp": 4_600}
+
+
+def test_signed_token_is_renewed_and_signed_anew_when_refused(stand: Any, answer: Any) -> None:
+    """A token of our own serves for four fifths of its life; a source that refuses it gets one more."""
+    now = [1_000.0]
+    key = Secret.literal("k" * 32)
+    server = stand(lambda asked: answer(body=asked.headers["Authorization"].encode()))
+    with Client(server.url, Jwt(Signer(key, {}, "HS256", life_seconds=100), lambda: now[0])) as client:
+        bodies = []
+        for now[0] in (1_000.0, 1_079.0, 1_081.0):
+            bodies.append(client.get("users").body)
+    assert [bodies[0] == body for body in bodies] == [True, True, False]
+    with pytest.raises(ConfigurationError, match="cannot sign with RS256"):
+        Signer(key, {}).token(0)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_session_is_logged_in_again_when_it_was_forgotten(stand: Any, answer: Any, as_json: bool) -> None:  # noqa: FBT001 -- both ways
+    """One log-in serves all requests; a session that ends between two pages is replaced, and the page read again."""
+    sessions: list[str] = []
+    ended = set[str]()
+
+    def handle(asked: Any) -> Any:
+        if asked.path == "/auth":
+            sessions.append(f"S{len(sessions)}")
+            return answer(headers={"Set-Cookie": f"JSESSIONID={sessions[-1]}; Path=/; HttpOnly"})
+        session = asked.headers.get("Cookie", "").removeprefix("JSESSIONID=")
+        return answer(200 if session in sessions and session not in ended else 401)
+
+    server = stand(handle)
+    auth = SessionLogin(
+        f"{server.url}/auth",
+        Secret.literal("ada"),
+        Secret.literal("pw"),
+        "JSESSIONID",
+        as_json=as_json,
+        adorn=lambda request, session: request.with_headers({"X-Secret": session}),
+    )
+    with Client(server.url, auth) as client:
+        client.get("a")
+        ended.add("S0")
+        assert client.get("b").status == 200
+    paths = [asked.path for asked in server.asked]
+    assert paths == ["/auth", "/a", "/b", "/auth", "/b"]
+    assert server.asked[0].body == (
+        b'{"username": "ada", "password": "pw"}' if as_json else b"username=ada&password=pw"
+    )
+    assert server.asked[-1].headers["X-Secret"] == "S1"
+
+
+@pytest.mark.parametrize(("status", "cookie"), [(401, "JSESSIONID=x"), (200, "other=x"), (200, "\x01=;")])
+def test_log_in_that_fails_is_said(stand: Any, answer: Any, status: int, cookie: str) -> None:
+    """Wrong credentials, and an answer that sets no session, end in an error that names what to check."""
+    server = stand(lambda _: answer(status, headers={"Set-Cookie": cookie}))
+    auth = SessionLogin(f"{server.url}/auth", Secret.env("A_USER"), Secret.literal("pw"), "JSESSIONID")
+    with Client(server.url, auth) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("A_USER", "ada")
+        with pytest.raises(AuthFailed, match=r"gave no session.*env:A_USER"):
+            client.get("a")

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import logging
+import re
+from typing import Any
+
 import pytest
 
 from connector_pipelines.external import redact
+from connector_pipelines.external.http import Client
 
 SECRET = "s3cr3t-v4lue"
 
@@ -53,3 +58,53 @@ def test_ordinary_text_stays() -> None:
 def test_excerpt_is_one_short_line() -> None:
     """The beginning of a page fits into a sentence, whatever bytes it is made of."""
     assert redact.excerpt(b"<html>\n <h1>\xff\x00Hi</h1>" + b"x" * 1000) == "<html> <h1>\ufffd Hi</h1>" + "x" * 60
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "no user with familyName='Lovelace' here",
+        'invalid: {"givenName": "Augusta Ada Lovelace", "id": 7}',
+        "https://sis.example/users?filter=familyName%3D%27Lovelace%27",
+        "https://sis.example/users?filter=email%3D%27ada.Lovelace%40school.example%27&limit=5",
+        "ada.lovelace@school.example is unknown",
+        "phone: +44 20 Lovelace".replace("Lovelace", "7946 0958"),
+        "username=Lovelace&limit=5",
+        "Authorization: Bearer abcdefgh for (familyName: 'Lovelace')",
+    ],
+)
+def test_text_loses_personal_data(raw: str) -> None:
+    """Names, mail addresses and telephone numbers in a source's own words or in a filter are not shown."""
+    shown = redact.text(raw)
+    assert redact.HIDDEN in shown
+    assert not {"lovelace", "augusta", "7946"} & set(re.findall(r"[a-z]+|\d+", shown.lower()))
+
+
+@pytest.mark.parametrize("raw", ["ssn 078-05-1120 is taken", "call (555) 123-4567", "call 555-123-4567 now"])
+def test_text_loses_numbers_of_people(raw: str) -> None:
+    """Social security and telephone numbers go, wherever they stand."""
+    assert not re.search(r"\d{4}", redact.text(raw))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "https://sis.example/users?limit=100&offset=2000&sort=familyName",
+        "not before 2026-11-21T10:20:30.000Z, tried 4 times",
+        "record 123456789 of 2000000000 at 127.0.0.1:8080 is a duplicate",
+        "plan 0123456789ab, 555.12 of 1,234.50",
+    ],
+)
+def test_numbers_of_things_stay(raw: str) -> None:
+    """Times, ids, counts, amounts and addresses of machines are no personal data."""
+    assert redact.text(raw) == raw
+
+
+def test_libraries_log_no_secrets(stand: Any, answer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Even at DEBUG the log lines of the HTTP library hold neither a token nor a name from a query."""
+    server = stand(lambda _: answer())
+    with caplog.at_level(logging.DEBUG), Client(server.url) as client:
+        client.get("rest", {"wstoken": SECRET, "filter": "familyName='Lovelace'"})
+    assert "/rest" in caplog.text
+    assert SECRET not in caplog.text
+    assert "Lovelace" not in caplog.text

@@ -100,6 +100,11 @@ class Project:
         with connect(self.url) as connection:
             return connection.execute(statement, values or None).fetchall()
 
+    def execute(self, statement: Any) -> None:
+        """Do something to the database as a person does."""
+        with connect(self.url) as connection:
+            connection.execute(statement)
+
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:

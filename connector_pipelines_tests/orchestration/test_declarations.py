@@ -50,6 +50,18 @@ WRONG = {
         TOY + "  file: x\n  policy: {matching: {enrollments: [status]}}\n",
         "status identifies no row of enrollments; there are none",
     ),
+    "rule for no entity": (
+        TOY + "  file: x\n  entities: [students]\n  policy:\n    conflicts:\n      dragons: {'*': manual}\n",
+        "line 7: policy.conflicts.dragons: the source feeds no dragons; it feeds students",
+    ),
+    "rule for no field": (
+        TOY + "  file: x\n  entities: [students]\n  policy:\n    conflicts:\n      students: {notes: manual}\n",
+        "line 7: policy.conflicts.students.notes: no source fills notes of students; there are given_name, ",
+    ),
+    "no rule": (
+        TOY + "  file: x\n  policy:\n    conflicts:\n      students: {phone: whoever}\n",
+        "line 6: policy.conflicts.students.phone: Input should be 'external_wins', 'last_write_wins', 'core_owns' or",
+    ),
     "unknown entity": (TOY + "  file: x\n  entities: [dragons]\n", "dragons"),
     "unknown part": (TOY + "  file: x\nsurprise: 1\n", "surprise"),
 }

@@ -101,13 +101,13 @@ def test_a_source_that_is_back_says_so(project: Any, monkeypatch: pytest.MonkeyP
     project.declare("alpha")
     source, data = declared_source("alpha", project.folder), project._pages("alpha")
     data.rename(data.with_suffix(".away"))
-    assert ask(source, project.engine()) == "looked for the file"
+    assert ask(source, project.engine())[1] == "looked for the file"
     data.with_suffix(".away").rename(data)
     monkeypatch.setenv("INTEGRATION_AUTO_RECONNECT", "false")
     settings.cache_clear()
-    assert "launch test_connection_alpha" in ask(source, project.engine())
+    assert "launch test_connection_alpha" in ask(source, project.engine())[1]
     monkeypatch.setenv("INTEGRATION_AUTO_RECONNECT", "true")
     settings.cache_clear()
-    assert ask(source, project.engine()).startswith("is back: ")
+    assert ask(source, project.engine())[1].startswith("is back: ")
     logged = "SELECT status FROM connector.integration_status_logs ORDER BY id"
     assert project.rows(logged) == [("error",), ("connected",)]

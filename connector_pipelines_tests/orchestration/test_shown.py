@@ -9,10 +9,8 @@ import pytest
 from dagster import AssetCheckSeverity, AssetKey
 
 from connector_pipelines.core.entities import entity
-from connector_pipelines.errors import PlanOutdated
 from connector_pipelines.model import Counts, Plan, PlanState, Progress, Read, Receipt, Window
 from connector_pipelines.orchestration import checks, metadata
-from connector_pipelines.orchestration.jobs import refuse_held
 from connector_pipelines.orchestration.look import Run, Waiting
 from connector_pipelines.orchestration.steps import sentence
 from connector_pipelines.sync.letters import Letters
@@ -140,11 +138,3 @@ def test_progress_is_a_sentence_with_a_share_where_the_end_is_known() -> None:
     """Reading tells rows, applying tells chunks and how much of all that is (G117)."""
     assert sentence(Progress("alpha", "students", "read", 40_000)) == "students: read 40,000 rows"
     assert sentence(Progress("alpha", "students", "apply", 3, 4, "chunks")) == "students: apply 3 of 4 (75%) chunks"
-
-
-def test_an_approved_plan_that_is_held_again_is_no_success() -> None:
-    """Approving ends with an error that names the plan when that plan is still held; in any other state it passes."""
-    with pytest.raises(PlanOutdated, match="aaaaaaaaaaaa is held again"):
-        refuse_held(plan(PlanState.HELD))
-    refuse_held(plan(PlanState.APPLIED))
-    refuse_held(None)

@@ -277,3 +277,44 @@ def test_the_connection_test_leaves_a_record(project: Any) -> None:
     assert failures(failed)["test_connection_alpha_now"].description == "looked for the file"
     logged = "SELECT status FROM connector.integration_status_logs ORDER BY id"
     assert project.rows(logged) == [("connected",), ("error",)]
+
+
+def test_approving_turns_the_checks_green(project: Any, students: Any) -> None:
+    """After approve_plan the checks of mapping and core say how things are now, without another sync."""
+    project.declare("alpha", "entities: [students]")
+    full = {"ops": {"alpha__external__students": {"config": {"mode": "full"}}}}
+    project.send("alpha", students=[students])
+    project.run("sync_alpha", partition_key=TODAY, run_config=full)
+    project.send("alpha", students=[students[:10]])
+    held = metadata(project.run("sync_alpha", partition_key=TODAY, run_config=full), "alpha/mapping/students")
+    decision = {"source": "alpha", "hash": held["plan hash"], "why": "they left"}
+    result = project.run("approve_plan", run_config={"ops": {"approve": {"config": decision}}})
+    found = {f"{c.asset_key.to_user_string()}:{c.check_name}": c.passed for c in result.get_asset_check_evaluations()}
+    assert found == {
+        "core/students:receipts": True,
+        "core/students:orphans": True,
+        "alpha/mapping/students:mass_change": True,
+        "alpha/mapping/students:accounted_for": True,
+        "alpha/mapping/students:dead_letters": True,
+    }
+    assert metadata(result, "core/students")["absent"] == 20
+    assert project.rows("SELECT detail ->> 'why' FROM connector.integration_audit_logs") == [("they left",)]
+
+
+def test_a_dry_run_is_seen_at_the_mapping_and_writes_nothing(project: Any, school: Any) -> None:
+    """The job dry_run_<source> shows each plan with its mapping asset, and core stays empty until one is approved."""
+    project.declare("alpha")
+    project.send("alpha", **school)
+    result = project.run("dry_run_alpha")
+    seen = {event.asset_key.to_user_string(): event for event in result.get_asset_observation_events()}
+    assert set(seen) == {f"alpha/mapping/{entity}" for entity in school}
+    shown = seen["alpha/mapping/students"].event_specific_data.asset_observation.metadata
+    assert (shown["state"].value, shown["created"].value) == ("planned", 30)
+    assert "approve_plan" in shown["what to do"].value
+    assert project.rows("SELECT count(*) FROM core.students") == [(0,)]
+    one = {"ops": {"approve": {"config": {"source": "alpha", "hash": shown["plan hash"].value}}}}
+    assert not project.run("approve_plan", run_config=one).success  # its parents are only planned
+    parent = seen["alpha/mapping/organizations"].event_specific_data.asset_observation.metadata["plan hash"].value
+    first = {"ops": {"approve": {"config": {"source": "alpha", "hash": parent}}}}
+    assert [project.run("approve_plan", run_config=config).success for config in (first, one)] == [True, True]
+    assert project.rows("SELECT count(*) FROM core.students") == [(30,)]

@@ -160,6 +160,12 @@ class Toy:
             done = sync(context, self.source, mode=mode, span=span, entities=entities or None)
             return {outcome.entity: outcome for outcome in done}
 
+    def dry_run(self, *entities: str, mode: Mode = Mode.FULL) -> dict[str, Outcome]:
+        """Look at what a sync would do."""
+        with self.open() as context:
+            done = sync(context, self.source, mode=mode, entities=entities or None, dry_run=True)
+            return {outcome.entity: outcome for outcome in done}
+
     def pull(self, entity: str, *, mode: Mode = Mode.FULL, span: Window | None = None) -> Read:
         """Only read."""
         with self.open() as context:

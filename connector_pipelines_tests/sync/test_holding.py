@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector_pipelines.errors import ConfigurationError, PlanOutdated
+from connector_pipelines.errors import ApprovalRefused, ConfigurationError
 from connector_pipelines.model import Mode, PlanState
 from connector_pipelines.policy import SyncPolicy
-from connector_pipelines.sync.planning import approve, reject, sample_changes
+from connector_pipelines.sync.deciding import approve, reject
+from connector_pipelines.sync.planning import sample_changes
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Plan
@@ -62,7 +63,7 @@ def test_approved_plan_is_applied(school: Toy, make: Records) -> None:
     (receipt,) = school.apply("students")
     assert (receipt.counts.absent, receipt.verified) == (5, True)
     assert school.rows("SELECT who, action, source, entity, detail FROM connector.integration_audit_logs") == [
-        ("ann", "plan accepted", "toy", "students", {"hash": held.hash})
+        ("ann", "plan accepted", "toy", "students", {"hash": held.hash, "why": ""})
     ]
 
 
@@ -71,7 +72,7 @@ def test_approval_is_refused_when_core_changed(school: Toy, make: Records) -> No
     school.sends["students"] = [[make.student(n, phone="2") for n in range(10)]]
     held = school.sync("students")["students"].plan
     school.execute("UPDATE core.students SET phone = 'by hand' WHERE given_name = 'Given1'")
-    with pytest.raises(PlanOutdated, match=f"toy/students: core changed since plan {held.hash[:12]}") as refused:
+    with pytest.raises(ApprovalRefused, match=f"toy/students: core changed since plan {held.hash[:12]}") as refused:
         released(school, held.hash)
     assert school.apply("students") == []
     assert released(school, refused.value.remedy.split()[3]).state is PlanState.ACCEPTED
@@ -131,7 +132,7 @@ def test_held_plan_does_not_put_older_values_back(school: Toy, make: Records) ->
     school.policy = SyncPolicy()
     school.sends["students"] = [[make.student(1, phone="new")]]
     assert school.sync("students", mode=Mode.INCREMENTAL)["students"].verified
-    with pytest.raises(PlanOutdated, match="a later read was applied"):
+    with pytest.raises(ApprovalRefused, match="a later read was applied"):
         released(school, held.hash)
     assert school.core("students", "phone")[1] == ("new",)
 

@@ -54,6 +54,7 @@ def test_what_changes_nothing_is_linked_unchanged(lms: Toy) -> None:
     outcome = lms.sync("students")["students"]
     assert (outcome.verified, outcome.plan.counts.unchanged, outcome.plan.counts.linked) == (True, 1, 1)
     assert lms.rows("SELECT id, xmin::text FROM core.students ORDER BY id") == written
+    assert lms.rows("SELECT external_id, action, changes FROM connector.sync_changes") == [("7", "link", {})]
 
 
 def test_e_mail_where_there_is_no_number(lms: Toy) -> None:

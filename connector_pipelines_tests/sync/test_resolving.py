@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connector_pipelines.errors import ConfigurationError, MappingFailed
-from connector_pipelines.policy import Rule, SyncPolicy
-from connector_pipelines.sync.conflicts import Decision, Outcome, Take, count_open, open_conflicts, resolve
+from connector_pipelines.policy import Rule, SyncPolicy, Take
+from connector_pipelines.sync.conflicts import Decision, Outcome, count_open, open_conflicts, resolve
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Row, Toy

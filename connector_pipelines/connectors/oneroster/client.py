@@ -18,11 +18,11 @@ from connector_pipelines.errors import NetworkError, RefusedBySource
 from connector_pipelines.external import auth
 from connector_pipelines.external.fence import Fence
 from connector_pipelines.external.http import Client, Request, Response
+from connector_pipelines.external.oauth import client_credentials
 from connector_pipelines.external.paginate import paginate
-from connector_pipelines.external.retry import Policy
+from connector_pipelines.external.tokens import Endpoint
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Reading
-from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -55,16 +55,8 @@ def connect(config: OneRosterConfig) -> Iterator[OneRoster]:
     Raises:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
     """
-    defaults = settings()
-    retries = defaults.max_retries if config.max_retries is None else config.max_retries
-    with Client(
-        config.root,
-        _auth(config),
-        timeout_seconds=config.timeout_seconds or defaults.timeout_seconds,
-        policy=Policy(max_retries=retries),
-        headers=config.headers,
-        explain=lambda response: explained(response.body),
-    ) as http:
+    signed, said = _auth(config), lambda response: explained(response.body)
+    with config.client(config.root, signed, headers=config.headers, explain=said) as http:
         yield OneRoster(config, http)
 
 
@@ -250,12 +242,7 @@ def _auth(config: OneRosterConfig) -> auth.Auth | None:
             return auth.Bearer(declared.token)
 
 
-def _client_credentials(config: OneRosterConfig, declared: configs.OAuth2) -> auth.ClientCredentials:
+def _client_credentials(config: OneRosterConfig, declared: configs.OAuth2) -> auth.Auth:
     usual = ROSTER_SCOPE_1P1 if config.version == "1.1" else ROSTER_SCOPE_1P2
-    return auth.ClientCredentials(
-        declared.token_url,
-        declared.client_id,
-        declared.client_secret,
-        scopes=(usual,) if declared.scopes is None else declared.scopes,
-        send_as=declared.send_as,
-    )
+    endpoint = Endpoint(declared.token_url, declared.client_id, declared.client_secret, declared.send_as)
+    return client_credentials(endpoint, (usual,) if declared.scopes is None else declared.scopes)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
 
 Entities = Literal[
@@ -67,7 +68,7 @@ class Bearer(_Strict):
 Auth = Annotated[OAuth2 | OAuth1 | Bearer, Field(discriminator="type")]
 
 
-class OneRosterConfig(_Strict):
+class OneRosterConfig(HttpOptions, _Strict):
     """One OneRoster source: a REST service of version 1.2 or 1.1, or a zip of CSV files."""
 
     version: Literal["1.2", "1.1", "csv"] = Field(
@@ -91,12 +92,6 @@ class OneRosterConfig(_Strict):
     )
     in_flight: int = Field(
         default=8, ge=1, le=32, description="Pages that may be fetched at the same time. 1 reads one after another."
-    )
-    timeout_seconds: float | None = Field(
-        default=None, ge=1, le=3_600, description="Seconds until a request is given up. Unset: as for all sources."
-    )
-    max_retries: int | None = Field(
-        default=None, ge=0, le=20, description="Re-sends after the first try. Unset: as for all sources."
     )
     entities: tuple[Entities, ...] | None = Field(
         default=None, description="Only these entities, e.g. [students]. Unset: all."

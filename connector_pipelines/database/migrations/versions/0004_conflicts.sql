@@ -23,14 +23,14 @@ COMMENT ON COLUMN connector.core_edits.edited_by IS
 -- Writing needs no right on these tables: whoever may edit core leaves a trace.
 CREATE FUNCTION connector.note_edits() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-    WITH edited AS (
+    WITH was AS MATERIALIZED (SELECT id, to_jsonb(old_rows) AS fields FROM old_rows),  -- once a row, not once a field
+    became AS MATERIALIZED (SELECT id, to_jsonb(new_rows) AS fields FROM new_rows),
+    edited AS (
         INSERT INTO connector.core_edits (entity, internal_id, field, before, after, edited_by)
-        SELECT TG_TABLE_NAME, n.id, f.name, o.fields -> f.name, n.fields -> f.name,
+        SELECT TG_TABLE_NAME, id, name, was.fields -> name, became.fields -> name,
             coalesce(nullif(current_setting('connector_pipelines.editor', true), ''), session_user)
-        FROM (SELECT id, to_jsonb(new_rows) AS fields FROM new_rows) n
-        JOIN (SELECT id, to_jsonb(old_rows) AS fields FROM old_rows) o USING (id)
-        CROSS JOIN unnest(TG_ARGV) f (name)
-        WHERE o.fields -> f.name <> n.fields -> f.name
+        FROM was JOIN became USING (id) CROSS JOIN unnest(TG_ARGV) name
+        WHERE was.fields -> name <> became.fields -> name
         RETURNING internal_id
     )
     UPDATE connector.external_system_mappings m SET row_hash = NULL, fingerprint = NULL

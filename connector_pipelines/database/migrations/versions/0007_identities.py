@@ -6,8 +6,8 @@ from alembic import op
 
 from connector_pipelines.database.migrations import run_file
 
-revision = "0005"
-down_revision = "0004"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -1,0 +1,74 @@
+"""What a source allows: how many requests in which time, and how many at once. Declared by its connector; pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connector_pipelines.external.messages import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many requests in any span of so many seconds, wherever it begins (K35)."""
+
+    requests: int
+    seconds: float
+
+    @property
+    def span(self) -> float:
+        """How long we keep a slot, in seconds.
+
+        A little longer than the source counts: the first request of a span may have been slow to arrive and the last
+        one quick. 2 % and a quarter of a second, so that a limit per second is not halved and one per minute not tight.
+        """
+        return self.seconds * 1.02 + 0.25
+
+    def __str__(self) -> str:
+        return f"{self.requests} in {self.seconds:g} s"
+
+
+MINUTE, HOUR = 60.0, 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Which requests count together, and how many of them there may be.
+
+    Attributes:
+        rates: all of them hold.
+        at_once: how many may be under way at the same time; None for any number.
+        methods: the verbs that count; none for all.
+        path: a pattern that is searched in the URL; "" for all.
+    """
+
+    name: str
+    rates: tuple[Rate, ...] = ()
+    at_once: int | None = None
+    methods: tuple[str, ...] = ()
+    path: str = ""
+
+    def counts(self, request: Request) -> bool:
+        """Whether a request is one of these."""
+        return (not self.methods or request.method in self.methods) and bool(re.search(self.path, request.url))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """All budgets of a source.
+
+    Attributes:
+        budgets: what the vendor's documentation says.
+        scope: whose budgets they are, where it is not simply everybody who asks that host: "realm 4620816365".
+        patience_seconds: how long a request may wait for its turn before the read ends and is to be resumed later.
+    """
+
+    budgets: tuple[Budget, ...] = ()
+    scope: str = ""
+    patience_seconds: float = 900.0
+
+    def of(self, request: Request) -> tuple[Budget, ...]:
+        """The budgets a request takes from."""
+        return tuple(budget for budget in self.budgets if budget.counts(request))

@@ -1,0 +1,91 @@
+"""The jobs with which a person decides about a plan that waits.
+
+Dagster reads the annotations of steps as objects, so they are not postponed here.
+"""
+
+import getpass
+from collections.abc import Mapping
+
+import dagster as dg
+from pydantic import Field
+
+from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.model import Source
+from connector_pipelines.orchestration import checks, look, metadata, names
+from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.steps import opened
+from connector_pipelines.sync import deciding
+from connector_pipelines.sync.context import Context
+
+
+class Decision(dg.Config):
+    """Which plan, who decides, and why."""
+
+    source: str = Field(description="The source whose plan it is.")
+    hash: str = Field(
+        min_length=8, description="The plan's hash, or its first 8 characters, as the mass-change check shows."
+    )
+    who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
+    why: str = Field(default="", description="The reason, for the audit log.")
+
+
+def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
+    """Approve or reject a plan that waits: one that the guard held, a dry run, a preview."""
+
+    @dg.op
+    def approve(context: dg.OpExecutionContext, config: Decision, engine: Engine) -> None:
+        with opened(context, engine) as surroundings:
+            applied = deciding.approve_and_apply(
+                surroundings, known(sources, config.source), config.hash, who=config.who, why=config.why
+            )
+            show_applied(context, surroundings, applied)
+
+    @dg.op
+    def reject(context: dg.OpExecutionContext, config: Decision, engine: Engine) -> None:
+        with opened(context, engine) as surroundings:
+            source = known(sources, config.source)
+            plan = deciding.reject(surroundings, source, config.hash, who=config.who, why=config.why)
+        context.log.info("%s/%s: plan %s is discarded; core stays as it is", plan.source, plan.entity, plan.hash[:12])
+
+    @dg.job(description="Releases exactly this plan and applies it; refused when core changed since it was made.")
+    def approve_plan() -> None:
+        approve()
+
+    @dg.job(description="Discards this plan; core stays as it is.")
+    def reject_plan() -> None:
+        reject()
+
+    return [approve_plan, reject_plan]
+
+
+def known(sources: Mapping[str, Source], name: str) -> Source:
+    """The declared source of that name.
+
+    Raises:
+        ConfigurationError: there is none; the message lists those there are.
+    """
+    if name not in sources:
+        raise ConfigurationError(f"no source {name!r} is declared.", remedy=f"Choose one of {', '.join(sources)}.")
+    return sources[name]
+
+
+def show_applied(context: dg.OpExecutionContext, surroundings: Context, applied: deciding.Applied) -> None:
+    """What the step of the core asset shows after it applied: the materialization, and its checks as they are now.
+
+    The mapping's check was red because the plan waited; it says now whether another one does.
+    """
+    plan, connection = applied.plan, surroundings.connection
+    core, mapping = names.core(plan.entity), names.mapping(plan.source, plan.entity)
+    shown = metadata.of_receipts(applied.receipts, look.core_rows(connection, plan.entity))
+    context.log_event(dg.AssetMaterialization(core, metadata=shown))
+    held = [one for one in deciding.held_plans(surroundings, plan.source) if one.entity == plan.entity]
+    found = {
+        core: [
+            checks.receipts(applied.receipts),
+            checks.orphans(look.waiting(connection, plan.entity, older_than=checks.PATIENCE)),
+        ],
+        mapping: [checks.mass_change([plan], held), checks.accounted_for([plan]), checks.dead_letters([plan])],
+    }
+    for asset, verdicts in found.items():
+        for verdict in verdicts:
+            context.log_event(verdict.evaluation(asset))  # type: ignore[arg-type]  # its signature forgot what it takes
