@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external.fence import MAX_REPAIRS, Fence
 from connector_pipelines.external.http import Request
 from connector_pipelines.external.messages import Response
@@ -126,9 +127,16 @@ HAPPENS = st.tuples(st.sampled_from(["insert", "delete", "edit"]), st.integers(0
 def test_complete_or_flagged(
     *, count: int, size: int, clamp: int, total: bool, in_flight: int, before: dict[int, list[tuple[str, int]]]
 ) -> None:
-    """Whatever comes and goes between requests: every row that was there all the time was read, or it is flagged."""
+    """Whatever comes and goes between requests: every row that was there all the time was read, or it is flagged.
+
+    So many new rows that a page comes again look like a source that goes round in circles: then the read fails.
+    """
     shelf = Shelf([2 * n for n in range(count)], size, clamp, total, before=before)
-    read, stability = shelf.read(in_flight)
+    try:
+        read, stability = shelf.read(in_flight)
+    except BrokenPage:
+        assert any(what == "insert" for events in before.values() for what, _ in events)
+        return
     assert stability is Stability.UNSTABLE or shelf.stayed <= set(read)
 
 
