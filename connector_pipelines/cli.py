@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from connector_pipelines.commands import afterwards, conflicts, letters, plans, upkeep
+from connector_pipelines.commands import afterwards, conflicts, identity, letters, plans, upkeep
 from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
@@ -22,6 +22,7 @@ app = typer.Typer(
 simulate_app = typer.Typer(no_args_is_help=True, help="Small, faithful servers of the external systems.")
 app.add_typer(plans.app, name="plan")
 app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(identity.app, name="identity")
 app.add_typer(letters.app, name="dead-letters")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(afterwards.app)

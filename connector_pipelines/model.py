@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.pages import Stability
 from connector_pipelines.policy import SyncPolicy
 
 if TYPE_CHECKING:
@@ -202,17 +203,21 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A core entity as the engine sees it: what is fed, what points where. Internal columns are simply not here."""
+    """A core entity as the engine sees it: what is fed, what points where. Internal columns are simply not here.
+
+    Attributes:
+        inactive: the status of a row that is in use no more; nothing is ever deleted.
+        identifiers: text columns that tell who or what a row is, the best one first; one value each.
+        names: the parts of a person's name; only persons have them.
+    """
 
     name: str
     table: str
     columns: tuple[Column, ...]
     references: tuple[Reference, ...]
-
-    @property
-    def inactive(self) -> str:
-        """The status of a row that is in use no more: nothing is ever deleted."""
-        return "dropped" if self.name == "enrollments" else "inactive"
+    inactive: str = "inactive"
+    identifiers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -245,6 +250,7 @@ class Read:
         salt: of the fingerprints; another salt is other code or another configuration.
         complete: the source was read to its end by the contract's rule.
         snapshot: complete and everything was asked for, so absence means something.
+        stability: whether the source held still meanwhile; None where nobody watched.
         kind: where its rows came from.
         replays: of a replay, the read whose landed pages it takes.
     """
@@ -261,6 +267,7 @@ class Read:
     rejected: int = 0
     complete: bool = False
     snapshot: bool = False
+    stability: Stability | None = None
     salt: int = 0
     baseline: Baseline | None = None
     kind: RunKind = RunKind.READ
@@ -281,6 +288,11 @@ class Read:
         """Its plan sets fields that a person asked for; there is no page it could be made anew from."""
         return self.kind in {RunKind.UNDO, RunKind.RESOLUTION}
 
+    @property
+    def proven(self) -> bool:
+        """Whether what it does not hold is gone at the source, beyond doubt."""
+        return self.snapshot and self.stability in {Stability.STABLE, Stability.REPAIRED}
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -288,7 +300,8 @@ class Counts:
 
     fetched + retried = created + updated + unchanged + skipped + conflicts + dead_lettered.
     `retried` are rows that waited for their parents since an earlier read; `waiting` is the part of
-    `dead_lettered` that waits now; `dropped` and `absent` are rows the read did *not* contain.
+    `dead_lettered` that waits now; `linked` is the part of `updated` and `unchanged` that was mapped to a row core had
+    already; `dropped` and `absent` are rows the read did *not* contain: made inactive, or only noted.
     """
 
     fetched: int = 0
@@ -300,6 +313,7 @@ class Counts:
     conflicts: int = 0
     dead_lettered: int = 0
     waiting: int = 0
+    linked: int = 0
     dropped: int = 0
     absent: int = 0
 

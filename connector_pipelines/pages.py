@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,21 @@ class Rows:
     fingerprints: Sequence[str]
 
 
+def _nobody_watched() -> None:
+    """Of a read that was not watched."""
+
+
+class Stability(StrEnum):
+    """Whether a collection held still while it was read page by page (S9).
+
+    An UNSTABLE read may have missed rows; a REPAIRED one has read the gaps again.
+    """
+
+    STABLE = "stable"
+    REPAIRED = "repaired"
+    UNSTABLE = "unstable"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a stream's `read` returns: pages to be consumed once, and what they will prove.
@@ -86,7 +102,12 @@ class Reading:
         pages: lazily read pages, in order. The iterator raises a `SyncError` when the read fails; it ends only
             when the source said by the contract's rule that there is no more.
         snapshot: the pages together are the whole collection, so that an absent record is really absent there.
+        stability: asked once the pages are consumed; None where nobody watched.
+        fenced: the same read, watched more closely, for one that is to prove absence: it costs one row more for each
+            page, and a second look where rows moved. None where there is nothing to watch.
     """
 
     pages: Iterator[Page]
     snapshot: bool
+    stability: Callable[[], Stability | None] = _nobody_watched
+    fenced: Callable[[], Reading] | None = None

@@ -1,13 +1,15 @@
-"""What may happen to core because of one source: the `policy` part of its declaration. Tables, no behavior.
+"""What may happen to core because of one source: the `policy` part of its declaration. Tables, hardly any behavior.
 
 Everything here has a safe default: the source wins, nothing is dropped, nobody is matched, the guard watches.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Rule(StrEnum):
@@ -35,16 +37,52 @@ class Limits(BaseModel):
     absent: float = Field(default=0.2, ge=0, description="Share of records that may be gone.")
     created: float = Field(default=1.0, ge=0, description="Share that may be new.")
     updated: float = Field(default=0.6, ge=0, description="Share that may change.")
+    linked: float = Field(default=0.2, ge=0, description="Share that may be mapped to rows core has already.")
+    dropped: float = Field(default=0.1, ge=0, description="Share that may be made inactive in core.")
     floor: int = Field(default=20, ge=0, description="Fewer rows than this are never held for their share.")
 
 
+class Season(BaseModel):
+    """A time of the year in which more changes than usual, such as the begin of a term."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    name: str = Field(min_length=1, description="What people call it; the reasons of a held plan say it.")
+    start: date = Field(alias="from", description="First day, in UTC.")
+    until: date = Field(description="Last day, in UTC.")
+    entities: tuple[str, ...] = Field(default=(), description="Only these entities; all where none is named.")
+    limits: Limits = Field(description="What is said here holds meanwhile; what is not said stays as it is.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.until < self.start:
+            message = f"the season {self.name!r} ends before it begins"
+            raise ValueError(message)
+        return self
+
+    def covers(self, entity: str, day: date) -> bool:
+        """Whether it is this season for an entity."""
+        return self.start <= day <= self.until and (not self.entities or entity in self.entities)
+
+
 class GuardPolicy(BaseModel):
-    """The mass-change guard's limits: for every entity, or for one by name."""
+    """The mass-change guard's limits: for every entity, for one by name, and for a season."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    limits: Limits = Field(default_factory=Limits, description="For every entity that has none of its own.")
-    entities: dict[str, Limits] = Field(default_factory=dict, description="Limits of single entities, by name.")
+    limits: Limits = Field(default_factory=Limits, description="For every entity.")
+    entities: dict[str, Limits] = Field(
+        default_factory=dict, description="What differs for single entities, by name; the rest is as for all."
+    )
+    seasons: tuple[Season, ...] = Field(default=(), description="What differs for some time; a later one wins.")
+
+    def limits_for(self, entity: str, day: date) -> tuple[Limits, tuple[str, ...]]:
+        """The limits of an entity on a day, and the names of the seasons that shape them."""
+        seasons = [season for season in self.seasons if season.covers(entity, day)]
+        limits = self.limits
+        for part in [self.entities.get(entity, Limits()), *(season.limits for season in seasons)]:
+            limits = limits.model_copy(update={name: getattr(part, name) for name in part.model_fields_set})
+        return limits, tuple(season.name for season in seasons)
 
 
 class SyncPolicy(BaseModel):

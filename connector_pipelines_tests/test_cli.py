@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import stamina
 from typer.testing import CliRunner
@@ -144,6 +145,22 @@ def test_unknown_fault_is_refused() -> None:
     found = CliRunner().invoke(app, ["simulate", "oneroster", "--port", "0", "--fault", "no-such-fault"])
     assert found.exit_code == 2
     assert "no-such-fault" in found.output
+
+
+def test_a_case_of_identity_is_listed_and_accepted(here: dict[str, str]) -> None:
+    """A refused record is listed with its letter and its reason, and accepting it needs a reason of one's own."""
+    with psycopg.connect(here["CONNECTOR_PIPELINES_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("INSERT INTO connector.sync_runs (source, entity) VALUES ('alpha', 'students')")
+        connection.execute(
+            "INSERT INTO connector.dead_letters"
+            " (source, entity, external_id, rule, reason, staged, first_run_id, last_run_id)"
+            " VALUES ('alpha', 'students', 's1', 'two ids merge', 'two ids merge: agree: email', '{}', 1, 1)"
+        )
+    run = CliRunner().invoke
+    assert "1  students  s1  two ids merge: agree: email" in run(app, ["identity", "list", "alpha"]).output
+    assert run(app, ["identity", "accept", "1"]).exit_code != 0
+    assert run(app, ["identity", "accept", "1", "--why", "asked"]).output == "students s1: the next plan lets it pass\n"
+    assert run(app, ["identity", "list", "alpha"]).output == ""
 
 
 def test_a_secret_is_kept_and_its_key_replaced(here: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 -- sets the environment

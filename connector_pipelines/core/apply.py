@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, LiteralString, cast
 
 import psycopg
 from psycopg import sql
 
 from connector_pipelines.core import conflicts
 from connector_pipelines.database import dead_letters, staging
-from connector_pipelines.database.connection import Connection, comma, query, scalar
-from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.database.connection import Connection, comma, query
+from connector_pipelines.database.tables import DROPPED_BY, mappings_table, plan_table, rows_table
 from connector_pipelines.errors import PlanOutdated
 from connector_pipelines.model import Counts, PlanState
 
@@ -81,6 +81,7 @@ class _Writer:
             "mappings": mappings_table(plan.source),
             "entity": sql.Literal(entity.name),
             "source": sql.Literal(plan.source),
+            "dropped_by": sql.Literal(DROPPED_BY),
             "columns": comma([sql.Identifier(name) for name in columns]),
             "assignments": comma([query("{n} = p.{n}", n=name) for name in columns]),
         }
@@ -101,8 +102,10 @@ class _Writer:
             self.write(middle + 1, last)
 
     def _write_all(self, first: int, last: int) -> None:
-        created = self._execute(_CREATE, first, last)
-        self._must_match(created, self._execute(_CREATE_MAPPING, first, last), "is mapped already")
+        self._execute(_CREATE, first, last)
+        self._must_match(
+            self._execute(_NEW, first, last), self._execute(_CREATE_MAPPING, first, last), "is mapped already"
+        )
         due = self._execute(_DUE, first, last)
         self._must_match(due, self._execute(_UPDATE, first, last), "changed in core")
         still = self._execute(_STILL, first, last)
@@ -123,7 +126,7 @@ class _Writer:
     def _refuse(self, seq: int, message: str) -> None:
         refused = query(
             "SELECT p.external_id, 'database', {reason}, {staged}, NULL::jsonb, p.page, p.row"
-            " FROM {plan} p JOIN {rows} s USING (external_id, page, row) WHERE p.seq = {seq}",
+            " FROM {plan} p LEFT JOIN {rows} s USING (external_id, page, row) WHERE p.seq = {seq}",
             reason=sql.Literal(f"core refuses the row: {message}".replace("%", "%%")),  # the statement takes parameters
             staged=staging.CONTENT,
             plan=self._parts["plan"],
@@ -131,47 +134,66 @@ class _Writer:
             seq=sql.Literal(seq),
         )
         dead_letters.write_staged(self._connection, self._read, refused, state="open")
-        gone = query("DELETE FROM {plan} WHERE seq = %s RETURNING action", plan=self._parts["plan"])
-        action = str(scalar(self._connection, gone, seq))
-        field = {"create": "created", "update": "updated", "touch": "unchanged", "conflict": "conflicts"}[action]
-        left = {field: getattr(self.counts, field) - 1}
-        self.counts = replace(self.counts, dead_lettered=self.counts.dead_lettered + 1, **left)
+        gone = query(
+            "DELETE FROM {plan} WHERE seq = %s RETURNING action, changes IS NOT NULL", plan=self._parts["plan"]
+        )
+        action, changes = cast("tuple[str, bool]", self._connection.execute(gone, [seq]).fetchone())
+        moved = _COUNTED[action, changes]
+        self.counts = replace(self.counts, **{name: getattr(self.counts, name) + by for name, by in moved.items()})
 
+
+# What a refused row no longer counts as, by action and whether it changes a row of core. A drop was not in the read.
+_COUNTED: dict[tuple[str, bool], dict[str, int]] = {
+    ("create", False): {"created": -1, "dead_lettered": 1},
+    ("update", True): {"updated": -1, "dead_lettered": 1},
+    ("touch", False): {"unchanged": -1, "dead_lettered": 1},
+    ("conflict", True): {"conflicts": -1, "dead_lettered": 1},
+    ("conflict", False): {"conflicts": -1, "dead_lettered": 1},
+    ("link", True): {"updated": -1, "linked": -1, "dead_lettered": 1},
+    ("link", False): {"unchanged": -1, "linked": -1, "dead_lettered": 1},
+    ("drop", True): {"dropped": -1},
+}
 
 _CREATE = """
     INSERT INTO {core} (id, {columns})
     SELECT internal_id, {columns} FROM {plan} WHERE action = 'create' AND seq BETWEEN %s AND %s
 """
 
+_NEW = "SELECT FROM {plan} WHERE action IN ('create', 'link') AND seq BETWEEN %s AND %s"
+
 # A mapping without a core row is a record that waited or was refused before; one with a core row is never re-pointed.
 _CREATE_MAPPING = """
     INSERT INTO {mappings} AS m (connector_id, entity_type, external_id, internal_id, sync_status, sync_version,
-        last_synced_at, row_hash, fingerprint, created_by)
-    SELECT {source}, {entity}, external_id, internal_id, 'synced', 1, now(), row_hash, fingerprint, {plan_id}
-    FROM {plan} WHERE action = 'create' AND seq BETWEEN %s AND %s
+        last_synced_at, row_hash, fingerprint, created_by, sync_metadata)
+    SELECT {source}, {entity}, external_id, internal_id, 'synced', 1, now(), row_hash, fingerprint, {plan_id},
+        jsonb_strip_nulls(jsonb_build_object('matched by', matched_by))
+    FROM {plan} WHERE action IN ('create', 'link') AND seq BETWEEN %s AND %s
     ON CONFLICT (external_id, entity_type) DO UPDATE SET internal_id = excluded.internal_id, sync_status = 'synced',
         sync_version = m.sync_version + 1, last_synced_at = now(), row_hash = excluded.row_hash, error_message = NULL,
-        fingerprint = excluded.fingerprint, created_by = excluded.created_by
+        fingerprint = excluded.fingerprint, created_by = excluded.created_by,
+        sync_metadata = m.sync_metadata || excluded.sync_metadata
     WHERE m.internal_id IS NULL
 """
 
-_DUE = "SELECT FROM {plan} WHERE action IN ('update', 'conflict') AND changes IS NOT NULL AND seq BETWEEN %s AND %s"
+_DUE = "SELECT FROM {plan} WHERE changes IS NOT NULL AND seq BETWEEN %s AND %s"
 
 # xmin moves whenever anybody writes the row: an update that does not find its version has been overtaken.
 _UPDATE = """
     UPDATE {core} c SET {assignments}, updated_at = now()
     FROM {plan} p
-    WHERE p.action IN ('update', 'conflict') AND p.changes IS NOT NULL AND p.seq BETWEEN %s AND %s
+    WHERE p.changes IS NOT NULL AND p.seq BETWEEN %s AND %s
         AND c.id = p.internal_id AND c.xmin::text::bigint = p.core_version
 """
 
-_STILL = "SELECT FROM {plan} WHERE action IN ('touch', 'conflict') AND changes IS NULL AND seq BETWEEN %s AND %s"
+_STILL = (
+    "SELECT FROM {plan} WHERE action IN ('touch', 'conflict', 'link') AND changes IS NULL AND seq BETWEEN %s AND %s"
+)
 
 # The mapping of a row that is not written will say that its record is known: an edit must come before that or after,
 # for it makes the mapping forget.
 _HOLD_STILL = """
     SELECT FROM {plan} p JOIN {core} c ON c.id = p.internal_id
-    WHERE p.action IN ('touch', 'conflict') AND p.changes IS NULL AND p.seq BETWEEN %s AND %s
+    WHERE p.action IN ('touch', 'conflict', 'link') AND p.changes IS NULL AND p.seq BETWEEN %s AND %s
         AND c.xmin::text::bigint = p.core_version
     FOR SHARE OF c
 """
@@ -180,21 +202,25 @@ _HOLD_STILL = """
 _UPDATE_MAPPING = """
     UPDATE {mappings} m SET row_hash = p.row_hash, fingerprint = p.fingerprint, sync_status = 'synced',
         error_message = NULL, absent_since = NULL, last_synced_at = now(),
-        sync_version = m.sync_version + (p.changes IS NOT NULL)::int
+        sync_version = m.sync_version + (p.changes IS NOT NULL)::int, sync_metadata = m.sync_metadata - {dropped_by}
     FROM {plan} p
     WHERE p.action IN ('update', 'touch', 'conflict') AND p.row_hash IS NOT NULL AND p.seq BETWEEN %s AND %s
         AND m.external_id = p.external_id AND m.entity_type = {entity}
 """
 
+# A link is kept also where it changes nothing: the row was there before, so undoing the plan must leave it.
 _KEEP_CHANGES = """
-    INSERT INTO connector.sync_changes (plan_id, internal_id, external_id, changes)
-    SELECT {plan_id}, internal_id, external_id, changes
-    FROM {plan} WHERE action IN ('update', 'conflict') AND changes IS NOT NULL AND seq BETWEEN %s AND %s
+    INSERT INTO connector.sync_changes (plan_id, internal_id, external_id, changes, action)
+    SELECT {plan_id}, internal_id, external_id, coalesce(changes, '{{}}'),
+        CASE action WHEN 'conflict' THEN 'update' ELSE action END
+    FROM {plan} WHERE (changes IS NOT NULL OR action = 'link') AND seq BETWEEN %s AND %s
 """
 
 _MARK_ABSENT = """
-    UPDATE {mappings} m SET absent_since = now()
+    UPDATE {mappings} m SET absent_since = coalesce(m.absent_since, now()),
+        sync_metadata = m.sync_metadata
+            || CASE WHEN p.action = 'drop' THEN jsonb_build_object({dropped_by}, {plan_id}) ELSE '{{}}' END
     FROM {plan} p
-    WHERE p.action = 'absent' AND p.seq BETWEEN %s AND %s
+    WHERE p.action IN ('absent', 'drop') AND p.seq BETWEEN %s AND %s
         AND m.external_id = p.external_id AND m.entity_type = {entity}
 """

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import postgresql
 
+from connector_pipelines import model
 from connector_pipelines.core.models import Core
-from connector_pipelines.model import Column, Entity, Reference
+from connector_pipelines.model import Entity, Reference
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from sqlalchemy import Column, Table
 
 _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def _rank(column: Column[Any]) -> int:
+    """How well a column tells who or what a row is: 1 is best, 0 not at all."""
+    return int(column.info.get("identifies", 0))
 
 
 def _entity(table: Table) -> Entity:
@@ -21,11 +27,14 @@ def _entity(table: Table) -> Entity:
     return Entity(
         name=table.name,
         table=table.name,
-        columns=tuple(Column(c.name, c.type.compile(_dialect)) for c in fed if not c.foreign_keys),
+        columns=tuple(model.Column(c.name, c.type.compile(_dialect)) for c in fed if not c.foreign_keys),
         references=tuple(
             Reference(c.name.removesuffix("_id"), c.name, key.target_fullname.split(".")[1], required=not c.nullable)
             for c, key in pointers
         ),
+        inactive=next((str(c.info["inactive"]) for c in fed if "inactive" in c.info), "inactive"),
+        identifiers=tuple(c.name for c in sorted(fed, key=_rank) if _rank(c)),
+        names=tuple(c.name for c in fed if c.info.get("name")),
     )
 
 

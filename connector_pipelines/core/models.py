@@ -51,9 +51,24 @@ class Core(DeclarativeBase):
         return mapped_column(DateTime(timezone=True), server_default=func.now(), sort_order=92)
 
 
-def fed(*, required: bool = False) -> Any:
-    """A column that sources fill."""
-    return mapped_column(info={"fed": True}, nullable=not required)
+def fed(*, required: bool = False, **says: object) -> Any:
+    """A column that sources fill.
+
+    Args:
+        required: never null.
+        says: what the engine may know of it: `name=True` for a part of a person's name, `identifies=1` for the column
+            that identifies the row best, 2 for the next.
+    """
+    return mapped_column(info={"fed": True} | says, nullable=not required)
+
+
+def standing(*, inactive: str = "inactive") -> Any:
+    """The status of a row: a column that sources fill.
+
+    Args:
+        inactive: the status of a row that is in use no more. Nothing is ever deleted.
+    """
+    return fed(required=True, inactive=inactive)
 
 
 def points_to(table: str, *, required: bool = False) -> Any:
@@ -69,8 +84,8 @@ class Organization(Core):
     __tablename__ = "organizations"
     name: Mapped[str] = fed(required=True)
     organization_type: Mapped[str | None] = fed()
-    identifier: Mapped[str | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    identifier: Mapped[str | None] = fed(identifies=1)
+    status: Mapped[str] = standing()
     parent_id: Mapped[int | None] = points_to("organizations")
 
 
@@ -83,7 +98,7 @@ class Term(Core):
     start_date: Mapped[date | None] = fed()
     end_date: Mapped[date | None] = fed()
     school_year: Mapped[str | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     parent_id: Mapped[int | None] = points_to("terms")
 
 
@@ -92,10 +107,10 @@ class Course(Core):
 
     __tablename__ = "courses"
     title: Mapped[str] = fed(required=True)
-    course_code: Mapped[str | None] = fed()
+    course_code: Mapped[str | None] = fed(identifies=1)
     grades: Mapped[str | None] = fed()
     subjects: Mapped[str | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     organization_id: Mapped[int | None] = points_to("organizations")
 
 
@@ -104,13 +119,13 @@ class Section(Core):
 
     __tablename__ = "sections"
     title: Mapped[str] = fed(required=True)
-    section_code: Mapped[str | None] = fed()
+    section_code: Mapped[str | None] = fed(identifies=1)
     section_type: Mapped[str | None] = fed()
     location: Mapped[str | None] = fed()
     grades: Mapped[str | None] = fed()
     subjects: Mapped[str | None] = fed()
     periods: Mapped[str | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     course_id: Mapped[int | None] = points_to("courses")
     organization_id: Mapped[int | None] = points_to("organizations")
     term_id: Mapped[int | None] = points_to("terms")
@@ -120,17 +135,17 @@ class Student(Core):
     """A person who learns."""
 
     __tablename__ = "students"
-    given_name: Mapped[str] = fed(required=True)
-    family_name: Mapped[str] = fed(required=True)
+    given_name: Mapped[str] = fed(required=True, name=True)
+    family_name: Mapped[str] = fed(required=True, name=True)
     middle_name: Mapped[str | None] = fed()
     preferred_name: Mapped[str | None] = fed()
-    username: Mapped[str | None] = fed()
-    email: Mapped[str | None] = fed()
+    username: Mapped[str | None] = fed(identifies=3)
+    email: Mapped[str | None] = fed(identifies=2)
     phone: Mapped[str | None] = fed()
-    student_number: Mapped[str | None] = fed()
+    student_number: Mapped[str | None] = fed(identifies=1)
     grades: Mapped[str | None] = fed()
     enabled: Mapped[bool | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     organization_id: Mapped[int | None] = points_to("organizations")
 
 
@@ -138,16 +153,16 @@ class Instructor(Core):
     """A person who teaches."""
 
     __tablename__ = "instructors"
-    given_name: Mapped[str] = fed(required=True)
-    family_name: Mapped[str] = fed(required=True)
+    given_name: Mapped[str] = fed(required=True, name=True)
+    family_name: Mapped[str] = fed(required=True, name=True)
     middle_name: Mapped[str | None] = fed()
     preferred_name: Mapped[str | None] = fed()
-    username: Mapped[str | None] = fed()
-    email: Mapped[str | None] = fed()
+    username: Mapped[str | None] = fed(identifies=3)
+    email: Mapped[str | None] = fed(identifies=2)
     phone: Mapped[str | None] = fed()
-    staff_number: Mapped[str | None] = fed()
+    staff_number: Mapped[str | None] = fed(identifies=1)
     enabled: Mapped[bool | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     organization_id: Mapped[int | None] = points_to("organizations")
 
 
@@ -155,7 +170,7 @@ class Enrollment(Core):
     """A student in a section. `status`: enrolled, dropped or withdrawn (requirement G46)."""
 
     __tablename__ = "enrollments"
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing(inactive="dropped")
     start_date: Mapped[date | None] = fed()
     end_date: Mapped[date | None] = fed()
     student_id: Mapped[int] = points_to("students", required=True)
@@ -166,7 +181,7 @@ class TeachingAssignment(Core):
     """An instructor of a section."""
 
     __tablename__ = "teaching_assignments"
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     is_primary: Mapped[bool | None] = fed()
     start_date: Mapped[date | None] = fed()
     end_date: Mapped[date | None] = fed()
@@ -179,26 +194,26 @@ class Vendor(Core):
 
     __tablename__ = "vendors"
     name: Mapped[str] = fed(required=True)
-    contact_email: Mapped[str | None] = fed()
+    contact_email: Mapped[str | None] = fed(identifies=2)
     phone: Mapped[str | None] = fed()
     website: Mapped[str | None] = fed()
     address: Mapped[str | None] = fed()
-    account_number: Mapped[str | None] = fed()
+    account_number: Mapped[str | None] = fed(identifies=1)
     lead_time_days: Mapped[int | None] = fed()
     currency: Mapped[str | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
 
 
 class InventoryItem(Core):
     """Something that is bought, kept and sold. Quantities are in the item's own unit, costs in `currency`."""
 
     __tablename__ = "inventory_items"
-    sku: Mapped[str | None] = fed()
+    sku: Mapped[str | None] = fed(identifies=1)
     name: Mapped[str] = fed(required=True)
     description: Mapped[str | None] = fed()
     item_type: Mapped[str | None] = fed()
     category: Mapped[str | None] = fed()
-    barcode: Mapped[str | None] = fed()
+    barcode: Mapped[str | None] = fed(identifies=2)
     unit_cost: Mapped[Decimal | None] = fed()
     unit_price: Mapped[Decimal | None] = fed()
     currency: Mapped[str | None] = fed()
@@ -206,7 +221,7 @@ class InventoryItem(Core):
     quantity_on_order: Mapped[Decimal | None] = fed()
     quantity_reserved: Mapped[Decimal | None] = fed()
     reorder_point: Mapped[Decimal | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     preferred_vendor_id: Mapped[int | None] = points_to("vendors")
 
 
@@ -214,13 +229,13 @@ class PurchaseOrder(Core):
     """What was ordered from a vendor. `status`: draft, open, closed or cancelled."""
 
     __tablename__ = "purchase_orders"
-    order_number: Mapped[str | None] = fed()
+    order_number: Mapped[str | None] = fed(identifies=1)
     order_date: Mapped[date | None] = fed()
     expected_date: Mapped[date | None] = fed()
     total_amount: Mapped[Decimal | None] = fed()
     currency: Mapped[str | None] = fed()
     memo: Mapped[str | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     vendor_id: Mapped[int | None] = points_to("vendors")
 
 
@@ -234,6 +249,6 @@ class PurchaseOrderLine(Core):
     quantity_received: Mapped[Decimal | None] = fed()
     unit_price: Mapped[Decimal | None] = fed()
     amount: Mapped[Decimal | None] = fed()
-    status: Mapped[str] = fed(required=True)
+    status: Mapped[str] = standing()
     purchase_order_id: Mapped[int] = points_to("purchase_orders", required=True)
     inventory_item_id: Mapped[int | None] = points_to("inventory_items")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, int, tuple[str, ...]]:
-    """Checksums of the rows the plan created or updated, as planned and as they stand in core.
+    """Checksums of the rows the plan created or changed, as planned and as they stand in core.
 
     The sums do not depend on the order of rows. Of a row in conflict, the plan also holds what core keeps, as it
     stood: that it stayed is proven, too. Unchanged rows are not read: their hash was compared already.
@@ -32,7 +32,7 @@ def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, 
                 (array_agg(p.external_id ORDER BY p.external_id)
                     FILTER (WHERE c.id IS NULL OR ROW({planned}) IS DISTINCT FROM ROW({core})))[1:20]
             FROM {plan} p LEFT JOIN {table} c ON c.id = p.internal_id
-            WHERE p.action = 'create' OR p.action IN ('update', 'conflict') AND p.changes IS NOT NULL
+            WHERE p.action = 'create' OR p.changes IS NOT NULL
             """,
             planned=planned,
             core=core,

@@ -8,6 +8,9 @@ from psycopg import sql
 
 from connector_pipelines.errors import ConfigurationError
 
+DROPPED_BY = "dropped by"
+"""The key in a mapping's metadata under which the plan stands that dropped it, until the record comes back."""
+
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 

@@ -117,6 +117,7 @@ class _Guard:
         self._body = b""
         self._rows: Sequence[bytes] = ()
         self._empty = 0
+        self._alike = 0
 
     def check(self, request: Request, response: Response, rows: Sequence[bytes]) -> None:
         """Compare a page with those before it.
@@ -127,7 +128,8 @@ class _Guard:
         if request in self._asked:
             raise BrokenPage(f"page {self.number} leads back to one already read: {response.url}.", remedy=_REPORT)
         self._asked.add(request)
-        if rows and (response.body == self._body or self._same(rows)):
+        self._alike = self._alike + 1 if rows and (response.body == self._body or self._same(rows)) else 0
+        if self._alike > (len(rows) == 1):  # a row that stands alone comes again where one was added before it
             raise BrokenPage(f"the source repeats a page: number {self.number}, {response.url}.", remedy=_REPORT)
         self._body, self._rows = response.body, rows
         self._empty = 0 if rows else self._empty + 1

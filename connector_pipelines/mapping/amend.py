@@ -160,7 +160,8 @@ def _write_rows(connection: Connection, entity: Entity, run_id: int, plan_id: in
             CREATE UNLOGGED TABLE {plan} AS
             SELECT row_number() OVER (ORDER BY j.external_id COLLATE "C") AS seq, j.internal_id,
                 'update'::text AS action, j.external_id::text, 0 AS page, 0 AS row, NULL::uuid AS row_hash,
-                NULL::uuid AS fingerprint, j.internal_id AS known_id, c.xmin::text::bigint AS core_version, {values},
+                NULL::uuid AS fingerprint, j.internal_id AS known_id, NULL::text AS matched_by,
+                c.xmin::text::bigint AS core_version, {values},
                 j.changes, NULL::jsonb AS contested
             FROM judged j JOIN core.{core} c ON c.id = j.internal_id
             CROSS JOIN LATERAL jsonb_populate_record(

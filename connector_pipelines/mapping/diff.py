@@ -37,6 +37,7 @@ def compare(connection: Connection, entity: Entity, read: Read, *, refresh: bool
             """
             CREATE TEMP TABLE diff ON COMMIT DROP AS
             SELECT s.external_id, s.page, s.row, s.modified_at, s.deleted, s.row_hash, m.internal_id,
+                NULL::text AS matched_by,
                 coalesce(m.row_hash = s.row_hash AND m.sync_status = 'synced' AND m.absent_since IS NULL
                     AND {current}, false) AS same
             FROM (SELECT *, md5(ROW({hashed})::text)::uuid AS row_hash FROM {rows}) s

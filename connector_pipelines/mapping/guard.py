@@ -1,17 +1,20 @@
 """The mass-change guard: decides whether a plan may be applied without a person. Pure.
 
 A failed or half answered read looks like a mass deletion; a re-imported source looks like a mass creation. Both are
-held, core stays as it was, and the reasons say which of the four it looks like (DESIGN, S2).
+held, core stays as it was, and the reasons say what it looks like, which limit it broke and what would pass (S2).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connector_pipelines.model import Counts, PlanState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from connector_pipelines.policy import Limits
 
 
@@ -35,18 +38,35 @@ def judge(counts: Counts, *, before: int, snapshot: bool, limits: Limits) -> Ver
     if before and snapshot and not counts.fetched:
         empty = f"empty: the source sent nothing, and had {before:,} records before"
         return Verdict(PlanState.HELD, (empty,))
+    reasons = tuple(_trips(counts, before, limits))
+    return Verdict(PlanState.HELD if reasons else PlanState.ACCEPTED, reasons)
+
+
+def _trips(counts: Counts, before: int, limits: Limits) -> Iterator[str]:
+    """Every limit that is broken, as a sentence."""
+    gone, new = counts.absent + counts.dropped, counts.created + counts.linked
 
     def over(count: int, share: float) -> bool:
         return before > 0 and count >= limits.floor and count > share * before
 
-    shrunk, grown = over(counts.absent, limits.absent), over(counts.created, limits.created)
-    reasons = []
-    if shrunk and over(counts.created, limits.absent):
-        reasons.append(f"ids changed: {counts.absent:,} of {before:,} records are gone and {counts.created:,} are new")
+    def needs(name: str, count: int) -> str:
+        return f"({name}: limit {getattr(limits, name):.10g}, passes from {_up(count / before):.10g})"
+
+    shrunk, grown = over(gone, limits.absent), over(counts.created, limits.created)
+    if shrunk and over(new, limits.absent):
+        yield f"ids changed: {gone:,} of {before:,} records are gone and {new:,} are new {needs('absent', gone)}"
     elif shrunk:
-        reasons.append(f"shrunk: {counts.absent:,} of {before:,} records are gone")
+        yield f"shrunk: {gone:,} of {before:,} records are gone {needs('absent', gone)}"
     elif grown:
-        reasons.append(f"doubled: {counts.created:,} new records, {before:,} before")
+        yield f"doubled: {counts.created:,} new records, {before:,} before {needs('created', counts.created)}"
     if over(counts.updated, limits.updated):
-        reasons.append(f"mass update: {counts.updated:,} of {before:,} records change")
-    return Verdict(PlanState.HELD if reasons else PlanState.ACCEPTED, tuple(reasons))
+        yield f"mass update: {counts.updated:,} of {before:,} records change {needs('updated', counts.updated)}"
+    if over(counts.linked, limits.linked):
+        yield f"re-mapped: {counts.linked:,} new ids would take rows core has {needs('linked', counts.linked)}"
+    if over(counts.dropped, limits.dropped):
+        yield f"dropped: {counts.dropped:,} of {before:,} would become inactive {needs('dropped', counts.dropped)}"
+
+
+def _up(share: float) -> float:
+    """To three digits after the point, upwards: a limit of this share lets the plan pass."""
+    return math.ceil(share * 1000 - 1e-9) / 1000

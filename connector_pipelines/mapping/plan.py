@@ -5,17 +5,22 @@ The order of operations in `make`:
     1. waiting rows whose parents have come are staged again       references.revive
     2. every row's hash is compared with the one core holds        diff.compare
     3. ids that came twice, and deleted ones never seen, go        diff.settle_*
-    4. changed rows get an id, their references, a field diff      _write_rows
-    5. rows without a place are refused, rows without parents wait references
-    6. records that a complete full read no longer holds           _add_absent
-    7. fields that core keeps leave the plan                   conflicts.decide
-    8. everything is counted and hashed, the guard judges          guard.judge
+    4. what a complete full read no longer holds is gathered       absence.gather
+    5. new rows that core has already get their row's id           matching.link
+    6. changed rows get an id, their references, a field diff      _write_rows
+    7. rows that look like somebody else are refused               identity_guard.refuse
+    8. rows without a place are refused, rows without parents wait references
+    9. what is gone is noted or dropped                            absence.plan_rows
+    10. fields that core keeps leave the plan                      conflicts.decide
+    11. everything is counted and hashed, the guard judges         guard.judge
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, replace
+from datetime import UTC
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
@@ -23,12 +28,22 @@ from psycopg import sql
 from connector_pipelines.database import dead_letters
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
-from connector_pipelines.mapping import conflicts, diff, fingerprints, give_way, guard, references
+from connector_pipelines.mapping import (
+    absence,
+    cases,
+    conflicts,
+    diff,
+    give_way,
+    guard,
+    identity_guard,
+    matching,
+    references,
+)
 from connector_pipelines.model import Counts, Plan, PlanState
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
-    from connector_pipelines.policy import Limits, SyncPolicy
+    from connector_pipelines.policy import SyncPolicy
 
 
 def make(
@@ -37,7 +52,6 @@ def make(
     read: Read,
     *,
     chunk_rows: int,
-    limits: Limits,
     policy: SyncPolicy,
     replaces: Plan | None = None,
 ) -> Plan:
@@ -50,7 +64,6 @@ def make(
         entity: what the rows are.
         read: a complete read whose rows are staged.
         chunk_rows: rows per transaction when the plan is applied.
-        limits: the guard's.
         policy: what the source may do to core.
         replaces: the plan of the same read that is made anew; what it created already does not count as there before,
             and parents that are only planned do not count as there.
@@ -66,13 +79,17 @@ def make(
         diff.compare(connection, entity, read, refresh=read.snapshot and _other_salt(connection, read))
         repeated, contradicting = diff.settle_repeated(connection, read)
         never_seen = diff.settle_never_seen(connection)
+        absence.gather(connection, entity, read)
+        cases.gather_accepted(connection, read)
+        columns = policy.matching.get(entity.name, ())
+        refused = contradicting + matching.link(connection, entity, read, columns)
         _write_rows(connection, entity, read, table)
-        refused = contradicting + references.refuse_unplaced(connection, entity, read, table)
+        refused += identity_guard.refuse(connection, entity, read, table, matching=columns)
+        refused += references.refuse_unplaced(connection, entity, read, table)
         references.order_by_depth(connection, entity, table)
         waiting = references.let_wait(connection, entity, read, table)
         given_up = 0 if read.trial else dead_letters.give_up(connection, read.source, run_id=read.id)
-        if read.snapshot:
-            _add_absent(connection, entity, read, table)
+        absence.plan_rows(connection, entity, read, table, policy)
         conflicts.decide(connection, entity, read, policy.conflicts, table)
         connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
         counts = replace(
@@ -81,9 +98,9 @@ def make(
             dead_lettered=counts.dead_lettered + refused + waiting,
             waiting=waiting - given_up,
         )
-        verdict = _judged(connection, read, counts, replaces, limits)
+        verdict = _judged(connection, read, counts, replaces, policy)
         state = PlanState.PLANNED if read.trial else verdict.state
-        reasons = (*verdict.reasons, *_skipped(repeated, never_seen))
+        reasons = (*verdict.reasons, *absence.why_not_dropped(read, policy), *_skipped(repeated, never_seen))
         plan = Plan(plan_id, read.source, read.entity, read.id, state, "", counts, 0, reasons=reasons)
         return _finish(connection, entity, read, plan, chunk_rows=chunk_rows)
 
@@ -129,11 +146,11 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
             CREATE UNLOGGED TABLE {table} AS
             SELECT row_number() OVER (ORDER BY q.external_id COLLATE "C") AS seq,
                 coalesce(known_id, nextval({sequence})) AS internal_id,
-                CASE WHEN known_id IS NULL THEN 'create' WHEN changes IS NULL AND core_version IS NOT NULL
-                    THEN 'touch' ELSE 'update' END AS action,
+                CASE WHEN known_id IS NULL THEN 'create' WHEN matched_by <> '' THEN 'link'
+                    WHEN changes IS NULL AND core_version IS NOT NULL THEN 'touch' ELSE 'update' END AS action,
                 q.*
             FROM (
-                SELECT d.external_id, d.page, d.row, d.row_hash, s.fingerprint, d.internal_id AS known_id,
+                SELECT d.external_id, d.page, d.row, d.row_hash, s.fingerprint, d.internal_id AS known_id, d.matched_by,
                     c.xmin::text::bigint AS core_version, {values}, f.changes, NULL::jsonb AS contested
                 FROM diff d
                 JOIN {rows} s ON s.external_id = d.external_id AND s.page = d.page AND s.row = d.row
@@ -162,43 +179,6 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
     )
 
 
-def _add_absent(connection: Connection, entity: Entity, read: Read, table: sql.Identifier) -> None:
-    """Records that stood at the source before and that this complete full read does not hold, in any form.
-
-    A row that was refused or waits was still sent: it is not absent.
-    """
-    connection.execute(
-        query(
-            "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT DISTINCT external_id FROM {letters}"
-            " WHERE source = %s AND entity = %s AND last_run_id = %s AND external_id IS NOT NULL",
-            letters=dead_letters.table(read),
-        ),
-        [read.source, read.entity, read.id],
-    )
-    connection.execute("ANALYZE refused")
-    connection.execute(
-        query(
-            """
-            INSERT INTO {table} (seq, internal_id, action, external_id)
-            SELECT (SELECT coalesce(max(seq), 0) FROM {table}) + row_number() OVER (ORDER BY m.external_id COLLATE "C"),
-                m.internal_id, 'absent', m.external_id
-            FROM {mappings} m
-            WHERE m.entity_type = {entity} AND m.internal_id IS NOT NULL AND m.absent_since IS NULL
-                AND {unseen}
-                AND NOT EXISTS (SELECT FROM {rows} s WHERE s.external_id = m.external_id)
-                AND NOT EXISTS (SELECT FROM refused r WHERE r.external_id = m.external_id)
-            """,
-            table=table,
-            mappings=mappings_table(read.source),
-            rows=rows_table(read.id),
-            entity=sql.Literal(entity.name),
-            unseen=query("(NOT {h} OR {u})", h=fingerprints.held(entity.name), u=fingerprints.unseen_of(read))
-            if read.baseline
-            else sql.SQL("true"),
-        )
-    )
-
-
 def _other_salt(connection: Connection, read: Read) -> bool:
     """Whether the fingerprints that core knows are another code's or configuration's, and should be written anew."""
     newest = (
@@ -209,29 +189,43 @@ def _other_salt(connection: Connection, read: Read) -> bool:
 
 
 def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> Counts:
-    by_action = dict(
-        cast(
-            "list[tuple[str, int]]",
-            connection.execute(query("SELECT action, count(*) FROM {table} GROUP BY action", table=table)).fetchall(),
-        )
-    )
+    counted = query("SELECT action, changes IS NOT NULL, count(*) FROM {table} GROUP BY 1, 2", table=table)
+    rows = cast("list[tuple[str, bool, int]]", connection.execute(counted).fetchall())
+    by_action: Counter[str] = Counter()
+    for action, changes, count in rows:
+        by_action[action] += count
+        by_action["link that changes"] += count if action == "link" and changes else 0
     same = cast("int", scalar(connection, "SELECT count(*) FROM diff WHERE same"))
     return replace(
         counts,
-        created=by_action.get("create", 0),
-        updated=by_action.get("update", 0),
-        unchanged=counts.unchanged + same + by_action.get("touch", 0),
-        conflicts=by_action.get("conflict", 0),
-        absent=by_action.get("absent", 0),
+        created=by_action["create"],
+        updated=by_action["update"] + by_action["link that changes"],
+        unchanged=counts.unchanged + same + by_action["touch"] + by_action["link"] - by_action["link that changes"],
+        conflicts=by_action["conflict"],
+        linked=by_action["link"],
+        dropped=by_action["drop"],
+        absent=by_action["absent"],
     )
 
 
-def _judged(connection: Connection, read: Read, counts: Counts, replaces: Plan | None, limits: Limits) -> guard.Verdict:
-    """The guard's verdict. What an outdated plan of this very read created already was not there before."""
+def _new(counts: Counts) -> int:
+    return counts.created + counts.linked
+
+
+def _judged(
+    connection: Connection, read: Read, counts: Counts, replaces: Plan | None, policy: SyncPolicy
+) -> guard.Verdict:
+    """The guard's verdict. What an outdated plan of this very read created already was not there before.
+
+    The season is that of the read, so that a replay is judged alike.
+    """
     before = cast("int", scalar(connection, query(_BEFORE, mappings=mappings_table(read.source)), read.entity))
     if replaces:
-        before -= max(0, replaces.counts.created - counts.created)
-    return guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
+        before -= max(0, _new(replaces.counts) - _new(counts))
+    limits, seasons = policy.guard.limits_for(read.entity, read.started_at.astimezone(UTC).date())
+    verdict = guard.judge(counts, before=before, snapshot=read.snapshot, limits=limits)
+    told = tuple(f"season: {name}" for name in seasons) if verdict.reasons else ()
+    return replace(verdict, reasons=verdict.reasons + told)
 
 
 def _skipped(repeated: int, never_seen: int) -> list[str]:

@@ -41,8 +41,8 @@ def gather_coming(connection: Connection, entity: Entity, source: str, *, states
         if staging.exists(connection, plan_table(plan_id)):
             connection.execute(
                 query(
-                    "INSERT INTO coming SELECT %s, external_id, internal_id FROM {plan} WHERE action = 'create'"
-                    " ON CONFLICT DO NOTHING",
+                    "INSERT INTO coming SELECT %s, external_id, internal_id FROM {plan}"
+                    " WHERE action IN ('create', 'link') ON CONFLICT DO NOTHING",
                     plan=plan_table(plan_id),
                 ),
                 [parent],
@@ -97,7 +97,7 @@ def revive(connection: Connection, entity: Entity, read: Read) -> int:
     return revived
 
 
-# Every parent that a record waits for, of the record's newest letter.
+# Every parent that a record waits for, of the record's newest letter; none for one that a person let pass.
 _WAITS = """
     CREATE TEMP TABLE waits ON COMMIT DROP AS
     SELECT w.external_id, w.staged, p ->> 0 AS entity, p ->> 1 AS parent
@@ -105,7 +105,7 @@ _WAITS = """
         SELECT DISTINCT ON (external_id) external_id, state, staged, waits_for FROM connector.dead_letters
         WHERE source = %s AND entity = %s AND state <> 'resolved' AND external_id IS NOT NULL
         ORDER BY external_id, last_run_id DESC, id DESC
-    ) w CROSS JOIN jsonb_array_elements(w.waits_for) p
+    ) w LEFT JOIN jsonb_array_elements(w.waits_for) p ON true
     WHERE w.waits_for IS NOT NULL  -- also one that was given up, should its parent come after all
 """
 
@@ -124,7 +124,8 @@ def _taken_up(entity: Entity, read: Read) -> sql.Composed:
             LEFT JOIN (SELECT DISTINCT external_id FROM {rows}) sent ON sent.external_id = w.external_id
             GROUP BY w.external_id
             HAVING bool_and(
-                (m.internal_id IS NOT NULL OR c.internal_id IS NOT NULL OR s.external_id IS NOT NULL)
+                (w.parent IS NULL OR m.internal_id IS NOT NULL OR c.internal_id IS NOT NULL
+                    OR s.external_id IS NOT NULL)
                 AND sent.external_id IS NULL)
         ) revived
         """,

@@ -20,6 +20,7 @@ from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.resolving import resolve_job
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
 from connector_pipelines.orchestration.upkeep import upkeep_jobs
+from connector_pipelines.orchestration.whose import accept_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
         assets=core_assets(sources),
-        jobs=[*decision_jobs(by_name), *afterwards_jobs(by_name), *upkeep_jobs(by_name), resolve_job()],
+        jobs=[*decision_jobs(by_name), *afterwards_jobs(by_name), *upkeep_jobs(by_name), resolve_job(), accept_job()],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

@@ -114,7 +114,11 @@ def mass_change(plans: Sequence[Plan], held: Sequence[Plan]) -> Verdict:
     """
     now = [plan for plan in plans if plan.state is PlanState.HELD]
     waiting = now or held
-    numbers = {name: getattr(plan.counts, name) for plan in plans[-1:] for name in ("created", "updated", "absent")}
+    numbers = {
+        name: getattr(plan.counts, name)
+        for plan in plans[-1:]
+        for name in ("created", "updated", "linked", "dropped", "absent")
+    }
     if not waiting:
         return Verdict("mass_change", passed=True, sentence="within the limits", numbers=numbers)
     plan = waiting[-1]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connector_pipelines.mapping.amend import Amendment
     from connector_pipelines.model import Entity, Plan, Read, Receipt, Stream
     from connector_pipelines.orchestration.look import Run
+    from connector_pipelines.sync.accepting import Case
     from connector_pipelines.sync.conflicts import Conflict
     from connector_pipelines.sync.explaining import Explanation
     from connector_pipelines.sync.letters import Letter, Letters
@@ -49,6 +50,7 @@ def of_read(read: Read, skipped: Mapping[str, int]) -> Metadata:
         "window": str(read.window),
         "mode": read.window.mode.value,
         "snapshot": read.snapshot,
+        "stability": read.stability.value if read.stability else "not watched",
         "read": read.id,
         "landed": f"{read.source}/{read.entity}/{read.id}",
     } | ({"skipped by reason": _counts_table("reason", skipped)} if skipped else {})
@@ -74,7 +76,8 @@ def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
     if newest.state in {PlanState.HELD, PlanState.PLANNED}:
         shown["what to do"] = (
             f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
-            f" hash {newest.hash[:HASH_SHOWN]}."
+            f" hash {newest.hash[:HASH_SHOWN]}. Where such a change is usual, raise the limit that the reason names,"
+            f" under policy.guard.entities.{newest.entity}, or declare a season, in the source's defs.yaml."
         )
     return shown | {"plan hash": newest.hash[:HASH_SHOWN], "chunks": newest.chunks}
 
@@ -174,6 +177,18 @@ def of_listed(found: Sequence[Letter]) -> Metadata:
         for letter in found
     ]
     return {"dead letters": MetadataValue.table(rows)}
+
+
+def of_cases(cases: Sequence[Case]) -> Metadata:
+    """Records of which a person must say whose they are: where to look and which fields differ, no values."""
+    rows = [
+        TableRecord({"letter": case.letter, "external id": case.external_id, "reason": case.reason})
+        for case in cases[:_LISTED]
+    ]
+    if not rows:
+        return {}
+    what = "For each: mend it at the source, or launch the job accept_identity with its letter."
+    return {"whose is it": MetadataValue.table(rows), "whose is it: what to do": f"{len(cases):,} cases. {what}"}
 
 
 def of_letters(letters: Sequence[Letters]) -> Metadata:

@@ -16,11 +16,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from connector_pipelines import connectors as registry
-from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.errors import ConfigurationError
-from connector_pipelines.mapping import conflicts
 from connector_pipelines.model import Connector, Source
 from connector_pipelines.orchestration import environment
+from connector_pipelines.orchestration.policies import findings
 from connector_pipelines.orchestration.timetable import Timetable
 from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.settings import settings
@@ -206,15 +205,9 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
     if config is None or timetable is None or policy is None:
         raise _Wrong(*wrong, *unfit, *more)
     source = Source(name, connector, config, policy)
-    if strange := list(_unknown_rules(source)):
-        raise _Wrong(*strange)
+    if strange := list(findings(source) if policy != SyncPolicy() else ()):
+        raise _Wrong(*((("attributes", "policy", *at), f"{_dotted(('policy', *at))}: {why}") for at, why in strange))
     return Declaration(source, timetable, file)
-
-
-def _unknown_rules(source: Source) -> Iterator[tuple[environment.Path, str]]:
-    fed = {name: entity for name, entity in ENTITIES.items() if source.policy.conflicts and source.provides(name)}
-    for *place, why in conflicts.unknown(source.policy.conflicts, fed):
-        yield ("attributes", "policy", "conflicts", *place), f"{_dotted(('policy', 'conflicts', *place))}: {why}"
 
 
 def _validated(

@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.orchestration import checks, launches, look, metadata, names
 from connector_pipelines.orchestration.failures import explained
-from connector_pipelines.sync import applying, conflicts, deciding, letters, planning, pull
+from connector_pipelines.sync import accepting, applying, conflicts, deciding, letters, planning, pull
 from connector_pipelines.sync.sources import register
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def map_step(context: AssetExecutionContext, engine: Engine, source: Source, ent
         shown = metadata.of_plans(concerned) | {"next": MetadataValue.asset(names.core(entity))}
         if newest:
             shown |= metadata.of_changes(core_entity(entity), planning.sample_changes(surroundings, newest))
+        shown |= metadata.of_cases(accepting.open_cases(surroundings.connection, source.name, entity))
         shown |= _waiting_conflicts(surroundings, source.name, entity)
         shown |= metadata.of_history(look.last_runs(surroundings.connection, source.name, entity))
     found = [checks.mass_change(concerned, held), checks.accounted_for(plans), checks.dead_letters(plans)]

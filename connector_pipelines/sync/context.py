@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connector_pipelines.database.connection import Connection, connect, database_url
 from connector_pipelines.database.migrate import migrate
 from connector_pipelines.external.landing import Landing
 from connector_pipelines.external.surroundings import share
-from connector_pipelines.policy import Limits
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ class Context:
         report: told after each page batch and each chunk.
         launched_by: who or what started the run, for the record.
         chunk_rows: rows per applied transaction, and per validated batch.
-        limits: the mass-change guard's.
         url: of the database, for work that wants a second connection; None keeps to one.
     """
 
@@ -42,7 +40,6 @@ class Context:
     report: Report = silent
     launched_by: str = "command line"
     chunk_rows: int = 20_000
-    limits: Limits = field(default_factory=Limits)
     url: str | None = None
 
 

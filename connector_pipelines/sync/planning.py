@@ -50,7 +50,6 @@ def _make(context: Context, source: Source, read: Read, *, replaces: Plan | None
         core_entity(read.entity),
         read,
         chunk_rows=context.chunk_rows,
-        limits=context.limits,
         policy=source.policy,
         replaces=replaces,
     )

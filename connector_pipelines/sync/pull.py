@@ -15,7 +15,7 @@ from connector_pipelines.mapping import fingerprints
 from connector_pipelines.mapping.fingerprints import Sieve
 from connector_pipelines.mapping.identities import activate
 from connector_pipelines.model import Mode, Progress, RunKind, Window
-from connector_pipelines.pages import Page
+from connector_pipelines.pages import Page, Stability
 from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.beside import Beside, few_collections
 from connector_pipelines.sync.locks import hold
@@ -99,6 +99,8 @@ def restage(context: Context, source: Source, read: Read) -> Read:
 def _consume(context: Context, source: Source, read: Read, reading: Reading) -> Read:
     """Land, accept and stage all pages. While a batch is copied, the next one is fetched and split already."""
     whole = reading.snapshot and read.window.mode is Mode.FULL
+    if whole and reading.fenced and read.entity in source.policy.drops:
+        reading = reading.fenced()
     known = fingerprints.load(context.connection, read.source, read.entity) if whole else None
     landing = context.landing.open(read.source, read.entity, read.id, window=read.window)
     landed: Beside[None] = Beside()
@@ -106,7 +108,9 @@ def _consume(context: Context, source: Source, read: Read, reading: Reading) -> 
         read, skipped = _stage(context, source, read, _landed(landing, landed, reading.pages), known)
         landed.finish()
         baseline = known.settle(context.connection, read) if known else None
-        read = replace(read, complete=True, snapshot=whole, baseline=baseline)
+        stability = reading.stability()
+        whole = whole and stability is not Stability.UNSTABLE  # what such a read does not hold may well be there
+        read = replace(read, complete=True, snapshot=whole, stability=stability, baseline=baseline)
         landing.close(complete=True, snapshot=whole)
     records.finish_run(context.connection, read, skipped)
     return read

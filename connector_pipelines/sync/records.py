@@ -12,6 +12,7 @@ from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, scalar
 from connector_pipelines.database.tables import read_tables
 from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, RunKind, Window
+from connector_pipelines.pages import Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ def finish_run(connection: Connection, read: Read, skipped: Mapping[str, int]) -
     connection.execute(
         "UPDATE connector.sync_runs SET state = 'read', finished_at = coalesce(finished_at, now()), pages = %s,"
         " rows = %s, staged = %s, known = %s, rejected = %s, skipped = %s, complete = %s, snapshot = %s, salt = %s,"
-        " baseline = %s WHERE id = %s",
+        " baseline = %s, stability = %s WHERE id = %s",
         [
             read.pages,
             read.rows,
@@ -65,6 +66,7 @@ def finish_run(connection: Connection, read: Read, skipped: Mapping[str, int]) -
             read.snapshot,
             read.salt,
             json.dumps(asdict(read.baseline)) if read.baseline else None,
+            read.stability,
             read.id,
         ],
     )
@@ -102,6 +104,7 @@ def load_read(connection: Connection, run_id: int) -> Read:
         rejected=row["rejected"],
         complete=row["complete"],
         snapshot=row["snapshot"],
+        stability=Stability(row["stability"]) if row["stability"] else None,
         salt=row["salt"],
         baseline=Baseline(**row["baseline"]) if row["baseline"] else None,
         kind=RunKind(row["kind"]),

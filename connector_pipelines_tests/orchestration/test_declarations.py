@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -30,6 +31,24 @@ WRONG = {
     "unknown policy": (
         TOY + "  file: x\n  policy: {drop: all}\n",
         "policy.drop is no field; there are conflicts, drops",
+    ),
+    "unknown drop": (
+        TOY + "  file: x\n  policy:\n    drops: [terms]\n",
+        "line 5: policy.drops.0: the source feeds no terms; it feeds organizations",
+    ),
+    "unknown season": (
+        TOY
+        + "  file: x\n  policy:\n    guard:\n      seasons:\n"
+        + "      - {name: a, from: 2026-08-02, until: 2026-08-01, limits: {}}\n",
+        "line 7: policy.guard.seasons.0: the season 'a' ends before it begins",
+    ),
+    "wrong match": (
+        TOY + "  file: x\n  policy: {matching: {students: [student_number, phone]}}\n",
+        "policy.matching.students.1: phone identifies no row of students; there are student_number, email, username",
+    ),
+    "match of what has no identifier": (
+        TOY + "  file: x\n  policy: {matching: {enrollments: [status]}}\n",
+        "status identifies no row of enrollments; there are none",
     ),
     "rule for no entity": (
         TOY + "  file: x\n  entities: [students]\n  policy:\n    conflicts:\n      dragons: {'*': manual}\n",
@@ -81,10 +100,15 @@ def test_every_finding_is_told(declared: Any) -> None:
 
 def test_a_policy_travels_with_its_source(declared: Any) -> None:
     """What a source may do to core stands in its declaration, and is the same for Dagster and the command line."""
-    declared.declare("alpha", "policy: {guard: {limits: {absent: 0.05}}}")
+    season = "{name: new term, from: 2026-08-10, until: 2026-09-05, entities: [students], limits: {created: 5}}"
+    guard = f"{{limits: {{absent: 0.05}}, seasons: [{season}]}}"
+    declared.declare("alpha", f"policy: {{guard: {guard}, drops: [students], matching: {{students: [email]}}}}")
     [found] = sources.read_all(declared.folder)
     assert isinstance(found, sources.Declaration)
     assert found.source.policy.guard.limits.absent == 0.05
+    assert found.source.policy.guard.limits_for("students", date(2026, 9, 5))[0].created == 5.0
+    assert (found.source.policy.drops, found.source.policy.matching) == (("students",), {"students": ("email",)})
+    assert validate.invalid_sources(declared.folder) == []
     assert "alpha/mapping/students" in {
         key.to_user_string() for key in declared.definitions().get_repository_def().asset_graph.get_all_asset_keys()
     }

@@ -56,7 +56,7 @@ def test_mass_change_blocks_for_a_plan_of_now_and_warns_for_an_older_one() -> No
 def test_mass_change_plots_the_newest_plan() -> None:
     """The numbers of the check are those of the newest plan, not a sum over plans that each count the same records."""
     verdict = checks.mass_change([plan(absent=40), plan(absent=30, created=2)], [])
-    assert verdict.numbers == {"created": 2, "updated": 0, "absent": 30}
+    assert verdict.numbers == {"created": 2, "updated": 0, "linked": 0, "dropped": 0, "absent": 30}
 
 
 def test_a_plan_shows_its_state_and_reasons_first_and_once() -> None:

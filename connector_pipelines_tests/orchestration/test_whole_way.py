@@ -180,6 +180,24 @@ def test_a_person_approves_or_rejects_a_held_plan(project: Any, students: Any) -
     ]
 
 
+def test_a_person_says_whose_a_record_is(project: Any, students: Any) -> None:
+    """A record that looks like another person is shown without a value, and passes once the job accepts its letter."""
+    project.declare("alpha", "entities: [students]")
+    project.send("alpha", students=[students])
+    project.run("sync_alpha", partition_key=TODAY)
+    students[3] |= {"given_name": "Zoe", "family_name": "Othername"}
+    project.send("alpha", students=[students])
+    shown = metadata(project.run("sync_alpha", partition_key=TODAY), "alpha/mapping/students")
+    [case] = [record.data for record in shown["whose is it"].records]
+    assert (case["external id"], "differ: given name, family name" in case["reason"]) == ("s3", True)
+    assert "name3" not in str(shown)
+    assert "Othername" not in str(shown)
+    decision = {"letter": case["letter"], "why": "asked the school", "who": "ada"}
+    assert project.run("accept_identity", run_config={"ops": {"accept": {"config": decision}}}).success
+    assert metadata(project.run("sync_alpha", partition_key=TODAY), "core/students")["updated"] == 1
+    assert not project.run("accept_identity", run_config={"ops": {"accept": {"config": decision}}}).success
+
+
 def test_an_older_held_plan_warns_and_lets_newer_ones_pass(project: Any, students: Any) -> None:
     """While a full plan waits for a person, an incremental one is applied, and the check stays yellow."""
     project.declare("alpha", "entities: [students]")

@@ -20,8 +20,8 @@ from connector_pipelines.core.entities import entity
 from connector_pipelines.database.connection import comma, connect
 from connector_pipelines.external.landing import Landing
 from connector_pipelines.model import Connector, Health, Mode, Source, Stream, Window
-from connector_pipelines.pages import Page, Reading
-from connector_pipelines.policy import Limits, SyncPolicy
+from connector_pipelines.pages import Page, Reading, Stability
+from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.context import Context, silent
 from connector_pipelines.sync.planning import plan
@@ -29,7 +29,7 @@ from connector_pipelines.sync.pull import pull
 from connector_pipelines.sync.whole import Outcome, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from connector_pipelines.model import Plan, Read, Receipt, Report
@@ -61,7 +61,12 @@ def _within(record: Record, window: Window) -> bool:
     return datetime.fromisoformat(record["modified"]) >= window.since
 
 
-def _stream(name: str, sends: dict[str, list[list[Record] | Exception]], decoded: list[bytes]) -> Stream:
+def _stream(
+    name: str,
+    sends: dict[str, list[list[Record] | Exception]],
+    decoded: list[bytes],
+    held_still: Callable[[], Stability | None],
+) -> Stream:
     core = entity(name)
     fields = [c.name for c in core.columns] + [r.name for r in core.references]
     dates = [c.name for c in core.columns if c.kind == "DATE"]
@@ -89,7 +94,7 @@ def _stream(name: str, sends: dict[str, list[list[Record] | Exception]], decoded
 
     return Stream(
         entity=name,
-        read=lambda _, window: Reading(_pages(name, sends.get(name, []), window), snapshot=True),
+        read=lambda _, window: Reading(_pages(name, sends.get(name, []), window), snapshot=True, stability=held_still),
         split=_split,
         decode=decode,
         columns={n: itemgetter(n) for n in wire},
@@ -102,14 +107,14 @@ def _stream(name: str, sends: dict[str, list[list[Record] | Exception]], decoded
 class Toy:
     """A source to play with: put pages of records into `sends`, then `sync`, or take the steps one by one.
 
-    `decoded` are the raw records that were looked at.
+    `decoded` are the raw records that were looked at; `stability` is what its reads say of themselves.
     """
 
     url: str
     landing: Landing
     name: str = "toy"
     chunk_rows: int = 20_000
-    limits: Limits = field(default_factory=Limits)
+    stability: Stability | None = None
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     report: Report = silent
     sends: dict[str, list[list[Record] | Exception]] = field(default_factory=dict)
@@ -119,7 +124,7 @@ class Toy:
     @property
     def source(self) -> Source:
         """This toy as a declared source."""
-        streams = [_stream(name, self.sends, self.decoded) for name in self.entities]
+        streams = [_stream(name, self.sends, self.decoded, lambda: self.stability) for name in self.entities]
         connector = Connector(
             name="toy",
             title="Toy",
@@ -129,6 +134,10 @@ class Toy:
             check=lambda _: Health(ok=True, detail="here", latency_seconds=0.0),
         )
         return Source(self.name, connector, NoSettings(), self.policy)
+
+    def may(self, **policy: Any) -> None:
+        """Say what this toy may do to core, as in YAML: `guard={"limits": {"floor": 1}}`."""
+        self.policy = SyncPolicy.model_validate(self.policy.model_dump(exclude_unset=True) | policy)
 
     def twin(self, name: str) -> Toy:
         """Another source on the same database, which sends nothing yet."""
@@ -143,7 +152,6 @@ class Toy:
                 self.landing,
                 report=self.report,
                 chunk_rows=self.chunk_rows,
-                limits=self.limits,
             )
 
     def sync(self, *entities: str, mode: Mode = Mode.FULL, span: Window | None = None) -> dict[str, Outcome]:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.model import Mode, PlanState, Window
-from connector_pipelines.policy import Limits
 from connector_pipelines.sync import cursors
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
 from connector_pipelines.sync.deciding import reject
@@ -77,7 +76,7 @@ def test_cursor_stays_when_a_plan_is_held(toy: Toy, make: Records) -> None:
     toy.sends["students"] = [[make.student(1)]]
     toy.sync("students")
     before = cursor_of(toy)
-    toy.limits = Limits(floor=1, updated=0.0)
+    toy.may(guard={"limits": {"floor": 1, "updated": 0.0}})
     toy.sends["students"] = [[make.student(1, phone="2")]]
     assert toy.sync("students", mode=Mode.INCREMENTAL)["students"].plan.state is PlanState.HELD
     assert cursor_of(toy) == before
@@ -162,13 +161,13 @@ def test_nothing_that_was_not_applied_moves_the_cursor(toy: Toy, make: Records) 
     toy.sync("students")
     cursors = toy.rows("SELECT * FROM connector.sync_cursors")
     toy.dry_run("students", mode=Mode.INCREMENTAL)
-    toy.limits = Limits(floor=1)
+    toy.may(guard={"limits": {"floor": 1}})
     toy.sends["students"] = [[]]
     held = toy.sync("students")["students"].plan
     assert held.state is PlanState.HELD
     with toy.open() as context:
         reject(context, toy.source, held.hash, who="ann")
-    toy.limits = Limits()
+    toy.may(guard={})
     toy.sends["students"] = [[make.student(n, phone="2") for n in range(10)]]
     toy.prepare("students")
     toy.execute("DROP TABLE connector.sync_changes CASCADE")  # any error that is not about a row

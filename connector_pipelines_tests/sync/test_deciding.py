@@ -6,7 +6,6 @@ import pytest
 
 from connector_pipelines.errors import ApprovalRefused
 from connector_pipelines.model import Mode, PlanState
-from connector_pipelines.policy import Limits
 from connector_pipelines.sync.deciding import approve_and_apply, held_plans, reject, undecided_plans
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ STAGING = "SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnames
 @pytest.fixture
 def school(toy: Toy, make: Records) -> Toy:
     """A toy with ten students in core and a guard that looks at every row."""
-    toy.limits = Limits(floor=1)
+    toy.may(guard={"limits": {"floor": 1}})
     toy.sends["students"] = [[make.student(n) for n in range(10)]]
     toy.sync("students")
     return toy

@@ -6,7 +6,7 @@ import pytest
 
 from connector_pipelines.errors import ApprovalRefused, ConfigurationError
 from connector_pipelines.model import Mode, PlanState
-from connector_pipelines.policy import Limits
+from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync.deciding import approve, reject
 from connector_pipelines.sync.planning import sample_changes
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def school(toy: Toy, make: Records) -> Toy:
     """A toy with ten students in core and a guard that looks at every row."""
-    toy.limits = Limits(floor=1)
+    toy.may(guard={"limits": {"floor": 1}})
     toy.sends["students"] = [[make.student(n) for n in range(10)]]
     toy.sync("students")
     return toy
@@ -47,7 +47,10 @@ def test_half_a_read_is_held(school: Toy, make: Records) -> None:
     """A source that lost half of its records is held, and nothing is marked absent."""
     school.sends["students"] = [[make.student(n) for n in range(5)]]
     plan = school.sync("students")["students"].plan
-    assert (plan.state, plan.reasons) == (PlanState.HELD, ("shrunk: 5 of 10 records are gone",))
+    assert (plan.state, plan.reasons) == (
+        PlanState.HELD,
+        ("shrunk: 5 of 10 records are gone (absent: limit 0.2, passes from 0.5)",),
+    )
     assert school.mappings("students", "absent_since") == [(None,)] * 10
 
 
@@ -126,7 +129,7 @@ def test_held_plan_does_not_put_older_values_back(school: Toy, make: Records) ->
     school.sends["students"] = [[make.student(n, phone="old") for n in range(10)]]
     held = school.sync("students")["students"].plan
     assert held.state is PlanState.HELD
-    school.limits = Limits()
+    school.policy = SyncPolicy()
     school.sends["students"] = [[make.student(1, phone="new")]]
     assert school.sync("students", mode=Mode.INCREMENTAL)["students"].verified
     with pytest.raises(ApprovalRefused, match="a later read was applied"):

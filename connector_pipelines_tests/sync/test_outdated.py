@@ -81,7 +81,7 @@ def test_mapping_that_somebody_made_meanwhile_is_not_pointed_elsewhere(toy: Toy,
     toy.sends["students"] = [[make.student(1), make.student(2)]]
     toy.prepare("students")
     toy.execute(
-        "INSERT INTO core.students (given_name, family_name, status) VALUES ('By', 'Hand', 'active')",
+        "INSERT INTO core.students (given_name, family_name, status) VALUES ('Given1', 'Hand', 'active')",
         "INSERT INTO connector.external_system_mappings"
         " (connector_id, entity_type, external_id, internal_id, sync_status)"
         " SELECT 'toy', 'students', 's1', id, 'synced' FROM core.students",

@@ -10,7 +10,6 @@ from connector_pipelines.core.entities import entity
 from connector_pipelines.database.migrate import migrate
 from connector_pipelines.errors import ApprovalRefused, ConfigurationError
 from connector_pipelines.model import Mode, PlanState
-from connector_pipelines.policy import Limits
 from connector_pipelines.sync.deciding import approve_and_apply, reject
 from connector_pipelines.sync.replaying import rebuild, replay, stored_reads
 
@@ -69,7 +68,7 @@ def contents(toy: Toy) -> dict[str, list[Any]]:
 @pytest.fixture
 def year(toy: Toy, make: Records) -> Toy:
     """A toy with a history: full and incremental reads, bad and waiting rows, plans approved and rejected."""
-    toy.limits = Limits(floor=1)
+    toy.may(guard={"limits": {"floor": 1}})
     toy.sends["organizations"] = [[make.organization(n, parent=f"o{n // 2}" if n else None) for n in range(6)]]
     toy.sends["students"] = [[make.student(n, organization=f"o{n % 7}") for n in range(20)], [make.student("x" * 300)]]
     toy.sends["sections"] = [[make.section(1), make.section(2)]]

@@ -8,7 +8,6 @@ import pytest
 
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Mode, PlanState
-from connector_pipelines.policy import Limits
 from connector_pipelines.sync import letters
 from connector_pipelines.sync.deciding import approve_and_apply
 from connector_pipelines.sync.letters import Choice
@@ -116,7 +115,7 @@ def test_a_row_that_the_database_refused_is_retried(toy: Toy, make: Records) -> 
 
 def test_a_retry_of_many_is_held_like_any_plan(refused: Toy) -> None:
     """The guard looks at retries, too; what it holds is approved by its hash."""
-    refused.limits = Limits(created=0.5, floor=1)
+    refused.may(guard={"limits": {"created": 0.5, "floor": 1}})
     (done,) = retried(refused, mend=True)
     assert (done.plan.state, done.receipt) == (PlanState.HELD, None)
     assert refused.letters("state") == [("open",), ("open",)]

@@ -22,7 +22,7 @@ from connector_pipelines.connectors.oneroster import columns, tables
 from connector_pipelines.errors import BrokenPage, ConfigurationError
 from connector_pipelines.external import redact
 from connector_pipelines.model import Health
-from connector_pipelines.pages import Page, Reading
+from connector_pipelines.pages import Page, Reading, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -118,7 +118,9 @@ def reader(entity: str) -> Callable[[Archive, Window], Reading]:
     def read(archive: Archive, _: Window) -> Reading:
         table = tables.TABLES[entity]
         modes = {file: archive.mode(file) for file in _files(archive, table)}
-        return Reading(_pages(archive, table), snapshot=set(modes.values()) == {"bulk"})
+        return Reading(
+            _pages(archive, table), snapshot=set(modes.values()) == {"bulk"}, stability=lambda: Stability.STABLE
+        )
 
     return read
 

@@ -6,15 +6,17 @@ import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.oneroster import columns
 from connector_pipelines.connectors.oneroster.config import ROSTER_SCOPE_1P1, ROSTER_SCOPE_1P2
-from connector_pipelines.connectors.oneroster.paging import OffsetPaging
-from connector_pipelines.connectors.oneroster.wire import explained
+from connector_pipelines.connectors.oneroster.paging import OffsetPaging, offset_of
+from connector_pipelines.connectors.oneroster.wire import explained, id_of
 from connector_pipelines.errors import NetworkError, RefusedBySource
 from connector_pipelines.external import auth
+from connector_pipelines.external.fence import Fence
 from connector_pipelines.external.http import Client, Request, Response
 from connector_pipelines.external.oauth import client_credentials
 from connector_pipelines.external.paginate import paginate
@@ -23,7 +25,7 @@ from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from threading import Event
 
     from connector_pipelines.connectors.oneroster import config as configs
@@ -128,11 +130,30 @@ def _collection(client: OneRoster, name: str, window: Window, split: Split, *, r
     A role in the filter only saves pages; rows are told apart by their own role anyway. So where a server does not
     take it, the collection is read without.
     """
-    with_role, without = clauses(window, role), clauses(window)
-    pages = _pages(client, name, with_role, split)
-    if with_role != without:
-        pages = _unless_refused(pages, lambda: _pages(client, name, without, split))
-    return Reading(pages, snapshot=window.mode is Mode.FULL)
+    filters = list(dict.fromkeys((clauses(window, role), clauses(window))))
+    pages = _first_taken([_pages(client, name, filtered, split) for filtered in filters])
+    whole = window.mode is Mode.FULL
+    return Reading(pages, snapshot=whole, fenced=partial(_fenced, client, name, filters, split) if whole else None)
+
+
+def _fenced(client: OneRoster, name: str, filters: Sequence[Sequence[str]], split: Split) -> Reading:
+    """All of a collection, watched: an absent row is really absent if the read says afterwards that it was stable."""
+    fences = [_fence(client, name, filtered, split) for filtered in filters]
+    pages = _first_taken([fence.pages() for fence in fences])
+    return Reading(pages, snapshot=True, stability=lambda: next(filter(None, (f.stability for f in fences)), None))
+
+
+def _fence(client: OneRoster, name: str, filtered: Sequence[str], split: Split) -> Fence:
+    config = client.config
+    overlap = int(config.rows_per_page > 1)  # one row a page has none to repeat, and proves nothing
+    watch = _Watch(client.http, OffsetPaging(total_in_body=config.flavour == "timeback", overlap=overlap))
+    first = _request(config, name, filtered, limit=config.rows_per_page)
+
+    def start(offset: int) -> Generator[Page]:
+        there = first.with_params({"offset": str(offset)})
+        return paginate(watch.fetch, split, there, watch.paging, in_flight=config.in_flight)
+
+    return Fence(start, lambda page: offset_of(page.url), id_of, lambda: watch.totals)
 
 
 def _pages(client: OneRoster, name: str, filtered: Sequence[str], split: Split) -> Generator[Page]:
@@ -194,15 +215,19 @@ def _request(config: OneRosterConfig, name: str, filtered: Sequence[str], *, lim
     return Request(f"{name}{slash}", tuple(params.items()))
 
 
-def _unless_refused(pages: Generator[Page], otherwise: Callable[[], Iterator[Page]]) -> Generator[Page]:
-    with closing(pages):
-        try:
-            first = next(pages)
-        except RefusedBySource:
-            yield from otherwise()
+def _first_taken(ways: Sequence[Generator[Page]]) -> Generator[Page]:
+    """The pages of the first way of asking that the source does not refuse."""
+    *others, last = ways
+    for pages in others:
+        with closing(pages):
+            try:
+                first = next(pages)
+            except RefusedBySource:
+                continue
+            yield first
+            yield from pages
             return
-        yield first
-        yield from pages
+    yield from last
 
 
 def _auth(config: OneRosterConfig) -> auth.Auth | None:

@@ -35,22 +35,26 @@ class OffsetPaging:
 
     Attributes:
         total_in_body: TimeBack states `totalCount` beside the list.
+        overlap: with how many rows of the page before a page begins, where that has more.
     """
 
     total_in_body: bool = False
+    overlap: int = 0
 
     def after(self, request: Request, response: Response, rows: int) -> Request | None:
         """The next page, or None at the end."""
         offset = int(request.param("offset") or 0)
         links = links_of(response.headers.get("Link"))
         if "next" in links:
-            return _linked(request, links["next"], offset, rows)
+            return _linked(request, links["next"], offset, rows, self._again(rows))
         if rows == 0:
             return None
         total = self.total(response)
         if links and (total is None or offset + rows == total):
             return None
-        return _at(request, offset + rows)
+        if offset and rows <= self.overlap and total is not None and offset + rows >= total:
+            return None  # it brought nothing but what it repeats: the page that is asked for behind a stated total
+        return _at(request, offset + rows - self._again(rows))
 
     def ahead(self, request: Request, response: Response, rows: int) -> Request | None:
         """A page as long as the latest one further on, within the stated total."""
@@ -58,7 +62,11 @@ class OffsetPaging:
         total = self.total(response)
         if rows == 0 or (total is not None and offset + rows >= total):
             return None
-        return _at(request, offset + rows)
+        return _at(request, offset + rows - self._again(rows))
+
+    def _again(self, rows: int) -> int:
+        """How many rows of a page of so many the next one repeats."""
+        return self.overlap if rows > self.overlap else 0
 
     def total(self, response: Response) -> int | None:
         """How many rows the source says there are in all pages; None if it does not say."""
@@ -82,7 +90,7 @@ def _at(request: Request, offset: int) -> Request:
     return request.with_params({"offset": str(offset)})
 
 
-def _linked(request: Request, url: str, offset: int, rows: int) -> Request:
+def _linked(request: Request, url: str, offset: int, rows: int, again: int) -> Request:
     """Our request at the Link's position.
 
     The Link's host and path are not followed: behind a proxy they name a machine that is not ours to talk to. A Link
@@ -93,7 +101,12 @@ def _linked(request: Request, url: str, offset: int, rows: int) -> Request:
     position = {name: query[name] for name in _FROM_LINK if query.get(name, "").isdecimal()}
     told = int(position.get("offset", offset + rows))
     right = min(told, offset + rows) if rows else told
-    return request.with_params(position | {"offset": str(right)})
+    return request.with_params(position | {"offset": str(right - again)})
+
+
+def offset_of(url: str) -> int:
+    """Where the page of an address begins."""
+    return int(dict(parse_qsl(urlsplit(url).query)).get("offset", 0))
 
 
 def _total_in(body: bytes) -> int | None:

@@ -268,3 +268,14 @@ def _words(told: Any, depth: int = 0) -> list[str]:
         return []
     here = [v for name in (*_SAYS, *_CODES) if isinstance(v := told.get(name), str) and v]
     return here + [word for value in told.values() for word in _words(value, depth + 1)]
+
+
+_id = msgspec.json.Decoder(Ref)
+
+
+def id_of(raw: bytes) -> str | None:
+    """The id in a raw record, without decoding the rest of it; None where none can be read."""
+    try:
+        return _id.decode(raw).sourcedId
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

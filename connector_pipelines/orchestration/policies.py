@@ -1,0 +1,42 @@
+"""Whether a source's policy speaks of what the source feeds: a wrong name must not wait for the first sync."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector_pipelines.core.entities import ENTITIES
+from connector_pipelines.mapping import conflicts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connector_pipelines.model import Source
+    from connector_pipelines.policy import SyncPolicy
+
+Finding = tuple[tuple[str | int, ...], str]
+"""Where in the policy, and what is wrong there."""
+
+
+def findings(source: Source) -> Iterator[Finding]:
+    """What a policy names and the source does not feed."""
+    policy, fed = source.policy, {name: entity for name, entity in ENTITIES.items() if source.provides(name)}
+    for *place, why in conflicts.unknown(policy.conflicts, fed):
+        yield ("conflicts", *place), why
+    for path, entity in _named(policy):
+        if entity not in fed:
+            yield path, f"the source feeds no {entity}; it feeds {', '.join(fed)}"
+    for entity, columns in policy.matching.items():
+        known = fed[entity].identifiers if entity in fed else columns
+        for at, column in enumerate(columns):
+            if column not in known:
+                told = f"there are {', '.join(known)}" if known else "there are none"
+                yield ("matching", entity, at), f"{column} identifies no row of {entity}; {told}"
+
+
+def _named(policy: SyncPolicy) -> Iterator[Finding]:
+    """Every entity that is named, and where."""
+    yield from ((("guard", "entities", entity), entity) for entity in policy.guard.entities)
+    for at, season in enumerate(policy.guard.seasons):
+        yield from ((("guard", "seasons", at, "entities"), entity) for entity in season.entities)
+    yield from ((("drops", at), entity) for at, entity in enumerate(policy.drops))
+    yield from ((("matching", entity), entity) for entity in policy.matching)
