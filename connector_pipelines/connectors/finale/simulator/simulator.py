@@ -146,7 +146,7 @@ class Simulator:
         return self.world.version
 
     def evolve(self, percent: float = 1, *, at: datetime | None = None) -> None:
-        """Go on to the next version; stock moves everywhere.
+        """Go on to the next version; the stock of a fifth of the products moves.
 
         Args:
             percent: share of products, parties and orders that change; a tenth of that is new.

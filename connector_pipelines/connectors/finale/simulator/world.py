@@ -21,6 +21,7 @@ COLLECTIONS = ("partygroup", "product", "facility", "inventoryitem", "order")
 FACILITIES = ("Main warehouse", "Annex", "Zürich")
 STATUSES = ("ORDER_CREATED", "ORDER_LOCKED", "ORDER_COMPLETED", "ORDER_CANCELLED")
 _OLDEST_DAYS = 300
+_MOVING = 0.2
 _WORDS = ("Widget", "Gadget", "Gasket", "Flänsch", "Bracket", "Sprocket", "Valve", "Bolt M8", "Cable 5 m", "Lamp")
 _KINDS = ("red", "blue", "steel", "brass", "left", "right", "XL", "mini")
 
@@ -213,8 +214,9 @@ class World:
         }
 
     def _items(self, index: int) -> Iterator[Record]:
-        """Stock in no, one or two places. It moves at every version, whether or not its product changes."""
-        chance = self._chance("inventoryitem", index, self.version)
+        """Stock in no, one or two places. At each step that of some products moves, whether or not they change."""
+        moves = sum(self._chance("moved", index, step).random() < _MOVING for step in range(self.version))
+        chance = self._chance("inventoryitem", index, moves)
         for place in range((1, 1, 0, 2, 1, 0, 1, 1, 0, 1)[index % 10]):
             yield {
                 "facilityUrl": self._url("facility", 300_001 + place),
