@@ -8,7 +8,6 @@ stock.py       quantities from inventoryitem, or from a report (report.py)
 wire.py        records as they travel, and their columns
 schemas.py     what we accept
 transform.py   accepted records to core columns
-session.py     the older log-in
 simulator/     a server that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked
 """

@@ -6,21 +6,22 @@ to look for, only spans to ask for (`windows.py`).
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 from connector_pipelines.connectors.finale import columnar, stock, windows, wire
 from connector_pipelines.connectors.finale.columnar import cut, explained
-from connector_pipelines.connectors.finale.session import SessionLogin
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import auth
 from connector_pipelines.external.http import Client, Request, Response
-from connector_pipelines.external.retry import Policy
+from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Rate
+from connector_pipelines.external.session import SessionLogin
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Page, Reading
 from connector_pipelines.settings import settings
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 
 MAX_RETRIES = 5
 """Re-sends for an inventory system, after 1, 2, 4, 8 and 16 seconds (requirements K1, E53)."""
+
+BUDGETS = (
+    Budget("GET", (Rate(120, MINUTE),), methods=("GET",)),
+    Budget("POST", (Rate(120, MINUTE),), methods=("POST",)),
+    Budget("collections and reports", (Rate(300, HOUR),), methods=("GET",), path=r"/api/\w+/?$|/doc/report/"),
+)
+"""What an account may ask for (requirement E43)."""
 
 T = TypeVar("T")
 
@@ -78,11 +86,13 @@ def connect(config: FinaleConfig) -> Iterator[Finale]:
     Raises:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
     """
-    with Client(
+    from_environment = "max_retries" in settings().model_fields_set
+    with config.client(
         config.root,
         _auth(config),
-        timeout_seconds=config.timeout_seconds or settings().timeout_seconds,
-        policy=Policy(max_retries=_retries(config)),
+        budgets=BUDGETS,
+        scope=f"account {config.account}",
+        retries=settings().max_retries if from_environment else MAX_RETRIES,
         explain=lambda response: explained(response.body),
         max_bytes=config.max_response_mb * 1024 * 1024,
     ) as http:
@@ -215,15 +225,17 @@ def _request(collection: Collection, span: Span | None) -> Request:
     return Request(f"{collection.name}/", (("filter", wanted),) if wanted else ())
 
 
-def _retries(config: FinaleConfig) -> int:
-    """As the source says, else as the environment says, else five."""
-    if config.max_retries is not None:
-        return config.max_retries
-    return settings().max_retries if "max_retries" in settings().model_fields_set else MAX_RETRIES
-
-
 def _auth(config: FinaleConfig) -> auth.Auth:
     declared = config.auth
     if declared.type == "api_key":
         return auth.Basic(declared.key, declared.secret)
-    return SessionLogin(f"{config.root}/auth", declared.username, declared.password)
+    log_in = f"{config.root}/auth"
+    return SessionLogin(log_in, declared.username, declared.password, cookie="JSESSIONID", adorn=_with_secret)
+
+
+def _with_secret(request: Request, session: str) -> Request:
+    """A POST with the session in its body, too, which must be a JSON object (contract 5, "Auth")."""
+    if request.method != "POST":
+        return request
+    body = json.loads(request.body or b"{}") | {"sessionSecret": session}
+    return replace(request, body=json.dumps(body).encode())

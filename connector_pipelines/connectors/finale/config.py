@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connector_pipelines.external.messages import is_loopback, same_origin
+from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
 
 Entities = Literal["vendors", "inventory_items", "purchase_orders", "purchase_order_lines"]
@@ -59,7 +60,7 @@ class Report(_Strict):
         return self
 
 
-class FinaleConfig(_Strict):
+class FinaleConfig(HttpOptions, _Strict):
     """One Finale account."""
 
     account: str = Field(
@@ -89,12 +90,6 @@ class FinaleConfig(_Strict):
         default_factory=dict,
         description="For entities that reach the cap: the day since when all of them were changed, UTC. They are read "
         "in windows of 30 days from there, and no absence is concluded from that.",
-    )
-    timeout_seconds: float | None = Field(
-        default=None, ge=1, le=3_600, description="Seconds until a request is given up. Unset: as for all sources."
-    )
-    max_retries: int | None = Field(
-        default=None, ge=0, le=20, description="Re-sends after the first try. Unset: as for all sources, else 5."
     )
     max_response_mb: int = Field(
         default=1_024, ge=1, le=16_384, description="The largest answer in MiB, uncompressed: a whole collection."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connector_pipelines import settings
-from connector_pipelines.connectors.finale import CONNECTOR, client
+from connector_pipelines.connectors.finale import CONNECTOR, client, columnar
 from connector_pipelines.errors import AuthFailed, BrokenPage, SecretMissing
 from connector_pipelines.external.http import Request
 from connector_pipelines.model import Window
@@ -171,7 +171,7 @@ def test_a_collection_over_the_cap_is_read_in_spans(account: Any) -> None:
         reading = client.inventory_items(opened, Window())
         pages = list(reading.pages)
     stream = next(s for s in CONNECTOR.streams(config) if s.entity == "inventory_items")
-    keys = {stream.columns["productUrl"](stream.decode(raw)) for page in pages for raw in page.rows}
+    keys = {str(stream.columns["productUrl"](stream.decode(raw))) for page in pages for raw in page.rows}
     assert sorted(keys) == tails(account.expected("product"), "productUrl")
     assert not reading.snapshot
     assert [page.number for page in pages] == list(range(1, len(pages) + 1))
@@ -190,7 +190,7 @@ def test_too_many_changes_of_one_second_are_an_error(account: Any) -> None:
 
 def test_large_answers_are_pages_of_slices(account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One answer becomes several pages, each of which splits again to its own rows, with its stock."""
-    monkeypatch.setattr(client, "cut", lambda body, fields: client.columnar.cut(body, fields, slice_bytes=5_000))
+    monkeypatch.setattr(client, "cut", lambda body, fields: columnar.cut(body, fields, slice_bytes=5_000))
     config = account.config()
     pages = account.pages(config, "inventory_items")
     stream = next(s for s in CONNECTOR.streams(config) if s.entity == "inventory_items")
@@ -247,3 +247,19 @@ def test_retries(
     with pytest.raises(Exception, match=f"Internal error.*tried {tries} time"):
         account.read(account.config(max_retries=declared), "vendors")
     assert len(account.simulator.requests) == tries
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"),
+    [
+        ("GET", "/demo/api/product/", ["GET", "collections and reports"]),
+        ("GET", "/demo/api/product", ["GET", "collections and reports"]),
+        ("GET", "/demo/doc/report/pivotTable/1/Report.csv", ["GET", "collections and reports"]),
+        ("GET", "/demo/api/product/100001", ["GET"]),
+        ("POST", "/demo/api/product/100001", ["POST"]),
+    ],
+)
+def test_budgets(method: str, path: str, names: list[str]) -> None:
+    """Every request counts for its verb, and one that reads a collection or a report for the hour's budget, too."""
+    request = Request(f"https://app.finaleinventory.com{path}", method=method)
+    assert [budget.name for budget in client.BUDGETS if budget.counts(request)] == names
