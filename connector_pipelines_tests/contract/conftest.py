@@ -9,6 +9,7 @@ import pytest
 import stamina
 
 from connector_pipelines.connectors import connectors
+from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
 from connector_pipelines.model import Source
 
@@ -29,7 +30,16 @@ def _oneroster(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         yield {"base_url": simulator.url, "auth": {"type": "oauth2"} | auth}
 
 
-SIMULATED = {"oneroster": _oneroster}
+@contextmanager
+def _finale(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with FinaleSimulator(scenario="small", seed=7) as simulator:
+        monkeypatch.setenv("CONTRACT_KEY", simulator.api_key)
+        monkeypatch.setenv("CONTRACT_SECRET", simulator.api_secret)
+        auth = {"type": "api_key", "key": "env:CONTRACT_KEY", "secret": "env:CONTRACT_SECRET"}
+        yield {"base_url": simulator.url, "account": simulator.account, "auth": auth}
+
+
+SIMULATED = {"finale": _finale, "oneroster": _oneroster}
 
 
 @pytest.fixture(params=sorted(connectors()))

@@ -1,0 +1,241 @@
+"""One function per collection. Each returns the raw pages of a window, a page being a slice of an answer.
+
+Finale does not page: one answer is the collection, or as much of it as a span of time holds. So there is no next page
+to look for, only spans to ask for (`windows.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING, TypeVar
+
+from connector_pipelines.connectors.finale import columnar, stock, windows, wire
+from connector_pipelines.connectors.finale.columnar import cut, explained
+from connector_pipelines.errors import BrokenPage
+from connector_pipelines.external import auth
+from connector_pipelines.external.http import Client, Request, Response
+from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Rate
+from connector_pipelines.external.session import SessionLogin
+from connector_pipelines.model import Health, Mode, Window
+from connector_pipelines.pages import Page, Reading
+from connector_pipelines.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from connector_pipelines.connectors.finale.config import FinaleConfig
+    from connector_pipelines.connectors.finale.stock import Stock
+    from connector_pipelines.connectors.finale.windows import Span
+
+MAX_RETRIES = 5
+"""Re-sends for an inventory system, after 1, 2, 4, 8 and 16 seconds (requirements K1, E53)."""
+
+BUDGETS = (
+    Budget("GET", (Rate(120, MINUTE),), methods=("GET",)),
+    Budget("POST", (Rate(120, MINUTE),), methods=("POST",)),
+    Budget("collections and reports", (Rate(300, HOUR),), methods=("GET",), path=r"/api/\w+/?$|/doc/report/"),
+)
+"""What an account may ask for (requirement E43)."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Finale:
+    """An open source."""
+
+    config: FinaleConfig
+    http: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What is asked for to feed an entity.
+
+    Attributes:
+        name: as it stands in the URL.
+        fields: arrays that must be there.
+        split: a slice to its records.
+        equal: what every entity must have; only top-level texts can be asked for.
+    """
+
+    entity: str
+    name: str
+    fields: Sequence[str]
+    split: Callable[[bytes], Sequence[bytes]]
+    equal: tuple[tuple[str, str], ...] = ()
+
+
+_PURCHASES = (("orderTypeId", "PURCHASE_ORDER"),)
+VENDORS = Collection("vendors", "partygroup", wire.PARTY_FIELDS, wire.split_parties)
+ITEMS = Collection("inventory_items", "product", wire.PRODUCT_FIELDS, wire.split_products)
+ORDERS = Collection("purchase_orders", "order", wire.ORDER_FIELDS, wire.split_orders, _PURCHASES)
+LINES = Collection("purchase_order_lines", "order", wire.LINE_FIELDS, wire.split_lines, _PURCHASES)
+
+
+@contextmanager
+def connect(config: FinaleConfig) -> Iterator[Finale]:
+    """A client for an account; nothing is asked before the first read.
+
+    Raises:
+        ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
+    """
+    from_environment = "max_retries" in settings().model_fields_set
+    with config.client(
+        config.root,
+        _auth(config),
+        budgets=BUDGETS,
+        scope=f"account {config.account}",
+        retries=settings().max_retries if from_environment else MAX_RETRIES,
+        explain=lambda response: explained(response.body),
+        max_bytes=config.max_response_mb * 1024 * 1024,
+    ) as http:
+        yield Finale(config, http)
+
+
+def vendors(client: Finale, window: Window) -> Reading:
+    """GET /partygroup: suppliers, and customers and carriers, which are told apart by their roles."""
+    return _read(client, VENDORS, window)
+
+
+def inventory_items(client: Finale, window: Window) -> Reading:
+    """GET /product, and before it the stock of all of them."""
+    return _read(client, ITEMS, window)
+
+
+def purchase_orders(client: Finale, window: Window) -> Reading:
+    """GET /order of type PURCHASE_ORDER."""
+    return _read(client, ORDERS, window)
+
+
+def purchase_order_lines(client: Finale, window: Window) -> Reading:
+    """GET /order of type PURCHASE_ORDER, for the lines in them."""
+    return _read(client, LINES, window)
+
+
+def check(client: Finale) -> Health:
+    """Read one product: proves URL, account, credentials and that answers are what they should be."""
+    started = time.monotonic()
+    response = client.http.send(Request(f"{ITEMS.name}/", (("limit", "1"),)))
+    rows = cut(response.body, ITEMS.fields).entities
+    found = "answers" if rows else "answers, but shows no product"
+    detail = f"Finale account {client.config.account} {found}."
+    return Health(ok=True, detail=detail, latency_seconds=time.monotonic() - started)
+
+
+def _read(client: Finale, collection: Collection, window: Window) -> Reading:
+    """All pages of a collection in a window.
+
+    They are the whole collection only as the one answer to a question without a filter: an entity without a
+    lastUpdatedDate is in no span.
+    """
+    since = client.config.full_read_since.get(collection.entity)  # type: ignore[call-overload]  # a key of ours
+    spans = windows.spans(window, now=datetime.now(UTC), whole_since=since)
+    whole = window.mode is Mode.FULL and spans == (None,)
+    return Reading(_pages(client, collection, spans), snapshot=whole)
+
+
+def _pages(client: Finale, collection: Collection, spans: Iterable[Span | None]) -> Generator[Page]:
+    """The pages of some spans. A span that is too full for one answer is read as two halves instead.
+
+    Raises:
+        BrokenPage: an answer is not what it should be, or there may be more than it holds.
+    """
+    numbers = count(1)
+    with_stock = collection is ITEMS and client.config.quantities is not None
+    held = (yield from _stock(client, numbers)) if with_stock else None
+    todo = deque(spans)
+    while todo:
+        span = todo.popleft()
+        halves = yield from _answer(client, collection, span, held, numbers)
+        todo.extendleft(reversed(halves))
+
+
+def _answer(
+    client: Finale, collection: Collection, span: Span | None, held: Stock | None, numbers: Iterator[int]
+) -> Generator[Page, None, tuple[Span, ...]]:
+    """The pages of one answer; or none, and the halves to ask for instead."""
+    response = client.http.send(_request(collection, span))
+    slices = yield from _made(response, numbers, lambda body: cut(body, collection.fields))
+    if slices.entities >= client.config.collection_cap:
+        halves = span.halves(datetime.now(UTC)) if span else None
+        if halves is None:
+            yield from _made(response, numbers, lambda _: _refuse(collection, span, slices.entities))
+        return halves or ()
+    for at, part in enumerate(slices):
+        body = columnar.joined(part, held.columns(part)) if held else part
+        url = f"{response.url}#slice={at + 1}" if len(slices) > 1 else response.url
+        yield Page(next(numbers), url, response.status, body, collection.split(body))
+    return ()
+
+
+def _stock(client: Finale, numbers: Iterator[int]) -> Generator[Page, None, Stock]:
+    """How much there is of each product; read before the products, whose answer then need not wait in memory.
+
+    Raises:
+        BrokenPage: it is not all there, or not what it should be.
+    """
+    report, cap = client.config.report, client.config.collection_cap
+    if report is not None:
+        response = client.http.send(Request(report.url, headers=(("Accept", "*/*"),)))
+        return (yield from _made(response, numbers, lambda body: stock.of_report(body, report)))
+    response = client.http.send(Request("inventoryitem/"))
+    return (yield from _made(response, numbers, lambda body: _all_items(body, cap)))
+
+
+def _all_items(body: bytes, cap: int) -> Stock:
+    found = cut(body, stock.ITEM_FIELDS).entities
+    if found >= cap:
+        raise BrokenPage(
+            f"inventoryitem holds {found:,} rows, which is as many as Finale sends: there may be more, and quantities "
+            "would be too small.",
+            remedy="Build a stock report in Finale and set `report`, or set `stock: none`.",
+        )
+    return stock.of_items(body)
+
+
+def _made(response: Response, numbers: Iterator[int], make: Callable[[bytes], T]) -> Generator[Page, None, T]:
+    """What is made of an answer. One that is broken is handed over before the error, so that it is landed."""
+    try:
+        return make(response.body)
+    except BrokenPage:
+        yield Page(next(numbers), response.url, response.status, response.body, ())
+        raise
+
+
+def _refuse(collection: Collection, span: Span | None, found: int) -> None:
+    where = f"{collection.name} from {span}" if span else collection.name
+    raise BrokenPage(
+        f"{where} holds {found:,} entities, which is as many as Finale sends: there may be more.",
+        remedy=f"Set `full_read_since: {{{collection.entity}: <the day of your oldest change>}}`, so that it is read "
+        "in spans of 30 days."
+        if span is None
+        else "Ask Finale's support how to read so many changes of one second.",
+    )
+
+
+def _request(collection: Collection, span: Span | None) -> Request:
+    wanted = windows.filter_of(span, dict(collection.equal))
+    return Request(f"{collection.name}/", (("filter", wanted),) if wanted else ())
+
+
+def _auth(config: FinaleConfig) -> auth.Auth:
+    declared = config.auth
+    if declared.type == "api_key":
+        return auth.Basic(declared.key, declared.secret)
+    log_in = f"{config.root}/auth"
+    return SessionLogin(log_in, declared.username, declared.password, cookie="JSESSIONID", adorn=_with_secret)
+
+
+def _with_secret(request: Request, session: str) -> Request:
+    """A POST with the session in its body, too, which must be a JSON object (contract 5, "Auth")."""
+    if request.method != "POST":
+        return request
+    body = json.loads(request.body or b"{}") | {"sessionSecret": session}
+    return replace(request, body=json.dumps(body).encode())

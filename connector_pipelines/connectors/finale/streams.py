@@ -1,0 +1,102 @@
+"""What a Finale source can read, parents before children."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.connectors.finale import client, columns, wire
+from connector_pipelines.model import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pandas import DataFrame
+    from pandera.pandas import DataFrameModel, DataFrameSchema
+
+    from connector_pipelines.connectors.finale.config import FinaleConfig
+
+    Transform = Callable[[DataFrame], DataFrame]
+
+
+def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
+    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
+
+    def give() -> DataFrameSchema:
+        from connector_pipelines.connectors.finale import schemas
+
+        return pick(schemas).to_schema()
+
+    return give
+
+
+def _transform(pick: Callable[[Any], Transform]) -> Transform:
+    """A transform, imported when it is needed."""
+
+    def run(frame: DataFrame) -> DataFrame:
+        from connector_pipelines.connectors.finale import transform
+
+        return pick(transform)(frame)
+
+    return run
+
+
+STREAMS = (
+    Stream(
+        entity="vendors",
+        read=client.vendors,
+        split=wire.split_parties,
+        decode=wire.decode_party,
+        columns=columns.PARTY_COLUMNS,
+        schema=_schema(lambda schemas: schemas.Parties),
+        transform=_transform(lambda transform: transform.vendors),
+        endpoint="GET /partygroup, role SUPPLIER",
+    ),
+    Stream(
+        entity="inventory_items",
+        read=client.inventory_items,
+        split=wire.split_products,
+        decode=wire.decode_product,
+        columns=columns.product_columns(None),
+        schema=_schema(lambda schemas: schemas.Products),
+        transform=_transform(lambda transform: transform.inventory_items),
+        endpoint="GET /product",
+    ),
+    Stream(
+        entity="purchase_orders",
+        read=client.purchase_orders,
+        split=wire.split_orders,
+        decode=wire.decode_order,
+        columns=columns.ORDER_COLUMNS,
+        schema=_schema(lambda schemas: schemas.Orders),
+        transform=_transform(lambda transform: transform.purchase_orders),
+        endpoint="GET /order, type PURCHASE_ORDER",
+    ),
+    Stream(
+        entity="purchase_order_lines",
+        read=client.purchase_order_lines,
+        split=wire.split_lines,
+        decode=wire.decode_line,
+        columns=columns.LINE_COLUMNS,
+        schema=_schema(lambda schemas: schemas.Lines),
+        transform=_transform(lambda transform: transform.purchase_order_lines),
+        endpoint="GET /order, type PURCHASE_ORDER",
+    ),
+)
+
+
+def streams(config: FinaleConfig) -> tuple[Stream, ...]:
+    """The streams a config switches on. Stock moves without its product, so items with stock are read whole."""
+    return tuple(_as_configured(stream, config) for stream in STREAMS if config.provides(stream.entity))
+
+
+def _as_configured(stream: Stream, config: FinaleConfig) -> Stream:
+    if stream.entity != "inventory_items":
+        return stream
+    with_stock = {None: "", "inventoryitem": " and GET /inventoryitem", "report": " and a report"}
+    return replace(
+        stream,
+        columns=columns.product_columns(config.price_type),
+        filters_by_time=config.quantities is None,
+        endpoint=f"{stream.endpoint}{with_stock[config.quantities]}",
+    )
