@@ -10,10 +10,13 @@ import stamina
 
 from connector_pipelines.connectors import connectors
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
+from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
 from connector_pipelines.model import Source
+from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextmanager
@@ -29,14 +32,32 @@ def _oneroster(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         yield {"base_url": simulator.url, "auth": {"type": "oauth2"} | auth}
 
 
-SIMULATED = {"oneroster": _oneroster}
+@contextmanager
+def _quickbooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with QuickBooksSimulator(scenario="small", seed=7) as simulator:
+        monkeypatch.setenv("CONTRACT_ID", simulator.client_id)
+        monkeypatch.setenv("CONTRACT_SECRET", simulator.client_secret)
+        monkeypatch.setenv("CONTRACT_TOKEN", simulator.refresh_token)
+        auth = {
+            "token_url": simulator.token_url,
+            "client_id": "env:CONTRACT_ID",
+            "client_secret": "env:CONTRACT_SECRET",
+            "refresh_token": "env:CONTRACT_TOKEN",
+        }
+        yield {"realm_id": simulator.realm_id, "base_url": simulator.url, "auth": auth}
+
+
+SIMULATED = {"oneroster": _oneroster, "quickbooks": _quickbooks}
 
 
 @pytest.fixture(params=sorted(connectors()))
-def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
-    """A source of each connector, on its simulator."""
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Source]:
+    """A source of each connector, on its simulator, with a local folder of its own."""
     stamina.set_testing(True)
+    monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path))
+    settings.cache_clear()
     connector = connectors()[request.param]
     with SIMULATED[connector.name](monkeypatch) as attributes:
         yield Source("contract", connector, connector.config.model_validate(attributes))
     stamina.set_testing(False)
+    settings.cache_clear()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TOKEN_PATH = "/oauth2/v1/tokens/bearer"  # noqa: S105 -- an address
 REVOKE_PATH = "/v2/oauth2/tokens/revoke"
 DISCOVERY_PATH = "/.well-known/openid_sandbox_configuration"
+_OPEN = frozenset({TOKEN, "revoke", "discovery"})  # no access token is needed, and JSON is spoken
 CDC_LIMIT = 1_000
 CDC_REACH = timedelta(days=30)
 MAX_BATCH = 30
@@ -76,7 +77,7 @@ class Service:
             reply = replace(self._answer(call, endpoint, statement, struck), struck=struck)
             trace = hashlib.blake2b(f"{len(self.requests)}".encode(), digest_size=6).hexdigest()
             reply = replace(reply, headers=(*reply.headers, ("intuit_tid", f"1-{trace}")))
-            reply = on_the_wire(reply, json_accepted=_wants_json(call) or endpoint in {TOKEN, ""})
+            reply = on_the_wire(reply, json_accepted=_wants_json(call) or endpoint in _OPEN)
             status = 0 if "stall" in struck else reply.status
             faults = tuple(struck.faults)
             self.requests.append(Request(call.method, call.path, call.params, status, endpoint, statement, faults))
@@ -84,8 +85,8 @@ class Service:
 
     def _answer(self, call: Call, endpoint: str, statement: str, struck: Struck) -> Reply:
         try:
-            if endpoint == TOKEN:
-                return self._token(call, struck)
+            if endpoint in _OPEN:
+                return self._signing_in(call, endpoint, struck)
             refused = self._refused(call, struck)
             return refused or self._document(call, endpoint, statement, struck)
         except RefusedError as error:
@@ -131,11 +132,6 @@ class Service:
                 return Reply(200, self._batch(call, struck) | {"time": self._time()})
             case "read":
                 return Reply(200, self._read(call) | {"time": self._time()})
-            case "discovery":
-                return Reply(200, _discovery(call.headers.get("host", "")))
-            case "revoke":
-                self.issuer.revoke()
-                return Reply(200)
         raise RefusedError(404, "ValidationFault", "4", "Unsupported Operation", f"{call.method} {call.path}")
 
     def _query(self, statement: str, struck: Struck) -> dict[str, Any]:
@@ -239,6 +235,14 @@ class Service:
             return
         for key in ids[: 1 if struck.value("shift") == "remove" else MANY]:
             table.remove(key, at)
+
+    def _signing_in(self, call: Call, endpoint: str, struck: Struck) -> Reply:
+        if endpoint == "discovery":
+            return Reply(200, _discovery(call.headers.get("host", "")))
+        if endpoint == "revoke":
+            self.issuer.revoke()
+            return Reply(200)
+        return self._token(call, struck)
 
     def _token(self, call: Call, struck: Struck) -> Reply:
         if "500" in struck:

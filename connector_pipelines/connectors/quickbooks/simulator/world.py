@@ -328,8 +328,11 @@ def _vendor_changes(vendor: Record, dice: random.Random) -> Record:
 
 
 def _order_changes(order: Record, dice: random.Random) -> Record:
-    if dice.random() < 0.5:  # noqa: PLR2004 -- a share
+    if dice.random() < 0.5 or "Line" not in order:  # noqa: PLR2004 -- a share
         return order | {"POStatus": "Closed"}
     first, *others = order["Line"]
-    lines = [first | {"Description": f"{first['Description']} (urgent)", "Amount": first["Amount"] + 1}, *others]
+    lines = [
+        first | {"Description": f"{first['Description']} (urgent)", "Amount": round(first["Amount"] + 1, 2)},
+        *others,
+    ]
     return order | {"Line": lines, "TotalAmt": _total(lines)}
