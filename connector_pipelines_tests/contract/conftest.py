@@ -12,11 +12,9 @@ from connector_pipelines.connectors import connectors
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
 from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
 from connector_pipelines.model import Source
-from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextmanager
@@ -32,12 +30,31 @@ def _oneroster(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         yield {"base_url": simulator.url, "auth": {"type": "oauth2"} | auth}
 
 
+class _InMemory:
+    """Keeps a token for one test, which has no database."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Any] | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[_InMemory]:
+        yield self
+
+    def read(self) -> dict[str, Any] | None:
+        return self._held
+
+    def write(self, held: dict[str, Any]) -> None:
+        self._held = held
+
+
 @contextmanager
 def _quickbooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     with QuickBooksSimulator(scenario="small", seed=7) as simulator:
         monkeypatch.setenv("CONTRACT_ID", simulator.client_id)
         monkeypatch.setenv("CONTRACT_SECRET", simulator.client_secret)
         monkeypatch.setenv("CONTRACT_TOKEN", simulator.refresh_token)
+        keep = _InMemory()
+        monkeypatch.setattr("connector_pipelines.connectors.quickbooks.client.kept", lambda _: keep)
         auth = {
             "token_url": simulator.token_url,
             "client_id": "env:CONTRACT_ID",
@@ -51,13 +68,10 @@ SIMULATED = {"oneroster": _oneroster, "quickbooks": _quickbooks}
 
 
 @pytest.fixture(params=sorted(connectors()))
-def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Source]:
-    """A source of each connector, on its simulator, with a local folder of its own."""
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    """A source of each connector, on its simulator."""
     stamina.set_testing(True)
-    monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path))
-    settings.cache_clear()
     connector = connectors()[request.param]
     with SIMULATED[connector.name](monkeypatch) as attributes:
         yield Source("contract", connector, connector.config.model_validate(attributes))
     stamina.set_testing(False)
-    settings.cache_clear()

@@ -5,7 +5,6 @@ client.py      one function per endpoint          https://developer.intuit.com/a
 asking.py      what to ask for a window: statements, change data capture and its limits
 paging.py      pages that overlap, because rows shift
 faults.py      what QuickBooks says when it refuses, in both spellings
-tokens.py      refresh tokens that change when they are used
 wire.py        records as they travel, pages to records
 columns.py     wire records to external columns
 schemas.py     what we accept
@@ -23,7 +22,7 @@ from connector_pipelines.connectors.quickbooks.config import QuickBooksConfig
 from connector_pipelines.model import Connector, Health, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
 
@@ -45,6 +44,16 @@ def _check(client: Any) -> Health:
     return check(client)
 
 
+class _Batches:
+    """Takes several statements in one request (`capabilities.Batch`)."""
+
+    def batch(self, client: Any, requests: Sequence[Any]) -> Iterator[Any]:
+        """The answers to statements, in order."""
+        from connector_pipelines.connectors.quickbooks.client import batch
+
+        return batch(client, requests)
+
+
 CONNECTOR = Connector(
     name="quickbooks",
     title="QuickBooks Online",
@@ -52,4 +61,5 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
+    abilities=(_Batches(),),
 )

@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 from connector_pipelines.connectors.quickbooks import asking, faults, wire
 from connector_pipelines.connectors.quickbooks.asking import ITEM, MINOR_VERSION, PURCHASE_ORDER, TABLES, VENDOR, Table
 from connector_pipelines.connectors.quickbooks.paging import OverlapPaging
-from connector_pipelines.connectors.quickbooks.tokens import FileKeep, RotatingToken
 from connector_pipelines.errors import BrokenPage, NetworkError, RefusedBySource
 from connector_pipelines.external.http import Client, Request
+from connector_pipelines.external.limits import MINUTE, Budget, Rate
+from connector_pipelines.external.oauth import RefreshToken
 from connector_pipelines.external.paginate import SinglePage, paginate
-from connector_pipelines.external.retry import Do, Policy
+from connector_pipelines.external.retry import Do
+from connector_pipelines.external.tokens import Endpoint
+from connector_pipelines.external.vault import VaultKeep
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Reading
-from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from connector_pipelines.connectors.quickbooks.config import QuickBooksConfig
-    from connector_pipelines.connectors.quickbooks.tokens import Keep
     from connector_pipelines.connectors.quickbooks.wire import Split
     from connector_pipelines.external.messages import Response
+    from connector_pipelines.external.vault import Keep
     from connector_pipelines.pages import Page
 
 MAX_PASSES = 3
@@ -35,6 +37,14 @@ MAX_PASSES = 3
 
 MAX_BATCH = 30
 """So many questions fit into one batch."""
+
+BUDGETS = (
+    Budget("requests", (Rate(500, MINUTE), Rate(10, 1.0)), at_once=10),
+    Budget("batches", (Rate(40, MINUTE),), path="/batch$"),
+)
+"""What Intuit allows an app in one company (K18):
+https://developer.intuit.com/app/developer/qbo/docs/learn/rest-api-features#limits-and-throttles
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +56,27 @@ class QuickBooks:
 
 
 @contextmanager
-def connect(config: QuickBooksConfig, keep: Keep | None = None) -> Iterator[QuickBooks]:
+def connect(config: QuickBooksConfig) -> Iterator[QuickBooks]:
     """A client for a company; nothing is asked before the first read.
-
-    Args:
-        config: of the source.
-        keep: where tokens are kept; None for a sealed file below the local folder.
 
     Raises:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
     """
-    defaults = settings()
-    retries = defaults.max_retries if config.max_retries is None else config.max_retries
-    with Client(
+    endpoint = Endpoint(config.auth.token_url, config.auth.client_id, config.auth.client_secret)
+    with config.client(
         config.root,
-        RotatingToken(config.auth, keep or kept(config)),
-        timeout_seconds=config.timeout_seconds or defaults.timeout_seconds,
-        policy=Policy(max_retries=retries, overrides={200: _judged(Do.ACCEPT), 403: _judged(Do.DENY)}),
+        RefreshToken(endpoint, config.auth.refresh_token, kept(config)),
+        budgets=BUDGETS,
+        scope=f"realm {config.realm_id}",
+        overrides={200: _judged(Do.ACCEPT), 403: _judged(Do.DENY)},
         explain=faults.explained,
     ) as http:
         yield QuickBooks(config, http)
 
 
-def kept(config: QuickBooksConfig) -> FileKeep:
-    """Where a company's tokens are kept. The hook for a keep that all machines share."""
-    return FileKeep(settings().local_dir / "tokens" / f"quickbooks_{config.realm_id}", config.auth.client_secret)
+def kept(config: QuickBooksConfig) -> Keep:
+    """Where a company's tokens are kept: in the run's database, sealed."""
+    return VaultKeep(f"quickbooks/{config.realm_id}")
 
 
 def vendors(client: QuickBooks, window: Window) -> Reading:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
 
 Entities = Literal["vendors", "inventory_items", "purchase_orders", "purchase_order_lines"]
@@ -31,12 +32,12 @@ class OAuth2(_Strict):
     client_secret: Secret = Field(description="The app's client secret, as {{ env.NAME }}.")
     refresh_token: Secret = Field(
         description="The refresh token of the first sign-in, as {{ env.NAME }}. QuickBooks replaces it about once a "
-        "day; its successors are kept by us. Put a new one here after a person signed in again."
+        "day; its successors are kept in the database, sealed. Put a new one here after a person signed in again."
     )
     token_url: str = Field(default=TOKEN_URL, description="Where tokens are issued.")
 
 
-class QuickBooksConfig(_Strict):
+class QuickBooksConfig(HttpOptions, _Strict):
     """One QuickBooks Online company."""
 
     realm_id: str = Field(description="The company's id, a number of many digits, quoted: '4620816365291234567'.")
@@ -61,15 +62,6 @@ class QuickBooksConfig(_Strict):
         ge=1,
         le=10,
         description="Pages that may be fetched at the same time. QuickBooks allows an app 10 in a company.",
-    )
-    timeout_seconds: float | None = Field(
-        default=None,
-        ge=1,
-        le=3_600,
-        description="Seconds until a request is given up. Unset: as for all sources. QuickBooks gives up after 120.",
-    )
-    max_retries: int | None = Field(
-        default=None, ge=0, le=20, description="Re-sends after the first try. Unset: as for all sources."
     )
     entities: tuple[Entities, ...] | None = Field(
         default=None, description="Only these entities, e.g. [vendors]. Unset: all."

@@ -20,12 +20,10 @@ from connector_pipelines.connectors.quickbooks.simulator import Simulator
 from connector_pipelines.mapping.fingerprints import Sieve
 from connector_pipelines.model import Stream, Window
 from connector_pipelines.pages import Page
-from connector_pipelines.settings import settings
 from connector_pipelines.validation.accept import accept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from connector_pipelines.validation.accept import Accepted
 
@@ -94,17 +92,40 @@ class Company:
         return [request for request in self.simulator.requests if request.endpoint == endpoint]
 
 
+@dataclass
+class MemoryKeep:
+    """Keeps a token for one test; `kept` says when which refresh token was, and what had been asked by then."""
+
+    held: dict[str, Any] | None = None
+    kept: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def alone(self) -> Iterator[MemoryKeep]:
+        """The slot."""
+        with self.lock:
+            yield self
+
+    def read(self) -> dict[str, Any] | None:
+        """What is kept."""
+        return self.held
+
+    def write(self, held: dict[str, Any]) -> None:
+        """Keep it."""
+        self.held = held
+        self.kept.append(held["refresh_token"])
+
+
 @pytest.fixture(autouse=True)
-def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Nothing waits, tokens are kept in this test's folder, and the secrets are the simulator's."""
+def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeep]:
+    """Nothing waits, tokens are kept in memory, and the secrets are the simulator's."""
     stamina.set_testing(True)
-    monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path / "local"))
     monkeypatch.setenv("QB_ID", Simulator.client_id)
     monkeypatch.setenv("QB_SECRET", Simulator.client_secret)
     monkeypatch.setenv("QB_TOKEN", "simulated-refresh-token-1")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
+    own = MemoryKeep()
+    monkeypatch.setattr("connector_pipelines.connectors.quickbooks.client.kept", lambda _: own)
+    yield own
     stamina.set_testing(False)
 
 

@@ -11,12 +11,16 @@ import pytest
 from psycopg import sql
 
 from connector_pipelines.connectors.quickbooks import CONNECTOR
+from connector_pipelines.connectors.quickbooks.client import kept
 from connector_pipelines.connectors.quickbooks.simulator import Simulator
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import Category, SyncError
 from connector_pipelines.external.landing import Landing
+from connector_pipelines.external.surroundings import share
+from connector_pipelines.external.vault import new_key
 from connector_pipelines.model import Mode, Source
+from connector_pipelines.settings import settings
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.whole import Outcome, sync
 
@@ -45,7 +49,7 @@ class Place:
 
     def sync(self, *entities: str, mode: Mode = Mode.FULL) -> dict[str, Outcome]:
         """Sync as the command line does, and return the outcome per entity."""
-        with connect(self.url) as connection:
+        with share(self.url), connect(self.url) as connection:
             context = Context(connection, self.landing, url=self.url)
             return {done.entity: done for done in sync(context, self.source, mode=mode, entities=entities or None)}
 
@@ -99,9 +103,19 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def place(database: str, tmp_path: Path, simulator: Simulator, company_of: Callable[[Simulator], Any]) -> Place:
-    """This test's own database and landing folder."""
-    return Place(database, Landing(str(tmp_path / "landing")), company_of(simulator))
+def place(
+    database: str,
+    tmp_path: Path,
+    simulator: Simulator,
+    company_of: Callable[[Simulator], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Place]:
+    """This test's own database and landing folder; tokens are kept in the database, sealed."""
+    monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", new_key())
+    settings.cache_clear()
+    monkeypatch.setattr("connector_pipelines.connectors.quickbooks.client.kept", kept)
+    yield Place(database, Landing(str(tmp_path / "landing")), company_of(simulator))
+    settings.cache_clear()
 
 
 def _money(value: float | None) -> Decimal | None:
