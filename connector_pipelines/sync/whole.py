@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,9 @@ def _reads(context: Context, source: Source, entities: Sequence[str], how: _How)
         return
     with connect(context.url) as second, ThreadPoolExecutor(1, thread_name_prefix="read") as ahead:
         try:
-            reading = [ahead.submit(read, replace(context, connection=second), entity) for entity in entities]
+            own = replace(context, connection=second)
+            # In the caller's context: clients that are opened there share its limits and its kept tokens.
+            reading = [ahead.submit(copy_context().run, read, own, entity) for entity in entities]
             for one in reading:
                 yield one.result()
         finally:

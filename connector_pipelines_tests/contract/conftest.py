@@ -11,6 +11,7 @@ import stamina
 from connector_pipelines.connectors import connectors
 from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
+from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
 from connector_pipelines.model import Source
 
 if TYPE_CHECKING:
@@ -39,7 +40,41 @@ def _finale(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         yield {"base_url": simulator.url, "account": simulator.account, "auth": auth}
 
 
-SIMULATED = {"finale": _finale, "oneroster": _oneroster}
+class _InMemory:
+    """Keeps a token for one test, which has no database."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Any] | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[_InMemory]:
+        yield self
+
+    def read(self) -> dict[str, Any] | None:
+        return self._held
+
+    def write(self, held: dict[str, Any]) -> None:
+        self._held = held
+
+
+@contextmanager
+def _quickbooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with QuickBooksSimulator(scenario="small", seed=7) as simulator:
+        monkeypatch.setenv("CONTRACT_ID", simulator.client_id)
+        monkeypatch.setenv("CONTRACT_SECRET", simulator.client_secret)
+        monkeypatch.setenv("CONTRACT_TOKEN", simulator.refresh_token)
+        keep = _InMemory()
+        monkeypatch.setattr("connector_pipelines.connectors.quickbooks.client.kept", lambda _: keep)
+        auth = {
+            "token_url": simulator.token_url,
+            "client_id": "env:CONTRACT_ID",
+            "client_secret": "env:CONTRACT_SECRET",
+            "refresh_token": "env:CONTRACT_TOKEN",
+        }
+        yield {"realm_id": simulator.realm_id, "base_url": simulator.url, "auth": auth}
+
+
+SIMULATED = {"finale": _finale, "oneroster": _oneroster, "quickbooks": _quickbooks}
 
 
 @pytest.fixture(params=sorted(connectors()))

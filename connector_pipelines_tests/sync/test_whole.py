@@ -1,14 +1,20 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector_pipelines.external import surroundings
 from connector_pipelines.model import PlanState
+from connector_pipelines.sync.whole import sync
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from connector_pipelines.model import Source
     from connector_pipelines_tests.sync.conftest import Record, Records, Toy
 
 examples = settings(
@@ -152,3 +158,20 @@ def test_accounting_identity_holds(toy: Toy, make: Records, chunk_rows: int) -> 
     assert outcome.verified
     assert (counts.fetched, counts.created, counts.updated, counts.unchanged) == (8, 1, 1, 1)
     assert (counts.skipped, counts.dead_lettered, counts.waiting, counts.absent) == (2, 3, 1, 1)
+
+
+def test_reading_ahead_shares_what_the_run_shares(toy: Toy, make: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that is opened while another entity is applied meets the same limits and kept tokens as its caller."""
+    seen = []
+
+    def opened(source: Source) -> AbstractContextManager[Any]:
+        seen.append(surroundings.current())
+        return surroundings.opened(source)
+
+    monkeypatch.setattr("connector_pipelines.sync.pull.opened", opened)
+    toy.sends["students"] = [[make.student(1)]]
+    with surroundings.share(toy.url), toy.open() as context:
+        shared = surroundings.current()
+        list(sync(replace(context, url=toy.url), toy.source, entities=["students"]))
+    assert shared is not None
+    assert seen == [shared]

@@ -1,0 +1,174 @@
+"""A QuickBooks Online company in this process, for tests, demos and the command line (requirements F38 to F46)."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from connector_pipelines.connectors.quickbooks.simulator import tokens
+from connector_pipelines.connectors.quickbooks.simulator.control import controlled
+from connector_pipelines.connectors.quickbooks.simulator.notifications import notification
+from connector_pipelines.connectors.quickbooks.simulator.server import ServerThread
+from connector_pipelines.connectors.quickbooks.simulator.service import DISCOVERY_PATH, TOKEN_PATH, Service
+from connector_pipelines.connectors.quickbooks.simulator.world import START, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from connector_pipelines.connectors.quickbooks.simulator.exchange import Request
+    from connector_pipelines.connectors.quickbooks.simulator.notifications import Form, Told
+    from connector_pipelines.connectors.quickbooks.simulator.world import Record
+
+REALM = "4620816365291234567"
+
+
+class Simulator:
+    """A running QuickBooks Online service with one company. Use it as a context manager.
+
+    Args:
+        scenario: small (120 items), company (2,500) or large (120,000 items, 60,000 orders).
+        seed: another seed, other records; the same seed, the same bytes.
+        faults: what goes wrong, see `switches.FAULTS`.
+        start: the instant of the first version; every date follows from it.
+        token_seconds: how long access tokens last.
+        realm_id: of the company.
+        host: interface to listen on.
+        port: 0 for any free one.
+        clock: seconds since 1970.
+        control: answer under `/__sim__/`, too; for simulators that run as a process of their own.
+
+    Raises:
+        ValueError: no such scenario or fault.
+        OSError: the port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: str = "small",
+        seed: int = 7,
+        faults: Iterable[str] = (),
+        start: datetime = START,
+        token_seconds: float = 3_600,
+        realm_id: str = REALM,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+        control: bool = False,
+    ) -> None:
+        self.world = World(seed, scenario, start)
+        self.realm_id = realm_id
+        self.service = Service(self.world, tokens.Issuer(token_seconds), realm_id, clock)
+        self.service.switchboard.set(faults)
+        self._host, self._port, self._control = host, port, control
+        self._server: ServerThread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen; clients may connect when this returns."""
+        answer = partial(controlled, self) if self._control else self.service.answer
+        self._server = ServerThread(answer, self.service, self._host, self._port)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Close every socket and end the thread. Stopping twice does nothing."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port; `base_url` of a source.
+
+        Raises:
+            RuntimeError: the simulator does not run.
+        """
+        if self._server is None:
+            raise RuntimeError("the simulator does not run")
+        return f"http://{self._host}:{self._server.port}"
+
+    @property
+    def token_url(self) -> str:
+        """Where refresh tokens become access tokens."""
+        return f"{self.url}{TOKEN_PATH}"
+
+    @property
+    def discovery_url(self) -> str:
+        """What Intuit's own client takes for an environment."""
+        return f"{self.url}{DISCOVERY_PATH}"
+
+    client_id = tokens.CLIENT_ID
+    client_secret = tokens.CLIENT_SECRET
+
+    @property
+    def refresh_token(self) -> str:
+        """The refresh token that is good now."""
+        return self.service.issuer.refresh_token
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request so far, in order, token requests included."""
+        return self.service.requests
+
+    def evolve(self, percent: float = 1, *, at: datetime | None = None) -> None:
+        """Go on to the next version; see `World.evolve`.
+
+        Raises:
+            ValueError: a share outside 0 to 100, or an instant before the current one.
+        """
+        with self.service.lock:
+            self.world.evolve(percent, at)
+
+    def set_faults(self, faults: Iterable[str]) -> None:
+        """Switch these on and all others off; `@k` counts from here.
+
+        Raises:
+            ValueError: one of them is none.
+        """
+        with self.service.lock:
+            self.service.switchboard.set(faults)
+
+    def clear_faults(self) -> None:
+        """Behave."""
+        self.set_faults(())
+
+    def expire_tokens(self) -> None:
+        """End every access token; refresh tokens stay good."""
+        with self.service.lock:
+            self.service.issuer.access.clear()
+
+    def sign_in_again(self) -> str:
+        """Disconnect the app, as a person may; the refresh token that connecting it again gives."""
+        with self.service.lock:
+            self.service.issuer.revoke()
+            return self.refresh_token
+
+    def expected(self, table: str) -> Iterator[Record]:
+        """The truth of the current version."""
+        return self.world.tables[table].records()
+
+    def put(self, table: str, record: Record, at: datetime | None = None) -> None:
+        """Change or create a record; its SyncToken and LastUpdatedTime follow."""
+        with self.service.lock:
+            self.world.tables[table].put(record, at or self.world.now)
+
+    def remove(self, table: str, key: str, at: datetime | None = None) -> None:
+        """Delete a record.
+
+        Raises:
+            KeyError: there is none.
+        """
+        with self.service.lock:
+            self.world.tables[table].remove(key, at or self.world.now)
+
+    def notify(self, told: Sequence[Told], form: Form = "cloudevents") -> tuple[dict[str, str], bytes]:
+        """Headers and body of a signed webhook delivery."""
+        return notification(told, form)
