@@ -14,7 +14,7 @@ from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
 from connector_pipelines.policy import Take  # noqa: TC001 -- Typer reads annotations as objects
 from connector_pipelines.sync.summary import total
-from connector_pipelines.terminal import console, progress, show, show_changes
+from connector_pipelines.terminal import console, progress, show, show_changes, show_preview
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Source
@@ -160,6 +160,18 @@ def test(source: SourceName) -> None:
         health = test_connection(context, _declared(source))
     console.print(health.detail, soft_wrap=True)
     raise typer.Exit(0 if health.ok else 1)
+
+
+@app.command()
+def preview(
+    source: SourceName,
+    entity: Annotated[str, typer.Argument(help="What to read, e.g. vendors.")],
+    rows: Annotated[int, typer.Option(min=1, max=100, help="How many records to show.")] = 5,
+) -> None:
+    """Read one page and show its first records, what they would feed, and what validation says; writes nothing."""
+    from connector_pipelines.sync.preview import preview as look
+
+    show_preview(look(_declared(source), entity, rows=rows))
 
 
 @plan_app.command("list")

@@ -6,6 +6,7 @@ mapping, or the source was changed: taken for null, it would quietly empty a col
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,11 +14,12 @@ import msgspec
 from connector_pipelines.errors import BrokenPage, MappingFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from connector_pipelines.declarative.paths import Path
     from connector_pipelines.declarative.settings import Declared
 
+_SHOWN = 20
 _REMEDY = "Correct the path, or mark it optional where the source leaves the field out when it has nothing."
 
 
@@ -43,22 +45,29 @@ def check(declared: Declared) -> Callable[[Sequence[bytes]], None]:
     wanted = expected(declared)
 
     def look(rows: Sequence[bytes]) -> None:
-        missing, seen = dict(wanted), False
+        missing = dict(wanted)
+        first: dict[str, Any] | None = None
         for record in _objects(rows):
-            seen = True
+            first = record if first is None else first
             missing = {name: path for name, path in missing.items() if not path.has(record)}
             if not missing:
                 return
-        if seen:
-            raise lacking(missing.items())
+        if first is not None:
+            raise lacking(missing, first)
 
     return look
 
 
-def lacking(missing: Iterable[tuple[str, Path]]) -> FieldMissing:
-    """The error for fields that are not there."""
-    named = ", ".join(f"{path.text!r}, which feeds {name}" for name, path in missing)
-    return FieldMissing(f"no record of a page has {named}.", remedy=_REMEDY)
+def lacking(missing: Mapping[str, Path], known: Iterable[str]) -> FieldMissing:
+    """The error for fields that are not there.
+
+    Args:
+        missing: by what they feed.
+        known: the fields that are there.
+    """
+    named = ", ".join(f"{path.text!r}, which feeds {name}" for name, path in missing.items())
+    there = ", ".join(islice(known, _SHOWN))
+    return FieldMissing(f"no record of a page has {named}; it has {there}.", remedy=_REMEDY)
 
 
 def _objects(rows: Sequence[bytes]) -> Iterator[dict[str, Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from connector_pipelines.declarative import paths
 from connector_pipelines.declarative.mapping import Strict
@@ -63,3 +63,13 @@ class CsvApiConfig(Settings):
 
     dialect: Dialect = Field(default_factory=Dialect, description="How its tables are written.")
     entities: dict[str, CsvEntity] = Field(min_length=1, description="The core entities it feeds, by name.")
+
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        header = self.dialect.header
+        for name, declared in self.entities.items() if header else ():
+            unknown = [path for path in declared.own_paths() if path not in header and not path.startswith("_parent.")]
+            if unknown:
+                message = f"{name}: dialect.header has no column {', '.join(unknown)}"
+                raise ValueError(message)
+        return self

@@ -41,7 +41,10 @@ def splitter(config: CsvApiConfig, declared: CsvEntity) -> Callable[[bytes], Seq
         lines = _lines(body, dialect)
         header = list(dialect.header) or next(lines, (0, []))[1]
         names = _checked(body, [name.strip() for name in header], wanted)
-        return [_record(names, line, cells) for line, cells in lines]
+        records = [_record(names, line, cells) for line, cells in lines]
+        if records and records[-1].startswith(b"[") and not body.endswith((b"\n", b"\r")):
+            raise broken(body, "breaks off in its last line")
+        return records
 
     return split
 
@@ -111,7 +114,7 @@ def _checked(body: bytes, names: Sequence[str], wanted: Mapping[str, Path]) -> S
     if twice:
         raise broken(body, f"has the column {twice[0]!r} twice")
     if missing:
-        raise lacking(missing.items())
+        raise lacking(missing, filter(None, names))
     return names
 
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from connector_pipelines.declarative.simulator import rendering
 from connector_pipelines.declarative.simulator.faults import Switchboard
-from connector_pipelines.declarative.simulator.world import COLLECTIONS, KEYS
+from connector_pipelines.declarative.simulator.world import COLLECTIONS, KEYS, LINE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +30,6 @@ _PATH = re.compile(
     r"(?:\.(?P<format>jsonl|json|xml|csv))?(?:\.(?P<packed>gz|zip))?"
 )
 _FILTER = re.compile(r"updatedAt\s*(>=|<)\s*'([^']+)'")
-_WORDS = {401: "Who are you?", 403: "Not for you", 404: "Nothing here", 500: "Oh dear", 503: "Come back later"}
-_HTML = b"<!doctype html><title>Sign in</title><p>Please sign in to continue."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class Service:
             return _error(404, f"There is no {found['collection']} {found['key']}")
         begin, end = _slice(asked, chosen, struck)
         rows = [] if "empty-list" in struck else [self._made(found, one) for one in chosen[begin:end]]
-        header = list(rendering.flat(self._made(found, chosen[0]))) if len(chosen) else ["id"]
+        header = self._header(found)
         faults = dict(struck)
         spoilt = rendering.spoilt(rows, faults)
         beside, headers = _beside(call, begin, end, chosen, struck)
@@ -146,6 +144,13 @@ class Service:
         if found["packed"]:
             body = rendering.packed(body, found["packed"], f"{found['collection']}.{form}")
         return Reply(200, body, headers, rendering.MEDIA[found["packed"] or form])
+
+    def _header(self, found: re.Match[str]) -> list[str]:
+        """The columns of a table, also of one without rows."""
+        if found["key"] or found["collection"] == "lines":
+            own = list(LINE_COLUMNS)
+            return own if found["key"] else ["orderId", *own]
+        return list(rendering.flat(self.world.record(found["collection"], 0)))
 
     def _chosen(self, found: re.Match[str], asked: Mapping[str, str]) -> Sequence[Any] | None:
         """What is listed, before paging: numbers of records, or lines."""
@@ -249,27 +254,20 @@ def _error(status: int, message: str, *headers: tuple[str, str]) -> Reply:
 
 def _early(struck: Mapping[str, str]) -> Reply | None:
     """What is answered before anything is looked at."""
-    if "429" in struck:
-        return _error(429, "Too many requests", ("Retry-After", struck["429"]))
-    if "429-date" in struck:
-        lifted = datetime.now(UTC) + timedelta(seconds=int(struck["429-date"]))
-        return _error(429, "Too many requests", ("Retry-After", format_datetime(lifted, usegmt=True)))
-    if "429-html" in struck:
-        return Reply(429, b"<html><body><h1>Too Many Requests</h1></body></html>", media="text/html")
-    if "403-throttle" in struck:
-        return Reply(403, b"403 Forbidden (Rate Limit Exceeded)", media="text/plain")
-    if "error-200" in struck:
-        return Reply(200, b'{"success":false,"error":{"code":17,"message":"The quota of this tenant is used up"}}')
-    if "html-200" in struck:
-        return Reply(200, _HTML, media="text/html")
-    words = {
-        "401": "Who are you?",
-        "403": "Not for you",
-        "404": "Nothing here",
-        "500": "Oh dear",
-        "503": "Come back later",
-    }
-    return next((_error(int(name), text) for name, text in words.items() if name in struck), None)
+    for name, value in struck.items():
+        if name in {"429", "429-date"}:
+            lifted = format_datetime(datetime.now(UTC) + timedelta(seconds=int(value)), usegmt=True)
+            return _error(429, "Too many requests", ("Retry-After", value if name == "429" else lifted))
+    return next((_EARLY[name] for name in struck if name in _EARLY), None)
+
+
+_WORDS = {401: "Who are you?", 403: "Not for you", 404: "Nothing here", 500: "Oh dear", 503: "Come back later"}
+_EARLY = {
+    "429-html": Reply(429, b"<html><body><h1>Too Many Requests</h1></body></html>", media="text/html"),
+    "403-throttle": Reply(403, b"403 Forbidden (Rate Limit Exceeded)", media="text/plain"),
+    "error-200": Reply(200, b'{"success":false,"error":{"code":17,"message":"The quota of this tenant is used up"}}'),
+    "html-200": Reply(200, b"<!doctype html><title>Sign in</title><p>Please sign in to continue.", media="text/html"),
+} | {str(status): _error(status, words) for status, words in _WORDS.items()}
 
 
 def _late(reply: Reply, struck: Mapping[str, str]) -> Reply:

@@ -143,6 +143,7 @@ _MAKERS: dict[str, Callable[[random.Random, int, World], Record]] = {
 KEYS = {"suppliers": "supplierId", "products": "productCode", "orders": "orderId", "students": "studentId"}
 
 COLLECTIONS = tuple(_MAKERS)
+LINE_COLUMNS = ("lineNo", "productCode", "quantity", "unitPrice")
 
 
 @dataclass(slots=True)
