@@ -137,7 +137,7 @@ def _second_look(body: bytes, path: Path | None, declared: JsonEntity) -> Sequen
     if isinstance(found, list) and declared.layout == "rows":  # only the whole page could be read, not its slices
         return [_written(row) for row in found]
     said = explained_in(page)
-    wanted = "an object of lists" if declared.layout == "columns" else "a list"
+    wanted = "object of lists" if declared.layout == "columns" else "list"
     raise broken(body, f"has no {wanted} at {declared.records!r}" + (f"; the source says: {said}" if said else ""))
 
 
@@ -195,9 +195,14 @@ def _inner(record: Any, path: Path, declared: JsonEntity) -> list[object]:
 
 
 def _no_json(body: bytes) -> str:
+    """What is wrong with what is no JSON."""
     beginning = body.lstrip()[:1]
     if not beginning:
         return "is empty, which is not the same as an empty list"
     if beginning == b"<":
         return "is HTML or XML where JSON should be"
-    return "is JSON that breaks off" if beginning in b"{[" else "is no JSON"
+    try:
+        _whole.decode(body)
+    except _ERRORS as error:
+        return "is JSON that breaks off" if "truncated" in str(error) else f"is no JSON ({error})"
+    return "is no JSON"
