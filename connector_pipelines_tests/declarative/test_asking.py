@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from connector_pipelines.declarative.asking import moment, spans
@@ -99,6 +100,7 @@ def test_looking_back_widens_the_span() -> None:
     assert span == Window(since=NOW - timedelta(days=2, hours=1), until=NOW)
 
 
+@examples(deadline=None, max_examples=40)
 @given(since=WHENS, days=st.integers(0, 60), step=st.integers(1, 20))
 def test_steps_cover_the_span_without_gap_or_overlap(since: datetime, days: int, step: int) -> None:
     """Whatever the span and the step: one begins where the other ends, and together they are the span."""
@@ -109,6 +111,7 @@ def test_steps_cover_the_span_without_gap_or_overlap(since: datetime, days: int,
     assert [one.until for one in found[:-1]] == [one.since for one in found[1:]]
 
 
+@examples(deadline=None, max_examples=40)
 @given(when=WHENS)
 def test_a_time_never_moves_forward(when: datetime) -> None:
     """However a time is written, it is not later than what was meant, so that no change falls out of the span."""

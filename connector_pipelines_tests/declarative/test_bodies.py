@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from connector_pipelines.declarative import bodies
@@ -23,6 +24,7 @@ def zipped(**files: bytes) -> bytes:
     return file.getvalue()
 
 
+@examples(deadline=None, max_examples=40)
 @given(plain=st.binary(max_size=3_000))
 def test_packing_is_undone(plain: bytes) -> None:
     """Whatever the body: gzip, joined gzip and zip give it back, declared and by their first bytes."""
@@ -33,6 +35,7 @@ def test_packing_is_undone(plain: bytes) -> None:
         assert bodies.opened(packed).plain == plain
 
 
+@examples(deadline=None, max_examples=40)
 @given(
     plain=st.binary(max_size=300).filter(lambda body: body[:1] != b"\x1e"),
     parent=st.dictionaries(st.text(), st.none() | st.integers() | st.text()),

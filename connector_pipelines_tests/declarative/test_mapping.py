@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -331,6 +331,7 @@ def leaves(annotation: Any) -> list[type[BaseModel]]:
     return [*found, annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else found
 
 
+@examples(deadline=None, max_examples=40)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**9), max_value=10**9))
 def test_one_price_has_one_spelling(value: Decimal) -> None:
     """Whatever zeros pad it, a number is spelled once, and is the same number."""
@@ -338,7 +339,7 @@ def test_one_price_has_one_spelling(value: Decimal) -> None:
     assert Decimal(plain(str(value))) == value
 
 
-@hypothesis_settings(deadline=None, max_examples=30)
+@examples(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -7,6 +7,7 @@ from typing import Any
 import jmespath
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from connector_pipelines.declarative.paths import in_csv, in_json
@@ -19,6 +20,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@examples(deadline=None, max_examples=40)
 @given(names=st.lists(NAMES, min_size=1, max_size=3), document=DOCUMENTS)
 def test_the_short_cut_is_jmespath(names: list[str], document: Any) -> None:
     """A path of plain names finds exactly what JMESPath finds, in whatever document."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from connector_pipelines.connectors.json_api.client import streams
@@ -26,6 +27,7 @@ def rows(body: bytes, form: str = "json", **vendors: Any) -> list[Any]:
     return [json.loads(bytes(row)) for row in stream.split(body)]
 
 
+@examples(deadline=None, max_examples=40)
 @given(records=RECORDS)
 def test_every_shape_gives_the_same_records(records: list[dict[str, Any]]) -> None:
     """Whatever the records: a list, a nested list, one found by an expression and JSON lines give the same."""
@@ -37,6 +39,7 @@ def test_every_shape_gives_the_same_records(records: list[dict[str, Any]]) -> No
     assert rows(lines, "jsonl") == records
 
 
+@examples(deadline=None, max_examples=40)
 @given(count=st.integers(0, 5), names=st.lists(st.sampled_from("abcd"), min_size=1, unique=True))
 def test_columns_are_turned_into_rows(count: int, names: list[str]) -> None:
     """Lists of the same length become as many records, value by value."""
