@@ -169,9 +169,13 @@ def preview(
     rows: Annotated[int, typer.Option(min=1, max=100, help="How many records to show.")] = 5,
 ) -> None:
     """Read one page and show its first records, what they would feed, and what validation says; writes nothing."""
+    from connector_pipelines.sync.context import open_context
     from connector_pipelines.sync.preview import preview as look
 
-    show_preview(look(_declared(source), entity, rows=rows))
+    declared = _declared(source)
+    with open_context():
+        shown = look(declared, entity, rows=rows)
+    show_preview(shown)
 
 
 @plan_app.command("list")

@@ -14,12 +14,13 @@ from connector_pipelines.declarative import paths
 from connector_pipelines.declarative.bodies import nothing
 from connector_pipelines.declarative.mapping import Strict
 from connector_pipelines.external import redact
-from connector_pipelines.external.retry import HUNDREDS, STATUSES, Do, Policy
+from connector_pipelines.external.retry import HUNDREDS, STATUSES, Do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from connector_pipelines.external.messages import Response
+    from connector_pipelines.external.retry import Rule
 
 Then = Literal["accept", "empty", "retry", "wait", "refresh", "deny", "refuse"]
 
@@ -60,10 +61,9 @@ class Answer(Strict):
         )
 
 
-def policy(rules: Sequence[Answer], max_retries: int) -> Policy:
-    """The retry policy with these rules before the common table."""
-    statuses = {status for rule in rules for status in rule.status}
-    return Policy(max_retries=max_retries, overrides={status: _judge(rules) for status in statuses})
+def overrides(rules: Sequence[Answer]) -> dict[int, Rule]:
+    """What statuses mean by these rules, before the common table."""
+    return {status: _judge(rules) for rule in rules for status in rule.status}
 
 
 def _judge(rules: Sequence[Answer]) -> Callable[[Response], Do]:

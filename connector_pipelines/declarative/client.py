@@ -21,12 +21,10 @@ from connector_pipelines.declarative.asking import first_request, spans
 from connector_pipelines.declarative.decoding import decoder
 from connector_pipelines.declarative.fields import check as field_check
 from connector_pipelines.declarative.schemas import columns_of
-from connector_pipelines.external.http import Client, Request, Response
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.external.retry import utc_now
 from connector_pipelines.model import Health, Mode, Stream, Window
 from connector_pipelines.pages import BadRow, Page, Reading
-from connector_pipelines.settings import settings as process_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
 
     from connector_pipelines.declarative.settings import Declared, Each, Settings
+    from connector_pipelines.external.http import Client, Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,8 @@ class Kind:
         splitter: for an entity, how an unpacked body becomes raw records; raises `BrokenPage`.
         document: how an unpacked body becomes one document, for paths into it.
         adopt: puts a parent, as JSON, into raw records.
+        outer: for an entity, how an unpacked body becomes what the source counts, where that is not its records: those
+            that records are expanded from. None where it is.
         null_tokens: texts that mean that there is nothing.
         media: what we ask for.
     """
@@ -53,6 +54,7 @@ class Kind:
     splitter: Callable[[Any, Any], Callable[[bytes], Sequence[bytes]]]
     document: Callable[[Any], Callable[[bytes], Any]]
     adopt: Callable[[Sequence[bytes], bytes], Sequence[bytes]]
+    outer: Callable[[Any, Any], Callable[[bytes], Sequence[bytes]] | None]
     null_tokens: Callable[[Any], Sequence[str]]
     media: str
 
@@ -87,14 +89,11 @@ def connect(kind: Kind, settings: Settings) -> Iterator[Api]:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
         SecretMissing: a secret header is not set.
     """
-    defaults = process_settings()
-    retries = defaults.max_retries if settings.max_retries is None else settings.max_retries
     secret = {name: value.reveal() for name, value in settings.secret_headers.items()}
-    with Client(
+    with settings.client(
         settings.base_url,
         settings.auth.scheme() if settings.auth else None,
-        timeout_seconds=settings.timeout_seconds or defaults.timeout_seconds,
-        policy=answers.policy(settings.answers, retries),
+        overrides=answers.overrides(settings.answers),
         headers={"Accept": kind.media} | settings.headers | secret,
         explain=answers.explained,
     ) as http:
@@ -119,10 +118,14 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
 
         return core_frame(ENTITIES[name], frame)
 
+    def read(api: Api, window: Window) -> Reading:
+        asked = api.settings.declared.get(name, declared)  # the source may be asked as an earlier configuration says
+        return Reading(_pages(api, asked, window), snapshot=window.mode is Mode.FULL)
+
     by_time = declared.incremental is not None or (declared.each is not None and declared.each.changed_only)
     return Stream(
         entity=name,
-        read=lambda api, window: Reading(_pages(api, declared, window), snapshot=window.mode is Mode.FULL),
+        read=read,
         split=splitter(kind, settings, declared),
         decode=decoder(declared, kind.null_tokens(settings)),
         columns={column: _at(position) for position, column in enumerate(columns_of(declared))},
@@ -145,16 +148,25 @@ def splitter(kind: Kind, settings: Settings, declared: Declared) -> Callable[[by
     Returns:
         a pure function; it raises `BrokenPage`, and `FieldMissing` where the mapping names what is not there.
     """
-    rows_of, look = kind.splitter(settings, declared), field_check(declared)
+    rows_of, look = _landed(kind, settings, kind.splitter(settings, declared)), field_check(declared)
+
+    def split(body: bytes) -> Sequence[bytes]:
+        rows = rows_of(body)
+        look(rows)
+        return rows
+
+    return split
+
+
+def _landed(
+    kind: Kind, settings: Settings, rows_of: Callable[[bytes], Sequence[bytes]]
+) -> Callable[[bytes], Sequence[bytes]]:
+    """The same for a body as it is landed: packed, and with its parent noted before it."""
 
     def split(body: bytes) -> Sequence[bytes]:
         page = bodies.opened(body, settings.compression, settings.member)
-        if page.empty:
-            return []
-        rows = rows_of(page.plain)
-        adopted = kind.adopt(rows, page.parent) if page.parent else rows
-        look(adopted)
-        return adopted
+        rows = [] if page.empty else rows_of(page.plain)
+        return kind.adopt(rows, page.parent) if page.parent else rows
 
     return split
 
@@ -282,11 +294,12 @@ def _paginator(
     api: Api, declared: Declared, split: Callable[[bytes], Sequence[bytes]], span: Window
 ) -> paginators.Pages:
     paging, said = api.settings.paging_of(declared), _said(api)
-    decode_row = msgspec.json.Decoder().decode
+    outer = api.kind.outer(api.settings, declared)
+    counted = _landed(api.kind, api.settings, outer) if outer else None
 
     def last(body: bytes, find: Callable[[Any], object]) -> object:
-        rows = split(body)
-        return find(decode_row(rows[-1])) if rows else None
+        rows = (counted or split)(body)
+        return find(msgspec.json.decode(rows[-1])) if rows else None
 
     step: paginators.Step
     match paging:
@@ -304,7 +317,7 @@ def _paginator(
     total = paging.total
     if declared.incremental and declared.incremental.newest_first and span.since:
         step, total = paginators.UntilOlder(step, _older(api, declared, split, span)), None
-    return paginators.Pages(step, said, total, paging.max_pages)
+    return paginators.Pages(step, said, total, paging.max_pages, counted)
 
 
 def _said(api: Api) -> Callable[[declared_paging.Place, Response], object]:

@@ -15,7 +15,7 @@ from connector_pipelines.external import redact
 from connector_pipelines.external.messages import same_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from connector_pipelines.external.messages import Request, Response
 
@@ -44,12 +44,14 @@ class Pages:
         said: what an answer says at a place.
         total: where the source says how many rows there are in all pages.
         max_pages: more pages are a mistake.
+        counted: what the source counts on a page, where that is not its records.
     """
 
     step: Step
     said: Callable[[declared.Place, Response], object]
     total: declared.Place | None
     max_pages: int
+    counted: Callable[[bytes], Sequence[bytes]] | None = None
     _pages: int = field(default=0, init=False)
     _received: int = field(default=0, init=False)
     _stated: int = field(default=0, init=False)
@@ -61,6 +63,7 @@ class Pages:
             NetworkError: the source ends before its own total, or the total shrank.
             BrokenPage: there are more pages than allowed, or a place in the answer is empty that should not be.
         """
+        rows = self._rows(response, rows)
         self._pages += 1
         self._received += rows
         total = self._total(response, rows)
@@ -76,7 +79,10 @@ class Pages:
 
     def ahead(self, request: Request, response: Response, rows: int) -> Request | None:
         """A guess, as far as the total reaches."""
-        return self.step.guess(request, response, rows)
+        return self.step.guess(request, response, self._rows(response, rows))
+
+    def _rows(self, response: Response, rows: int) -> int:
+        return len(self.counted(response.body)) if self.counted else rows
 
     def _total(self, response: Response, rows: int) -> int | None:
         """What the source says now.

@@ -15,6 +15,7 @@ from connector_pipelines.declarative.bodies import Compression
 from connector_pipelines.declarative.credentials import Credentials
 from connector_pipelines.declarative.mapping import DeletedBy, FedBy, ModifiedBy, Strict, check_columns
 from connector_pipelines.declarative.paging import Header, Incremental, LastRecord, Paging, Place, SinglePage
+from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -120,7 +121,7 @@ class Declared(Strict):
         return [*self.id, *moments, *fields, *keep]
 
 
-class Settings(Strict):
+class Settings(Strict, HttpOptions):
     """What every declared source says."""
 
     places_in_body: ClassVar[bool] = True
@@ -146,12 +147,6 @@ class Settings(Strict):
     )
     in_flight: int = Field(
         default=4, ge=1, le=32, description="Requests that may be under way at the same time. 1: one after another."
-    )
-    timeout_seconds: float | None = Field(
-        default=None, ge=1, le=3_600, description="Seconds until a request is given up. Unset: as for all sources."
-    )
-    max_retries: int | None = Field(
-        default=None, ge=0, le=20, description="Re-sends after the first try. Unset: as for all sources."
     )
 
     @property

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Source
-from connector_pipelines.orchestration.failures import explained
+from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.sync.preview import Preview, masked, preview
 
 
@@ -26,8 +27,8 @@ def preview_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     """Reads one page of a source and shows it; personal values are hidden, since the event log keeps what is shown."""
 
     @dg.op(description="Reads one page, shows its first records and what would become of them. Writes nothing.")
-    def look(context: dg.OpExecutionContext, config: What) -> None:
-        with explained():
+    def look(context: dg.OpExecutionContext, config: What, engine: Engine) -> None:
+        with opened(context, engine):
             if config.source not in sources:
                 known = ", ".join(sources) or "none"
                 raise ConfigurationError(f"no source {config.source!r} is declared.", remedy=f"There are: {known}.")

@@ -1,6 +1,7 @@
 """Shows what a source would feed, before anything is synced: one page, its first records, what becomes of each (E19).
 
-Nothing is written: no page is landed, no run recorded, no cursor moved.
+Nothing is written: no page is landed, no run recorded, no cursor moved. Within `surroundings.share` the request counts
+for the source's limits like any other.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.errors import ConfigurationError, at
+from connector_pipelines.external.surroundings import opened
 from connector_pipelines.model import Window
 from connector_pipelines.pages import Rows
 
@@ -94,7 +96,7 @@ def preview(source: Source, entity: str, *, rows: int = 5) -> Preview:
         known = ", ".join(stream.entity for stream in source.streams)
         raise ConfigurationError(f"source {source.name} has no {entity}.", remedy=f"Choose one of {known}.")
     stream = source.stream(entity)
-    with at(source.name, entity), source.connector.open(source.config) as client:
+    with at(source.name, entity), opened(source) as client:
         page = _first(stream.read(client, Window()).pages)
         if page is None:
             return Preview(source.name, entity, "", 0, {}, ())

@@ -74,6 +74,7 @@ def warehouse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     with Simulator() as simulator:
         monkeypatch.setenv("WAREHOUSE_SECRET", simulator.secret)
         monkeypatch.setenv("WAREHOUSE_USER", simulator.user)
+        monkeypatch.setenv("WAREHOUSE_KEY", simulator.secret * 2)
         yield Warehouse(simulator)
     stamina.set_testing(False)
 

@@ -8,6 +8,9 @@ import pytest
 
 from connector_pipelines.connectors.json_api import CONNECTOR
 from connector_pipelines.errors import AuthFailed, BrokenPage, NetworkError, RateLimited, RefusedBySource, SecretMissing
+from connector_pipelines.external.surroundings import share
+from connector_pipelines.external.vault import new_key
+from connector_pipelines.settings import settings as process_settings
 
 SECRET, USER = "env:WAREHOUSE_SECRET", "env:WAREHOUSE_USER"
 OFFSET = {"type": "offset", "size": 15, "total": "meta.total"}
@@ -16,7 +19,15 @@ SCHEMES: dict[str, dict[str, Any]] = {
     "basic": {"type": "basic", "user": USER, "password": SECRET},
     "key in a header": {"type": "api_key", "key": SECRET},
     "key in the query": {"type": "api_key", "key": SECRET, "name": "api_key", "place": "query"},
+    "key in a cookie": {"type": "api_key", "key": SECRET, "name": "api_key", "place": "cookie"},
     "oauth1": {"type": "oauth1", "key": USER, "secret": SECRET},
+    "jwt": {"type": "jwt", "key": "env:WAREHOUSE_KEY", "algorithm": "HS256", "claims": {"iss": "us"}},
+}
+FETCHED: dict[str, dict[str, Any]] = {
+    "client credentials": {"type": "oauth2", "client_id": USER, "client_secret": SECRET},
+    "in the form": {"type": "oauth2", "client_id": USER, "client_secret": SECRET, "send_as": "body"},
+    "password": {"type": "oauth2_password", "user": USER, "password": SECRET},
+    "service account": SCHEMES["jwt"],
 }
 
 
@@ -28,14 +39,55 @@ def test_every_scheme_is_let_in(warehouse: Any, suppliers: list[str], auth: dict
     assert not any(warehouse.simulator.secret in page.url for page in warehouse.pages(config))
 
 
-@pytest.mark.parametrize("send_as", ["basic", "body"])
-def test_oauth2_tokens_are_renewed(warehouse: Any, suppliers: list[str], send_as: str) -> None:
-    """A token that ends between two pages is renewed, and the page is read again."""
+@pytest.mark.parametrize("auth", FETCHED.values(), ids=FETCHED)
+def test_tokens_are_renewed(warehouse: Any, suppliers: list[str], auth: dict[str, Any]) -> None:
+    """A token that ends between two pages is fetched anew, and the page is read again."""
     warehouse.simulator.set_faults(["token-expiry=2"])
-    auth = {"type": "oauth2", "token_url": warehouse.simulator.token_url, "send_as": send_as}
-    config = warehouse.config(auth=auth | {"client_id": USER, "client_secret": SECRET}, paging=OFFSET, in_flight=1)
+    config = warehouse.config(auth=auth | {"token_url": warehouse.simulator.token_url}, paging=OFFSET, in_flight=1)
     assert warehouse.keys(config) == suppliers
     assert warehouse.targets().count("/token") == 2
+
+
+@pytest.mark.parametrize("more", [{}, {"token": "auth.token", "header": "X-Session"}, {"as_json": False}])
+def test_a_forgotten_session_is_begun_anew(warehouse: Any, suppliers: list[str], more: dict[str, Any]) -> None:
+    """A session from a log-in, by cookie or from the body, is renewed when the source forgets it between two pages."""
+    warehouse.simulator.set_faults(["token-expiry=2"])
+    login = {"type": "session", "login_url": f"{warehouse.simulator.url}/login", "cookie": "session"}
+    auth = login | {"user": USER, "password": SECRET} | more
+    assert warehouse.keys(warehouse.config(auth=auth, paging=OFFSET, in_flight=1)) == suppliers
+    assert warehouse.targets().count("/login") == 2
+
+
+def test_a_rotated_refresh_token_is_kept(
+    warehouse: Any, suppliers: list[str], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh token that is replaced with every use is kept in the database: the next process uses its successor."""
+    monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", new_key())
+    process_settings.cache_clear()
+    warehouse.simulator.set_faults(["token-expiry=2"])
+    auth = {"type": "oauth2_refresh", "token_url": warehouse.simulator.token_url, "refresh_token": SECRET}
+    config = warehouse.config(auth=auth, paging=OFFSET, in_flight=1)
+    for _ in range(2):
+        with share(database):
+            assert warehouse.keys(config) == suppliers
+    process_settings.cache_clear()
+    assert warehouse.targets().count("/token") == 4
+
+
+def test_limits_are_kept(warehouse: Any, database: str) -> None:
+    """What a user says of a source's limits is felt: a read that finds no turn in time says so and can be resumed."""
+    config = warehouse.config(paging=OFFSET, requests_per_hour=2, in_flight=1)
+    with share(database), pytest.raises(RateLimited, match=r"the limits of .* are spent"):
+        warehouse.keys(config)
+    assert len(warehouse.targets()) == 2
+
+
+@pytest.mark.parametrize("pair", [{"client_id": USER}, {"client_secret": SECRET}])
+def test_half_a_pair_is_refused(warehouse: Any, pair: dict[str, str]) -> None:
+    """A client id without its secret, or the other way round, is a mistake of the declaration."""
+    auth = {"type": "oauth2_password", "token_url": "https://id.example", "user": USER, "password": SECRET} | pair
+    with pytest.raises(ValueError, match="client_id and client_secret belong together"):
+        warehouse.config(auth=auth)
 
 
 def test_a_secret_header_will_do(warehouse: Any, suppliers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,7 +339,7 @@ def test_one_price_has_one_spelling(value: Decimal) -> None:
     assert Decimal(plain(str(value))) == value
 
 
-@examples(deadline=None, max_examples=40)
+@examples(deadline=None, max_examples=12)
 @given(
     st.lists(
         st.fixed_dictionaries(

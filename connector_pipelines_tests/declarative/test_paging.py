@@ -130,3 +130,35 @@ def test_nothing_is_asked_beyond_a_known_total(warehouse: Any) -> None:
     """Where the total is known, exactly the pages there are get asked for."""
     warehouse.keys(warehouse.config(paging=WAYS["offset with total"]))
     assert len(warehouse.targets()) == 3
+
+
+COUNTING = {name: way for name, way in WAYS.items() if name.startswith(("page", "offset", "last record"))}
+
+
+@pytest.mark.parametrize("way", COUNTING.values(), ids=COUNTING)
+def test_what_is_expanded_is_counted_as_the_source_does(warehouse: Any, way: dict[str, Any]) -> None:
+    """Where a page's records are expanded into more, or into none, pages are counted by what the source sent."""
+    lines = {
+        "path": "orders",
+        "records": "data",
+        "expand": "lines",
+        "id": ["_parent.orderId", "lineNo"],
+        "mapping": {"purchase_order_id": "_parent.orderId", "quantity": "quantity"},
+    }
+    paging = way | ({"key": "orderId"} if way["type"] == "last_record" else {}) | {"size": 4}
+    orders = {"path": "orders", "records": "data", "id": "orderId", "mapping": {"memo": "state"}}
+    config = warehouse.config(entities={"purchase_orders": orders, "purchase_order_lines": lines}, paging=paging)
+    expected = [
+        f"{o['orderId']}/{line['lineNo']}" for o in warehouse.simulator.records("orders") for line in o["lines"]
+    ]
+    assert warehouse.keys(config, "purchase_order_lines") == expected
+
+
+@pytest.mark.parametrize("way", ["page", "offset", "last record", "cursor, total"])
+def test_records_that_cannot_be_counted_are_refused(warehouse: Any, way: str) -> None:
+    """An expression that may change the number of records is refused where paging counts them; keep does the same."""
+    paging = WAYS.get(way) or WAYS["cursor"] | {"total": "meta.total"}
+    with pytest.raises(ValueError, match="this paging counts the records of a page"):
+        warehouse.config({"records": "data[?active]"}, paging=paging)
+    assert warehouse.config({"keep": "active"}, paging=paging)
+    assert warehouse.keys(warehouse.config({"records": "data[?active]"}, paging=WAYS["cursor"]))

@@ -27,10 +27,10 @@ def test_the_job_shows_a_page(project: Any, school: Any) -> None:
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
 
 
-def test_an_unknown_source_is_named(declared: Any) -> None:
+def test_an_unknown_source_is_named(project: Any) -> None:
     """A source that is not declared fails the run with the names of those that are."""
-    declared.declare("alpha")
-    run = declared.run("preview_source", run_config=config(source="beta", entity="students"))
+    project.declare("alpha")
+    run = project.run("preview_source", run_config=config(source="beta", entity="students"))
     [failed] = [event for event in run.all_node_events if event.is_step_failure]
     assert "no source 'beta' is declared" in failed.step_failure_data.user_failure_data.description
     assert "alpha" in failed.step_failure_data.user_failure_data.description

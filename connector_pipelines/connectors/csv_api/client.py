@@ -18,6 +18,7 @@ KIND = client.Kind(
     splitter=wire.splitter,
     document=wire.document,
     adopt=wire.adopt,
+    outer=lambda _, __: None,
     null_tokens=lambda config: config.dialect.null_tokens,
     media="text/csv, text/plain;q=0.5, */*;q=0.1",
 )

@@ -18,6 +18,7 @@ KIND = client.Kind(
     splitter=wire.splitter,
     document=wire.document,
     adopt=wire.adopt,
+    outer=wire.outer,
     null_tokens=lambda _: (),
     media="application/json, application/x-ndjson, application/xml;q=0.9, */*;q=0.1",
 )

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from connector_pipelines.declarative import paths
+from connector_pipelines.declarative.paging import LastRecord, Offset, PageNumber
 from connector_pipelines.declarative.settings import Declared, Settings
 
 Format = Literal["json", "jsonl", "xml"]
@@ -49,7 +50,7 @@ class JsonApiConfig(Settings):
     def _shapes(self) -> Self:
         for name, declared in self.entities.items():
             if self.format == "json":
-                paths.in_json(declared.records)
+                self._check_counting(name, declared)
             elif declared.layout == "columns":
                 message = f"{name}: layout columns is for format json"
                 raise ValueError(message)
@@ -60,3 +61,14 @@ class JsonApiConfig(Settings):
                 message = f"{name}: records is needed, as a path of tags below the root, e.g. Catalog/Product"
                 raise ValueError(message)
         return self
+
+    def _check_counting(self, name: str, declared: JsonEntity) -> None:
+        """An expression may leave records out or make several of one; then nobody knows how many the source sent."""
+        computed = declared.records != "@" and not paths.in_json(declared.records).names
+        paging = self.paging_of(declared)
+        if computed and (isinstance(paging, PageNumber | Offset | LastRecord) or paging.total is not None):
+            message = (
+                f"{name}: this paging counts the records of a page, and {declared.records!r} may change their number; "
+                "name the list by a plain path, and use keep or expand"
+            )
+            raise ValueError(message)

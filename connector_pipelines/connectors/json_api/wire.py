@@ -32,14 +32,23 @@ def splitter(config: JsonApiConfig, declared: JsonEntity) -> Callable[[bytes], S
     Returns:
         a pure function; it raises `BrokenPage` for anything that is not a page, in a sentence with its beginning.
     """
+    rows = _rows_of(config, declared)
+    return _expanding(declared, rows) if declared.expand else rows
+
+
+def outer(config: JsonApiConfig, declared: JsonEntity) -> Callable[[bytes], Sequence[bytes]] | None:
+    """What the source counts where records are expanded: what they are expanded from."""
+    return _rows_of(config, declared) if declared.expand else None
+
+
+def _rows_of(config: JsonApiConfig, declared: JsonEntity) -> Callable[[bytes], Sequence[bytes]]:
     match config.format:
         case "jsonl":
-            rows = _of_lines(declared)
+            return _of_lines(declared)
         case "xml":
-            rows = _of_xml(declared)
+            return _of_xml(declared)
         case "json":
-            rows = _of_json(declared)
-    return _expanding(declared, rows) if declared.expand else rows
+            return _of_json(declared)
 
 
 def document(config: JsonApiConfig) -> Callable[[bytes], Any]:

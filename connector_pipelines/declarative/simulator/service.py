@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 USER, SECRET = "simulator", "simulator-secret"
 PAGE_ROWS = 100
+_ASSERTION = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 _PATH = re.compile(
     r"/(?P<shape>api|bare|columns)/(?P<collection>\w+)(?:/(?P<key>[^/]+)/lines)?"
@@ -74,17 +75,18 @@ class Service:
     world: World
     switchboard: Switchboard = field(default_factory=Switchboard)
     tokens: dict[str, int] = field(default_factory=dict)
+    refresh_token: str = SECRET
 
     def answer(self, call: Call) -> Reply:
         """Answer a call, as the faults that are on demand."""
         found = _PATH.fullmatch(call.path)
-        collection = "token" if call.path == "/token" else found["collection"] if found else ""
+        collection = call.path[1:] if call.path in {"/token", "/login"} else found["collection"] if found else ""
         struck = self.switchboard.strike("lines" if found and found["key"] else collection)
         if "shift" in struck and collection in COLLECTIONS:
             self.world.remove(collection, self.world.numbers(collection)[0])
         reply = _early(struck)
-        if reply is None and call.path == "/token":
-            reply = self._token(call, struck)
+        if reply is None and call.path in {"/token", "/login"}:
+            reply = self._token(call, struck) if call.path == "/token" else self._login(call)
         if reply is None and not self._knows(call):
             reply = _error(401, "The credentials are missing, wrong or old")
         if reply is None:
@@ -93,27 +95,47 @@ class Service:
         return replace(_late(reply, struck), struck=struck)
 
     def _token(self, call: Call, struck: Mapping[str, str]) -> Reply:
+        """Grants a token. A refresh token is good once, and its successor comes with the access token."""
         form = call.asked
         pair = _basic(call.headers) or (form.get("client_id", ""), form.get("client_secret", ""))
-        if pair != (USER, SECRET) or form.get("grant_type") != "client_credentials":
-            return _error(401, "invalid_client")
+        grant, person = form.get("grant_type", ""), (form.get("username"), form.get("password"))
+        known = {
+            "client_credentials": pair == (USER, SECRET),
+            "password": person == (USER, SECRET),
+            "refresh_token": form.get("refresh_token") == self.refresh_token,
+            _ASSERTION: _signed(form.get("assertion", "")),
+        }
+        if not known.get(grant):
+            return Reply(400, json.dumps({"error": "invalid_grant" if grant in known else "invalid_client"}).encode())
         token = secrets.token_urlsafe(12)
         self.tokens[token] = int(struck["token-expiry"]) if "token-expiry" in struck else self._calls()
         document = {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
+        if grant == "refresh_token":
+            self.refresh_token = document["refresh_token"] = secrets.token_urlsafe(12)
         return Reply(200, json.dumps(document).encode())
+
+    def _login(self, call: Call) -> Reply:
+        """A session, in a cookie and in the body."""
+        if (call.asked.get("username"), call.asked.get("password")) != (USER, SECRET):
+            return _error(401, "Wrong name or password")
+        session = secrets.token_urlsafe(12)
+        self.tokens[session] = self._calls()
+        return Reply(200, json.dumps({"auth": {"token": session}}).encode(), (("Set-Cookie", f"session={session}"),))
 
     def _calls(self) -> int:
         given = [int(fault.value) for fault in self.switchboard.faults if fault.name == "token-expiry"]
         return given[0] if given else 1_000_000_000
 
     def _knows(self, call: Call) -> bool:
-        """Any scheme will do: the secret as key, cookie or bearer token, both as Basic, a token of ours, OAuth 1.0a."""
+        """Any scheme will do: the secret as key or bearer token, both as Basic, a token, session or JWT, OAuth 1.0a."""
         scheme, _, value = call.headers.get("authorization", "").partition(" ")
-        if scheme == "Bearer" and self.tokens.get(value, 0) > 0:
-            self.tokens[value] -= 1
-            return True
+        cookie = call.headers.get("cookie", "").removeprefix("session=")
+        for token in (value if scheme == "Bearer" else "", cookie):
+            if self.tokens.get(token, 0) > 0:
+                self.tokens[token] -= 1
+                return True
         return (
-            (scheme == "Bearer" and value == SECRET)
+            (scheme == "Bearer" and (value == SECRET or _signed(value)))
             or _basic(call.headers) == (USER, SECRET)
             or call.headers.get("x-api-key") == SECRET
             or call.asked.get("api_key") == SECRET
@@ -128,7 +150,7 @@ class Service:
             return _error(404, f"There is no {found['collection']} {found['key']}")
         begin, end = _slice(asked, chosen, struck)
         rows = [] if "empty-list" in struck else [self._made(found, one) for one in chosen[begin:end]]
-        header = self._header(found)
+        header = [name for name in self._header(found) if name != struck.get("missing-field")]
         faults = dict(struck)
         spoilt = rendering.spoilt(rows, faults)
         beside, headers = _beside(call, begin, end, chosen, struck)
@@ -279,6 +301,18 @@ def _late(reply: Reply, struck: Mapping[str, str]) -> Reply:
     if "gzip" in struck:
         reply = replace(reply, body=gzip.compress(reply.body), headers=(*reply.headers, ("Content-Encoding", "gzip")))
     return reply
+
+
+def _signed(token: str) -> bool:
+    """Whether a JSON web token was signed with our secret."""
+    from joserfc import jwt
+    from joserfc.errors import JoseError
+    from joserfc.jwk import OctKey
+
+    try:
+        return "iss" in jwt.decode(token, OctKey.import_key(SECRET * 2), algorithms=["HS256"]).claims
+    except (JoseError, ValueError):
+        return False
 
 
 def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
