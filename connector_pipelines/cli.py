@@ -14,7 +14,7 @@ from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
 from connector_pipelines.sync.summary import total
-from connector_pipelines.terminal import console, progress, show, show_changes
+from connector_pipelines.terminal import console, progress, show, show_changes, show_preview
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Keeps core in step with the systems that own the data."
@@ -155,6 +155,21 @@ def test(source: SourceName) -> None:
         health = test_connection(context, declared(source))
     console.print(health.detail, soft_wrap=True)
     raise typer.Exit(0 if health.ok else 1)
+
+
+@app.command()
+def preview(
+    source: SourceName,
+    entity: Annotated[str, typer.Argument(help="What to read, e.g. vendors.")],
+    rows: Annotated[int, typer.Option(min=1, max=100, help="How many records to show.")] = 5,
+) -> None:
+    """Read one page and show its first records, what they would feed, and what validation says; writes nothing."""
+    from connector_pipelines.sync.context import open_context
+    from connector_pipelines.sync.preview import preview as look
+
+    with open_context():
+        shown = look(declared(source), entity, rows=rows)
+    show_preview(shown)
 
 
 if __name__ == "__main__":

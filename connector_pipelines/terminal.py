@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from connector_pipelines.model import Plan, Progress, Report
+    from connector_pipelines.sync.preview import Preview
     from connector_pipelines.sync.summary import Line
 
 console = Console(highlight=False, soft_wrap=True)  # a log or a pipe gets whole sentences, not lines of 80
 
 Change = tuple[str, str, "dict[str, list[object]]"]
 
+_RAW_SHOWN = 1_000
 _WIDTH = 121  # a narrower terminal breaks the table's lines, which is better than hiding numbers
 _COLUMNS = ("fetched", "created", "updated", "unchanged", "skipped", "conflicts", "dropped", "dead_lettered")
 
@@ -64,6 +66,18 @@ def show_changes(plan: Plan, changes: Sequence[Change]) -> None:
             table.add_row(external_id, action, name, *(escape("" if v is None else str(v)) for v in (before, after)))
     if changes:
         console.print(table)
+
+
+def show_preview(shown: Preview) -> None:
+    """A page's first records: raw, what they feed, what validation says."""
+    console.print(f"[bold]{shown.source}/{shown.entity}[/] {escape(shown.url)}: {shown.records:,} records")
+    for verdict, count in shown.verdicts.items():
+        console.print(f"{count:>7,}  {escape(verdict)}")
+    for number, row in enumerate(shown.rows, 1):
+        mapped = ", ".join(f"{name}={value}" for name, value in (row.mapped or {}).items())
+        console.print(
+            f"\n[bold]{number}[/] {escape(row.raw[:_RAW_SHOWN])}\n  {escape(mapped or '-')}\n  {escape(row.verdict)}"
+        )
 
 
 def _table(lines: Sequence[Line]) -> Table:

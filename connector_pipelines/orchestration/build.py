@@ -17,6 +17,7 @@ from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.invalid import invalid_asset
+from connector_pipelines.orchestration.previewing import preview_job
 from connector_pipelines.orchestration.resolving import resolve_job
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
 from connector_pipelines.orchestration.upkeep import upkeep_jobs
@@ -48,7 +49,14 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
         assets=core_assets(sources),
-        jobs=[*decision_jobs(by_name), *afterwards_jobs(by_name), *upkeep_jobs(by_name), resolve_job(), accept_job()],
+        jobs=[
+            *decision_jobs(by_name),
+            *afterwards_jobs(by_name),
+            *upkeep_jobs(by_name),
+            resolve_job(),
+            accept_job(),
+            preview_job(by_name),
+        ],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

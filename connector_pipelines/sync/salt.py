@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 from connector_pipelines.core.entities import entity as core_entity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
     from connector_pipelines.model import Source, Stream
 
 _OURS = Path(__file__).parents[1]
@@ -25,15 +29,23 @@ def salt_of(source: Source, stream: Stream) -> int:
     Returns:
         63 bits, so that PostgreSQL's bigint holds them.
     """
-    code = _code(str(sys.modules[source.connector.config.__module__].__file__))
+    code = _code(frozenset(_folders(source.connector.config)))
     rules = sorted(source.policy.conflicts.get(stream.entity, {}).items())
     words = (code, source.config.model_dump_json(), repr(core_entity(stream.entity)), stream.entity, repr(rules))
     digest = hashlib.sha256("\0".join(words).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
 
+def _folders(config: type[BaseModel]) -> Iterator[Path]:
+    """The connector's folder, and those of the models its configuration builds upon: declared sources share theirs."""
+    for model in config.__mro__:
+        file = getattr(sys.modules.get(model.__module__), "__file__", None)
+        if file and model.__module__.partition(".")[0] not in {"pydantic", "builtins"}:
+            yield Path(file).parent
+
+
 @cache
-def _code(config_file: str) -> str:
-    """A hash of the Python files of a connector's folder, and of ours that records pass through."""
-    files = [*sorted(Path(config_file).parent.glob("*.py")), _OURS / "validation" / "accept.py"]
+def _code(folders: frozenset[Path]) -> str:
+    """A hash of the Python files of these folders, and of ours that records pass through."""
+    files = [*sorted(file for folder in folders for file in folder.glob("*.py")), _OURS / "validation" / "accept.py"]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

@@ -12,10 +12,12 @@ from connector_pipelines.connectors import connectors
 from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
 from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
+from connector_pipelines.declarative.simulator import Simulator as WarehouseSimulator
 from connector_pipelines.model import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 @contextmanager
@@ -74,7 +76,45 @@ def _quickbooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         yield {"realm_id": simulator.realm_id, "base_url": simulator.url, "auth": auth}
 
 
-SIMULATED = {"finale": _finale, "oneroster": _oneroster, "quickbooks": _quickbooks}
+@contextmanager
+def _declared(monkeypatch: pytest.MonkeyPatch, **shape: Any) -> Iterator[dict[str, Any]]:
+    with WarehouseSimulator() as simulator:
+        monkeypatch.setenv("CONTRACT_SECRET", simulator.secret)
+        auth = {"type": "bearer", "token": "env:CONTRACT_SECRET"}
+        vendors = {"id": "supplierId", "modified": "updatedAt", "mapping": {"name": "supplierName"}}
+        lines = {
+            "id": ["_parent.id", "lineNo"],
+            "each": {"entity": "purchase_orders", "field": "orderId"},
+            "mapping": {"purchase_order_id": "_parent.id", "quantity": "quantity"},
+        }
+        orders = {"id": "orderId", "mapping": {"vendor_id": "supplierId"}}
+        entities = {"vendors": vendors, "purchase_orders": orders, "purchase_order_lines": lines}
+        merged = {name: entity | shape["entities"][name] for name, entity in entities.items()}
+        paging = {"type": "page", "size": 25, "size_param": "per_page"}
+        yield {"base_url": simulator.api_url, "auth": auth, "paging": paging, "entities": merged}
+
+
+def _csv_api(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[dict[str, Any]]:
+    paths = {
+        "vendors": "suppliers.csv",
+        "purchase_orders": "orders.csv",
+        "purchase_order_lines": "orders/$id/lines.csv",
+    }
+    return _declared(monkeypatch, entities={name: {"path": path} for name, path in paths.items()})
+
+
+def _json_api(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[dict[str, Any]]:
+    paths = {"vendors": "suppliers", "purchase_orders": "orders", "purchase_order_lines": "orders/$id/lines"}
+    return _declared(monkeypatch, entities={name: {"path": path, "records": "data"} for name, path in paths.items()})
+
+
+SIMULATED = {
+    "csv_api": _csv_api,
+    "finale": _finale,
+    "json_api": _json_api,
+    "oneroster": _oneroster,
+    "quickbooks": _quickbooks,
+}
 
 
 @pytest.fixture(params=sorted(connectors()))

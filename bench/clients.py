@@ -1,0 +1,93 @@
+"""Does the warehouse simulator speak what others expect? dlt's REST source and a Singer tap read it, unchanged.
+
+`make clients`. Each runs in a virtual environment of its own, made from its lock file: neither
+is one of our dependencies. Ends with an error where a client reads anything but what there is.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from run import BENCH, LOCAL, environment
+
+from connector_pipelines.declarative.simulator import Simulator
+
+TAP_STREAM = {
+    "name": "suppliers",
+    "path": "/api/suppliers",
+    "records_path": "$.data[*]",
+    "primary_keys": ["supplierId"],
+}
+TAP_PAGING = {
+    "pagination_request_style": "jsonpath_paginator",
+    "next_page_token_path": "$.meta.next_cursor",
+    "pagination_next_page_param": "cursor",
+}
+
+
+def dlt_reads(simulator: Simulator) -> dict[str, int]:
+    """What dlt reads in every way it knows."""
+    told = (simulator.api_url, simulator.token_url, simulator.user, simulator.secret)
+    done = subprocess.run(
+        [environment(), BENCH / "client_dlt.py", *told], capture_output=True, text=True, check=True, timeout=300
+    )
+    found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def tap_reads(simulator: Simulator) -> dict[str, int]:
+    """What the Singer tap reads with each credential that the simulator takes."""
+    bearer = {"auth_method": "bearer_token", "bearer_token": simulator.secret}
+    basic = {"auth_method": "basic", "username": simulator.user, "password": simulator.secret}
+    key = {"auth_method": "api_key", "api_keys": {"X-API-Key": simulator.secret}}
+    return {
+        f"tap, {how['auth_method']}": _tap(
+            simulator, how | TAP_PAGING | {"streams": [TAP_STREAM | {"params": {"limit": 15}}]}
+        )
+        for how in (bearer, basic, key)
+    }
+
+
+def _tap(simulator: Simulator, config: dict[str, Any]) -> int:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"api_url": simulator.url} | config, file)
+        file.flush()
+        command = [_tap_environment() / "bin" / "tap-rest-api-msdk", "--config", file.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return len({message["record"]["supplierId"] for message in messages if message["type"] == "RECORD"})
+
+
+def _tap_environment() -> Path:
+    lock, folder = BENCH / "clients.lock", LOCAL / "venv-tap"
+    stamp = folder / "made-from.lock"
+    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
+        python = folder / "bin" / "python"
+        subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], check=True)
+        stamp.write_bytes(lock.read_bytes())
+    return folder
+
+
+def main() -> int:
+    """Compare what was read with what there is."""
+    with Simulator() as simulator:
+        simulator.evolve(20)
+        suppliers = simulator.records("suppliers")
+        changed = sum(record["updatedAt"] > "2026-03-03" for record in suppliers)
+        lines = sum(len(order["lines"]) for order in simulator.records("orders"))
+        read = dlt_reads(simulator) | tap_reads(simulator)
+    expected = {way: len(suppliers) for way in read} | {"incremental": changed, "children": lines}
+    for way, count in read.items():
+        print(f"{way:<28} {count:>5} of {expected[way]:>5}")
+    return int(read != expected)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

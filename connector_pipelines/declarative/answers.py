@@ -1,0 +1,117 @@
+"""What an answer means where its status alone does not say it: errors inside a 200, a 403 that is a 429, a 404 that is
+an empty list (requirements K1, K2). Rules are tried in order; the first that fits counts, else the common table does.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from connector_pipelines.declarative import paths
+from connector_pipelines.declarative.bodies import nothing
+from connector_pipelines.declarative.mapping import Strict
+from connector_pipelines.external import redact
+from connector_pipelines.external.retry import HUNDREDS, STATUSES, Do
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from connector_pipelines.external.messages import Response
+    from connector_pipelines.external.retry import Rule
+
+Then = Literal["accept", "empty", "retry", "wait", "refresh", "deny", "refuse"]
+
+_DO: dict[str, Do] = {name: Do(name) for name in ("accept", "retry", "wait", "refresh", "deny", "refuse")} | {
+    "empty": Do.ACCEPT
+}
+_SAYS = ("message", "error_description", "error", "detail", "title", "description", "msg")
+
+
+class Answer(Strict):
+    """A rule: answers that fit all its conditions, and what they mean."""
+
+    status: tuple[int, ...] = Field(min_length=1, description="The statuses it is about, e.g. [403].")
+    contains: str | None = Field(default=None, description="Text in the body, in any case.")
+    where: str | None = Field(default=None, description="A JMESPath expression on the body that gives something true.")
+    header: str | None = Field(default=None, description="A header that is there and not empty.")
+    then: Then = Field(
+        description="accept: a page. empty: a page without rows. retry: again after a moment. wait: a rate limit. "
+        "refresh: log in again. deny: a person must look at the credentials. refuse: the request is wrong."
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if self.where:
+            paths.in_json(self.where)
+        if self.then in {"empty", "accept"} and any(status >= 500 for status in self.status):  # noqa: PLR2004 -- server errors
+            message = "an error of the server cannot be taken for a page"
+            raise ValueError(message)
+        return self
+
+    def fits(self, response: Response) -> bool:
+        """Whether the rule is about this answer."""
+        return (
+            response.status in self.status
+            and (self.contains is None or self.contains.lower().encode() in response.body.lower())
+            and (self.header is None or bool(response.headers.get(self.header)))
+            and (self.where is None or _truth(self.where, response.body))
+        )
+
+
+def overrides(rules: Sequence[Answer]) -> dict[int, Rule]:
+    """What statuses mean by these rules, before the common table."""
+    return {status: _judge(rules) for rule in rules for status in rule.status}
+
+
+def _judge(rules: Sequence[Answer]) -> Callable[[Response], Do]:
+    def judge(response: Response) -> Do:
+        fitting = next((rule for rule in rules if rule.fits(response)), None)
+        if fitting:
+            return _DO[fitting.then]
+        usual = STATUSES.get(response.status)
+        return usual if isinstance(usual, Do) else HUNDREDS.get(response.status // 100, Do.REFUSE)
+
+    return judge
+
+
+def emptied(rules: Sequence[Answer], response: Response) -> Response:
+    """The answer; where a rule calls it empty, with a note in its place that says so, also to a replay."""
+    fitting = next((rule for rule in rules if rule.fits(response)), None)
+    return replace(response, body=nothing(response.status)) if fitting and fitting.then == "empty" else response
+
+
+def explained(response: Response) -> str:
+    """The source's own words in an error answer, without credentials; "" for none."""
+    try:
+        told = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return redact.excerpt(response.body) if response.body[:1] not in {b"<", b"{", b"["} else ""
+    return explained_in(told)
+
+
+def explained_in(told: object) -> str:
+    """The source's own words in a document, without credentials; "" for none."""
+    return redact.text("; ".join(dict.fromkeys(_words(told))))[:300]
+
+
+def _words(told: object, depth: int = 0) -> list[str]:
+    """Every text under a name that carries a message, outer ones first."""
+    if depth > 4:  # noqa: PLR2004 -- deeper than any error
+        return []
+    if isinstance(told, list):
+        return [word for item in told[:10] for word in _words(item, depth + 1)]
+    if not isinstance(told, dict):
+        return []
+    here = [text for name in _SAYS if isinstance(text := told.get(name), str) and text]
+    return here + [word for value in told.values() for word in _words(value, depth + 1)]
+
+
+def _truth(expression: str, body: bytes) -> bool:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return bool(paths.in_json(expression).get(document))

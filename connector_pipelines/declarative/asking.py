@@ -1,0 +1,117 @@
+"""What is asked: the requests of a declared entity, for a span of time and for each parent. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from string import Template
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from connector_pipelines.declarative import paging as declared_paging
+from connector_pipelines.declarative.paginators import with_value
+from connector_pipelines.external.messages import Request
+from connector_pipelines.model import Mode, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from connector_pipelines.declarative.paging import Incremental, Paging
+    from connector_pipelines.declarative.settings import Declared, Settings
+
+
+def first_request(settings: Settings, declared: Declared, window: Window, names: Mapping[str, str]) -> Request:
+    """The first page of an entity.
+
+    Args:
+        settings: the source.
+        declared: the entity.
+        window: the span to ask for, as `spans` gives it.
+        names: what `each` puts into path and parameters.
+    """
+    path = Template(declared.path).substitute({name: quote(value, safe=",") for name, value in names.items()})
+    params = {name: Template(value).substitute(names) for name, value in (settings.params | declared.params).items()}
+    body = json.dumps(declared.body).encode() if declared.method == "POST" else None
+    request = Request(path, tuple(params.items()), method=declared.method, body=body)
+    if body is not None:
+        request = request.with_headers({"Content-Type": "application/json"})
+    if declared.incremental and window.mode is Mode.INCREMENTAL:
+        request = _within(request, declared.incremental, window)
+    return _sized(request, settings.paging_of(declared))
+
+
+def _sized(request: Request, paging: Paging) -> Request:
+    if isinstance(paging, declared_paging.SinglePage):
+        return request
+    if paging.size_param:
+        request = with_value(request, paging.into, paging.size_param, str(paging.size))
+    if isinstance(paging, declared_paging.PageNumber | declared_paging.Offset):
+        request = with_value(request, paging.into, paging.param, str(paging.first))
+    return request
+
+
+def _within(request: Request, incremental: Incremental, window: Window) -> Request:
+    ends = {
+        name: moment(end, incremental.format)
+        for name, end in (("since", window.since), ("until", window.until))
+        if end is not None
+    }
+    for name, param in (("since", incremental.since), ("until", incremental.until)):
+        if param and name in ends:
+            request = with_value(request, incremental.into, param, ends[name])
+    if incremental.filter and incremental.expression:
+        text = Template(incremental.expression).safe_substitute(
+            {"since": moment(_BEGINNING, incremental.format)} | ends
+        )
+        if "until" in ends and incremental.expression_until:
+            text += Template(incremental.expression_until).substitute(ends)
+        sent = base64.b64encode(text.encode()).decode() if incremental.base64 else text
+        request = with_value(request, incremental.into, incremental.filter, sent)
+    return request
+
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""What stands for the beginning of time in an expression that must have one."""
+
+
+def spans(incremental: Incremental | None, window: Window, now: datetime) -> Iterator[Window]:
+    """The spans to ask for, one after another: looked back, cut in steps; one without ends where all is to be read.
+
+    Args:
+        incremental: as declared.
+        window: as the engine wants it.
+        now: the end of a span that has none, and what retention is counted from.
+    """
+    if incremental is None or window.mode is Mode.FULL or _forgotten(incremental, window, now):
+        yield Window()
+        return
+    since = window.since - timedelta(seconds=incremental.lookback_seconds) if window.since else None
+    if incremental.step_days is None or since is None:
+        yield Window(since, window.until)
+        return
+    end, step = window.until or now, timedelta(days=incremental.step_days)
+    while since < end - step:
+        yield Window(since, since + step)
+        since += step
+    yield Window(since, window.until)
+
+
+def _forgotten(incremental: Incremental, window: Window, now: datetime) -> bool:
+    """Whether the source no longer knows what changed since then."""
+    if incremental.retention_days is None:
+        return False
+    return window.since is None or window.since < now - timedelta(days=incremental.retention_days)
+
+
+def moment(when: datetime, form: str) -> str:
+    """A time as a source wants it, in UTC."""
+    utc = when.astimezone(UTC)
+    match form:
+        case "iso":
+            return utc.isoformat(timespec="seconds" if utc.microsecond == 0 else "milliseconds").replace("+00:00", "Z")
+        case "epoch":
+            return str(int(utc.timestamp()))
+        case "epoch_ms":
+            return str(int(utc.timestamp() * 1000))
+    return utc.strftime(form)

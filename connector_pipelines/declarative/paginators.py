@@ -1,0 +1,327 @@
+"""Finds the next page, and knows the end: how a declared `paging` is carried out (`external.paginate` has the loop)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urljoin, urlsplit
+
+from connector_pipelines.declarative import paging as declared
+from connector_pipelines.declarative import paths
+from connector_pipelines.errors import BrokenPage, ConfigurationError, NetworkError
+from connector_pipelines.external import redact
+from connector_pipelines.external.messages import same_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from connector_pipelines.external.messages import Request, Response
+
+
+_LINK = re.compile(r'<([^>]*)>\s*((?:;\s*[\w*]+\s*=\s*(?:"[^"]*"|[^\s;,"]+)\s*)*)')
+_REL = re.compile(r'rel\s*=\s*"?([^";,]+)', re.IGNORECASE)
+_REPORT = "Correct this source's `paging`, or report it to the system's vendor; what was read so far is not used."
+
+
+class Step(Protocol):
+    """Where the next page is, without a memory."""
+
+    def following(self, request: Request, response: Response, rows: int) -> Request | None:
+        """The page that follows this one; None at the end."""
+
+    def guess(self, request: Request, response: Response, rows: int) -> Request | None:
+        """A guess which page will follow `request`, from the latest page that is known."""
+
+
+@dataclass(slots=True)
+class Pages:
+    """A paginator that remembers what came, so that a read that lost rows is noticed.
+
+    Attributes:
+        step: finds the next page.
+        said: what an answer says at a place.
+        total: where the source says how many rows there are in all pages.
+        max_pages: more pages are a mistake.
+        counted: what the source counts on a page, where that is not its records.
+    """
+
+    step: Step
+    said: Callable[[declared.Place, Response], object]
+    total: declared.Place | None
+    max_pages: int
+    counted: Callable[[bytes], Sequence[bytes]] | None = None
+    _pages: int = field(default=0, init=False)
+    _received: int = field(default=0, init=False)
+    _stated: int = field(default=0, init=False)
+
+    def after(self, request: Request, response: Response, rows: int) -> Request | None:
+        """The next page, or None at the end.
+
+        Raises:
+            NetworkError: the source ends before its own total, or the total shrank.
+            BrokenPage: there are more pages than allowed, or a place in the answer is empty that should not be.
+        """
+        rows = self._rows(response, rows)
+        self._pages += 1
+        self._received += rows
+        total = self._total(response, rows)
+        if total is not None and self._received >= total:
+            return None
+        following = self.step.following(request, response, rows)
+        if following is None and total is not None:
+            problem = f"the source says that it has {total:,} rows and sent {self._received:,}."
+            raise NetworkError(problem, remedy="Read at a quieter time; if it stays so, leave out `total`.")
+        if following is not None and self._pages >= self.max_pages:
+            raise BrokenPage(f"there are more than {self.max_pages:,} pages.", remedy="Raise `max_pages`.")
+        return following
+
+    def ahead(self, request: Request, response: Response, rows: int) -> Request | None:
+        """A guess, as far as the total reaches."""
+        return self.step.guess(request, response, self._rows(response, rows))
+
+    def _rows(self, response: Response, rows: int) -> int:
+        return len(self.counted(response.body)) if self.counted else rows
+
+    def _total(self, response: Response, rows: int) -> int | None:
+        """What the source says now.
+
+        A total that shrinks while we read means that a row was removed; all later ones moved one place forward, one
+        of them over the edge between two pages, unread.
+        """
+        if self.total is None:
+            return None
+        found = whole(self.said(self.total, response))
+        if found is None and rows:
+            raise BrokenPage(f"the source states no total at {_shown(self.total)}.", remedy=_REPORT)
+        if found is not None and found < self._stated:
+            problem = f"the source had {self._stated:,} rows and then {found:,} while it was read."
+            raise NetworkError(problem, remedy="Read at a quieter time.")
+        self._stated = found if found is not None else self._stated
+        return self._stated
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """There is one page."""
+
+    def following(self, _request: Request, _response: Response, _rows: int) -> None:
+        """None."""
+
+    def guess(self, _request: Request, _response: Response, _rows: int) -> None:
+        """None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Pages by number or offset."""
+
+    paging: declared.PageNumber | declared.Offset
+    said: Callable[[declared.Place, Response], object]
+
+    def following(self, request: Request, response: Response, rows: int) -> Request | None:
+        """One further, until the source's rule says the end."""
+        paging = self.paging
+        if paging.more is not None:
+            more = self.said(paging.more, response)
+            if more is None and rows:
+                raise BrokenPage(f"the source does not say at {_shown(paging.more)} if there is more.", remedy=_REPORT)
+            return self._next(request, rows) if truth(more) else None
+        if rows == 0 or (paging.short_page_ends and rows < paging.size) or self._last(request, response):
+            return None
+        return self._next(request, rows)
+
+    def guess(self, request: Request, response: Response, rows: int) -> Request | None:
+        """The page behind it, where the latest one was full; not beyond what the source says there is."""
+        if rows < self.paging.size or self._last(request, response):
+            return None
+        total = None if self.paging.total is None else whole(self.said(self.paging.total, response))
+        beyond = self._seen(request, rows)
+        return None if total is not None and beyond >= total else self._next(request, rows)
+
+    def _seen(self, request: Request, rows: int) -> int:
+        """How many rows there are up to the end of a page as long as this one."""
+        place = int(value_of(request, self.paging.into, self.paging.param) or self.paging.first)
+        if isinstance(self.paging, declared.Offset):
+            return place - self.paging.first + rows
+        return (place - self.paging.first + 1) * rows
+
+    def _next(self, request: Request, rows: int) -> Request:
+        paging = self.paging
+        place = int(value_of(request, paging.into, paging.param) or paging.first)
+        if isinstance(paging, declared.PageNumber):
+            step = 1
+        else:
+            step = rows if paging.step == "received" and rows else paging.size
+        return with_value(request, paging.into, paging.param, str(place + step))
+
+    def _last(self, request: Request, response: Response) -> bool:
+        paging = self.paging
+        if not isinstance(paging, declared.PageNumber) or paging.pages is None:
+            return False
+        pages = whole(self.said(paging.pages, response))
+        if pages is None:
+            raise BrokenPage(f"the source states no number of pages at {_shown(paging.pages)}.", remedy=_REPORT)
+        return int(value_of(request, paging.into, paging.param) or paging.first) >= paging.first + pages - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Pages by a token that the page before gives."""
+
+    paging: declared.Cursor
+    said: Callable[[declared.Place, Response], object]
+
+    def following(self, request: Request, response: Response, _rows: int) -> Request | None:
+        """The page of the token."""
+        if self.paging.more is not None and not truth(self.said(self.paging.more, response)):
+            return None
+        token = self.said(self.paging.next, response)
+        if token is None or token == "":
+            return None
+        return with_value(request, self.paging.into, self.paging.param, str(token))
+
+    def guess(self, _request: Request, _response: Response, _rows: int) -> None:
+        """A token cannot be guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AfterLast:
+    """Pages that begin after the last record.
+
+    Attributes:
+        key_of_last: the key of the last record of a body; None where it has none.
+    """
+
+    paging: declared.LastRecord
+    said: Callable[[declared.Place, Response], object]
+    key_of_last: Callable[[bytes], object]
+
+    def following(self, request: Request, response: Response, rows: int) -> Request | None:
+        """The page after the last key, until a page is empty or the source says that there is no more."""
+        if rows == 0 or (self.paging.more is not None and not truth(self.said(self.paging.more, response))):
+            return None
+        key = self.key_of_last(response.body)
+        if key is None:
+            raise BrokenPage(f"the last record of a page has no {self.paging.key!r}.", remedy=_REPORT)
+        return with_value(request, self.paging.into, self.paging.param, str(key))
+
+    def guess(self, _request: Request, _response: Response, _rows: int) -> None:
+        """A key cannot be guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Pages by the address that the page before gives."""
+
+    paging: declared.Link
+    said: Callable[[declared.Place, Response], object]
+    base_url: str
+
+    def following(self, request: Request, response: Response, _rows: int) -> Request | None:
+        """The page at the address.
+
+        Raises:
+            ConfigurationError: the address is on another host, where our credentials may not go.
+        """
+        found = self.said(self.paging.next, response)
+        if isinstance(self.paging.next, declared.Header) and self.paging.next.header.lower() == "link":
+            found = linked(str(found or ""))
+        if not found:
+            return None
+        here = request.url if "://" in request.url else f"{self.base_url}/{request.url.removeprefix('/')}"
+        target = urljoin(here, str(found))
+        if not same_origin(here, target):
+            target = self._at_home(here, target)
+        return replace(request, url=target, params=())
+
+    def guess(self, _request: Request, _response: Response, _rows: int) -> None:
+        """An address cannot be guessed."""
+
+    def _at_home(self, here: str, target: str) -> str:
+        if not self.paging.other_host:
+            raise ConfigurationError(
+                f"{redact.url(here)} leads on to {redact.url(target)}, where our credentials may not go.",
+                remedy="If it is the same system behind a proxy, set `other_host` in this source's paging.",
+            )
+        there, ours = urlsplit(target), urlsplit(here)
+        return there._replace(scheme=ours.scheme, netloc=ours.netloc).geturl()
+
+
+@dataclass(frozen=True, slots=True)
+class UntilOlder:
+    """For sources that send the newest records first: ends where records are older than the span.
+
+    Attributes:
+        step: finds the next page.
+        older: whether the last record of a body is older than the span.
+    """
+
+    step: Step
+    older: Callable[[bytes], bool]
+
+    def following(self, request: Request, response: Response, rows: int) -> Request | None:
+        """The next page, unless this one reaches back far enough."""
+        return None if rows and self.older(response.body) else self.step.following(request, response, rows)
+
+    def guess(self, _request: Request, _response: Response, _rows: int) -> None:
+        """Most reads end at the first page, so guessing would be a waste."""
+
+
+def value_of(request: Request, into: declared.Into, name: str) -> str | None:
+    """A parameter as it was set by `with_value`."""
+    if into == "query":
+        return request.param(name)
+    value: Any = json.loads(request.body or b"{}")
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return None if value is None else str(value)
+
+
+def with_value(request: Request, into: declared.Into, name: str, value: str) -> Request:
+    """The request with a parameter set: in the query, or in the JSON body, where dots lead into it.
+
+    In a body a whole number is a number, as its readers expect.
+    """
+    if into == "query":
+        return request.with_params({name: value})
+    body: dict[str, Any] = json.loads(request.body or b"{}")
+    *way, last = name.split(".")
+    inner = body
+    for part in way:
+        inner = inner.setdefault(part, {})
+    inner[last] = int(value) if value.isdecimal() else value
+    changed = replace(request, body=json.dumps(body).encode())
+    return changed.with_headers({"Content-Type": "application/json"})
+
+
+def linked(header: str) -> str | None:
+    """The target of rel=next in a Link header (RFC 8288)."""
+    for url, parameters in _LINK.findall(header):
+        relation = _REL.search(parameters)
+        if relation and "next" in relation.group(1).lower().split():
+            return str(url)
+    return None
+
+
+def at(place: declared.Place, response: Response, document: Callable[[bytes], Any]) -> object:
+    """What an answer says at a place; None where it says nothing."""
+    if isinstance(place, declared.Header):
+        return response.headers.get(place.header)
+    return paths.in_json(place).get(document(response.body))
+
+
+def truth(said: object) -> bool:
+    """Whether a source means yes: some send it as text."""
+    return said.strip().lower() in {"true", "1", "yes", "y"} if isinstance(said, str) else bool(said)
+
+
+def whole(said: object) -> int | None:
+    """A number of rows or pages; None where none is said."""
+    text = str(said).strip() if said is not None and not isinstance(said, bool) else ""
+    return int(text) if text.isdecimal() else None
+
+
+def _shown(place: declared.Place) -> str:
+    return f"the header {place.header!r}" if isinstance(place, declared.Header) else repr(place)

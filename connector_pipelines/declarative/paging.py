@@ -1,0 +1,180 @@
+"""Where the next page is, and how the end is known: the models of a source's `paging`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from connector_pipelines.declarative.mapping import Strict
+
+
+class Header(Strict):
+    """A place in an answer's headers."""
+
+    header: str = Field(min_length=1, description="The header's name, in any case.")
+
+
+Place = str | Header
+"""Where an answer says something: a JMESPath expression on the body, or a header."""
+
+Into = Literal["query", "body"]
+
+
+class _Paging(Strict):
+    max_pages: int = Field(
+        default=100_000, ge=1, description="More pages than this are a mistake: the read fails instead of being cut."
+    )
+    total: Place | None = Field(
+        default=None,
+        description="Where the source says how many rows there are in all pages. Only for totals that are exact: the "
+        "read ends there, and fails when fewer rows came or the total shrinks in between.",
+    )
+
+
+class SinglePage(_Paging):
+    """Everything comes at once."""
+
+    type: Literal["none"] = Field(description="One answer holds everything.")
+
+
+class _Sized(_Paging):
+    """Pages whose size may be asked for."""
+
+    size: int = Field(default=100, ge=1, le=100_000, description="Rows to ask for per page; fewer may come.")
+    size_param: str | None = Field(default=None, description="The parameter that says how many rows a page has.")
+    into: Into = Field(default="query", description="Where the parameters go: the query or the JSON body.")
+
+
+class _Counted(_Sized):
+    """Pages that are asked for by a number. They end with an empty page, or sooner as declared."""
+
+    more: Place | None = Field(default=None, description="Where the source says whether there are more pages.")
+    short_page_ends: bool = Field(
+        default=False, description="A page with fewer rows than `size` is the last. Not for sources that clamp pages."
+    )
+
+
+class PageNumber(_Counted):
+    """Pages are numbered."""
+
+    type: Literal["page"] = Field(description="Pages are numbered.")
+    param: str = Field(default="page", description="The parameter with the page's number.")
+    first: int = Field(default=1, ge=0, description="The number of the first page.")
+    pages: Place | None = Field(default=None, description="Where the source says how many pages there are.")
+
+
+class Offset(_Counted):
+    """Pages begin after so many rows."""
+
+    type: Literal["offset"] = Field(description="Pages begin after so many rows.")
+    param: str = Field(default="offset", description="The parameter with the number of rows to leave out.")
+    size_param: str | None = Field(default="limit", description="The parameter that says how many rows a page has.")
+    first: int = Field(default=0, ge=0, description="The offset of the first row.")
+    step: Literal["received", "size"] = Field(
+        default="received",
+        description="The next page begins after the rows that came, or after those that were asked for.",
+    )
+
+
+class Cursor(_Sized):
+    """Each page gives a token for the next."""
+
+    type: Literal["cursor"] = Field(description="Each page gives a token for the next.")
+    param: str = Field(default="cursor", description="The parameter with the token.")
+    next: Place = Field(description="Where the token is. No token, or an empty one, is the end.")
+    more: Place | None = Field(
+        default=None, description="Where the source says whether there are more pages, if a last page has a token, too."
+    )
+
+
+class LastRecord(_Sized):
+    """The next page begins after the last record of this one: `since_id`, `starting_after`."""
+
+    type: Literal["last_record"] = Field(description="The next page begins after the last record of this one.")
+    param: str = Field(description="The parameter with the last record's key, e.g. since_id.")
+    key: str = Field(description="The key's place in a record, by which the source sorts.")
+    more: Place | None = Field(default=None, description="Where the source says whether there are more pages.")
+
+
+class Link(_Sized):
+    """Each page gives the address of the next."""
+
+    type: Literal["link"] = Field(description="Each page gives the address of the next.")
+    next: Place = Field(
+        default=Header(header="Link"),
+        description="Where the address is; of a Link header that of rel=next. No address is the end.",
+    )
+    other_host: bool = Field(
+        default=False,
+        description="The address may name another host, as behind a proxy: only its path and query are used, so that "
+        "our credentials stay where they belong. Otherwise such an address is an error.",
+    )
+
+
+Paging = Annotated[
+    SinglePage | PageNumber | Offset | Cursor | LastRecord | Link,
+    Field(discriminator="type"),
+]
+
+
+class Incremental(Strict):
+    """How to ask for what changed. Without it a source is read whole each time, which recognizes unchanged records."""
+
+    since: str | None = Field(default=None, description="The parameter with the beginning of the span, inclusive.")
+    until: str | None = Field(default=None, description="The parameter with the end of the span.")
+    filter: str | None = Field(
+        default=None, description="The parameter with an expression instead; it is written in `expression`."
+    )
+    expression: str | None = Field(
+        default=None, description="The expression; $since and $until stand for the ends, e.g. updated >= '$since'."
+    )
+    expression_until: str | None = Field(
+        default=None,
+        description="What is added to the expression where the span has an end, e.g. and updated < '$until'.",
+    )
+    base64: bool = Field(default=False, description="The expression is sent in base64, as Finale wants it.")
+    into: Into = Field(default="query", description="Where the parameters go: the query or the JSON body.")
+    format: str = Field(
+        default="iso",
+        description="How times are written: iso (2026-11-21T14:00:00Z), epoch, epoch_ms, or a strftime format. In UTC.",
+    )
+    lookback_seconds: int = Field(
+        default=0, ge=0, description="Seconds to ask for before the span, for sources that show changes late."
+    )
+    step_days: int | None = Field(
+        default=None, ge=1, description="Days a request may span; a longer span is read in several."
+    )
+    retention_days: int | None = Field(
+        default=None, ge=1, description="Days the source remembers changes; for a longer span everything is read."
+    )
+    newest_first: bool = Field(
+        default=False,
+        description="The source cannot filter but sends the newest records first: reading ends at the first page "
+        "whose last record is older than the span. Needs `modified`.",
+    )
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        ways = [bool(self.since), bool(self.filter), self.newest_first]
+        if sum(ways) != 1:
+            message = "one of since, filter or newest_first is needed"
+            raise ValueError(message)
+        if bool(self.filter) != bool(self.expression):
+            message = "filter and expression belong together"
+            raise ValueError(message)
+        self._check_names()
+        if self.step_days and not (self.until or self.expression_until):
+            message = "step_days needs until or expression_until"
+            raise ValueError(message)
+        return self
+
+    def _check_names(self) -> None:
+        from string import Template
+
+        for text in filter(None, (self.expression, self.expression_until)):
+            template = Template(text)
+            strange = sorted({*template.get_identifiers()} - {"since", "until"})
+            if not template.is_valid() or strange:
+                message = f"{text!r} may name $since and $until alone; $$ is a dollar sign"
+                raise ValueError(message)
