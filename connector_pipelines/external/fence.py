@@ -45,7 +45,8 @@ class Fence:
     totals: Callable[[], Sequence[int]]
     _seen: dict[str, int] = field(default_factory=dict)
     _edge: bytes = b""
-    _rows: int = 0
+    _alone: bool = False
+    _widest: int = 0
     _repairs: int = 0
     _moved: bool = False
     _torn: bool = False
@@ -84,13 +85,20 @@ class Fence:
 
     def _joins(self, page: Page) -> bool:
         """Whether nothing can lie unread between what was seen and this page."""
-        if self._torn or self.offset_of(page) == 0 or not (page.rows or self._rows > 1):
-            return True  # nothing to prove any more; the beginning; the end, asked for behind a row that stood alone
+        if self._torn or self.offset_of(page) == 0 or not (page.rows or self._must_go_on()):
+            return True  # nothing to prove any more; the beginning; the end
         if page.rows and self._same(page.rows[0], self._edge):
             self._moved |= page.rows[0] != self._edge
             return True
         self._moved = True
         return any(self.key(row) in self._seen for row in page.rows)
+
+    def _must_go_on(self) -> bool:
+        """Whether rows must come yet: an empty page is the end only behind a last row that came again, and alone.
+
+        Where every page has one row, it may be cut; unless the source said at first that there is but one.
+        """
+        return not (self._widest > 1 and self._alone) and self.totals()[:1] != [1]
 
     def _same(self, row: bytes, other: bytes) -> bool:
         key = self.key(row)
@@ -100,17 +108,20 @@ class Fence:
         """Remember what was seen. The first row may have been edited since the page before; others came twice then."""
         import xxhash
 
+        before = len(self._seen)
         for at, row in enumerate(rows):
             key, content = self.key(row), xxhash.xxh3_64_intdigest(row)
             if key is not None:
                 self._torn |= self._seen.get(key, content) != content and not (at == 0 and self._same(row, self._edge))
                 self._seen[key] = content
-        self._edge, self._rows = rows[-1] if rows else self._edge, len(rows)
+        self._alone = len(rows) == 1 and len(self._seen) == before
+        self._widest = max(self._widest, len(rows))
+        self._edge = rows[-1] if rows else self._edge
 
     def _further_back(self, page: Page) -> int:
         """Where to begin again: each time twice as far back; when that does not help, we go on and prove nothing."""
         self._repairs += 1
-        if self._repairs > MAX_REPAIRS:
+        if self._repairs > MAX_REPAIRS or self._widest < 2:  # noqa: PLR2004 -- one row has no other to join
             self._torn = True
             return self.offset_of(page)
         return max(0, self.offset_of(page) - (max(1, len(page.rows)) << self._repairs))
