@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from sys import intern
 from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.finale import columnar, report
@@ -28,7 +29,8 @@ ITEM_FIELDS = ("productUrl", "quantityOnHand", "quantityOnOrder", "quantityReser
 UNREADABLE = "unreadable"
 """Instead of a sum with a part that is no number: the product becomes a dead letter, and no other does."""
 
-Total = Decimal | str | None
+Total = str | None
+"""A number in digits. There are many and they repeat, so each different one is kept once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +47,29 @@ class Stock:
     by_url: bool
     names: tuple[str, ...]
     absent: Total
-    sums: dict[str, list[Total]] = field(default_factory=dict)
+    sums: dict[str, tuple[Total, ...]] = field(default_factory=dict)
 
     def add(self, product: str, values: Iterable[object]) -> None:
         """Count one row."""
-        row = [_number(value) for value in values]
+        row = tuple(map(_number, values))
         held = self.sums.get(product)
-        self.sums[product] = row if held is None else [_plus(a, b) for a, b in zip(held, row, strict=True)]
+        self.sums[product] = row if held is None else tuple(map(_plus, held, row))
 
     def columns(self, body: bytes) -> dict[str, Sequence[object]]:
         """The joined columns of a slice of products."""
-        nothing: list[Total] = [self.absent] * len(self.names)
+        nothing = (self.absent,) * len(self.names)
         if self.by_url:
             keys = [tail(url) or "" for url in columnar.column(body, "productUrl")]
         else:
             keys = [str(name or "").strip() for name in columnar.column(body, "productId")]
         rows = [self.sums.get(key, nothing) for key in keys]
-        return {name: [_sent(row[at]) for row in rows] for at, name in enumerate(self.names)}
+        return {name: [row[at] for row in rows] for at, name in enumerate(self.names)}
 
 
 def of_items(body: bytes) -> Stock:
     """The sums of a collection of inventoryitem, whole and checked."""
     columns = [columnar.column(body, name) for name in ITEM_FIELDS]
-    stock = Stock(True, tuple(JOINED.values())[:3], Decimal(0))
+    stock = Stock(by_url=True, names=tuple(JOINED.values())[:3], absent="0")
     for product, *quantities in zip(*columns, strict=True):
         stock.add(tail(product) or "", quantities)
     return stock
@@ -80,7 +82,7 @@ def of_report(body: bytes, told: Report) -> Stock:
         BrokenPage: it is no table, or lacks a label.
     """
     labels = {core: label for core in JOINED if (label := getattr(told, core)) is not None}
-    stock = Stock(False, tuple(JOINED[core] for core in labels), None)
+    stock = Stock(by_url=False, names=tuple(JOINED[core] for core in labels), absent=None)
     for product, *cells in report.rows(body, (told.product, *labels.values())):
         if product:  # a line of totals has none
             stock.add(product, map(report.number, cells))
@@ -91,18 +93,14 @@ def _number(value: object) -> Total:
     """Of a number, or the text of one; inventoryitem has both."""
     if value is None or value == "":
         return None
+    text = str(value)
     try:
-        parsed = Decimal(str(value))
+        return intern(text) if Decimal(text).is_finite() else UNREADABLE
     except InvalidOperation:
         return UNREADABLE
-    return parsed if parsed.is_finite() else UNREADABLE
 
 
 def _plus(one: Total, other: Total) -> Total:
-    if isinstance(one, str) or isinstance(other, str):
+    if UNREADABLE in (one, other):
         return UNREADABLE
-    return other if one is None else one if other is None else one + other
-
-
-def _sent(total: Total) -> str | None:
-    return None if total is None else str(total)
+    return other if one is None else one if other is None else intern(str(Decimal(one) + Decimal(other)))
