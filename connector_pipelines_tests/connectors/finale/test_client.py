@@ -10,6 +10,7 @@ from connector_pipelines.connectors.finale import CONNECTOR, client, columnar
 from connector_pipelines.errors import AuthFailed, BrokenPage, SecretMissing
 from connector_pipelines.external.http import Request
 from connector_pipelines.model import Window
+from connector_pipelines.pages import Stability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +126,16 @@ def test_an_old_delta_is_a_full_read(account: Any) -> None:
     assert rows == len(account.expected("partygroup"))
     assert account.filters("partygroup") == [None]
     assert not reading.snapshot
+
+
+def test_one_answer_proves_absence(account: Any) -> None:
+    """What is not in the one answer to a question without a filter is not there; spans prove nothing of the kind."""
+    with CONNECTOR.open(account.config()) as opened:
+        whole = client.vendors(opened, Window())
+    with CONNECTOR.open(account.config(full_read_since={"vendors": "2026-01-01"})) as opened:
+        in_spans = client.vendors(opened, Window())
+    assert (whole.snapshot, whole.stability()) == (True, Stability.STABLE)
+    assert (in_spans.snapshot, in_spans.stability()) == (False, None)
 
 
 def test_a_long_window_is_cut(account: Any) -> None:
