@@ -4,7 +4,7 @@ Dagster reads the annotations of steps as objects, so they are not postponed her
 """
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 from pydantic import Field
@@ -142,8 +142,10 @@ def _replay_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
 
 
 def _reconcile_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
-    @dg.op
-    def reconcile_now(context: dg.OpExecutionContext, config: Compared, engine: Engine) -> None:
+    @dg.op(out={})
+    def reconcile_now(
+        context: dg.OpExecutionContext, config: Compared, engine: Engine
+    ) -> Iterator[dg.AssetObservation]:
         alarms = 0
         with opened(context, engine) as surroundings:
             source = known(sources, config.source)
@@ -151,7 +153,8 @@ def _reconcile_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
                 found = reconciling.reconcile(surroundings, source, entity)
                 alarms += found.alarms
                 shown = metadata.of_reconciliation(found)
-                context.log_event(dg.AssetObservation(names.core(entity), metadata=shown, description=source.name))
+                # Yielded, because what is logged by a step that fails is lost.
+                yield dg.AssetObservation(names.core(entity), metadata=shown, description=source.name)
         if alarms:
             sentence = f"{alarms:,} differences between {config.source} and core that nothing explains"
             raise dg.Failure(description=sentence, allow_retries=False)

@@ -68,11 +68,12 @@ def replay(context: Context, source: Source, read_id: int) -> Plan:
 
 
 def stored_reads(connection: Connection, source: str) -> list[Stored]:
-    """All complete reads of a source, in the order in which they were made."""
+    """All complete reads of a source, in the order in which they were planned: parents may be read after children."""
     rows = connection.execute(
-        "SELECT r.id, (SELECT p.hash FROM connector.sync_plans p WHERE p.run_id = r.id AND p.state = 'applied'"
-        " ORDER BY p.id DESC LIMIT 1) FROM connector.sync_runs r"
-        " WHERE r.source = %s AND r.kind IN ('read', 'dry_run') AND r.complete AND r.state = 'read' ORDER BY r.id",
+        "SELECT r.id, (array_agg(p.hash ORDER BY p.id DESC) FILTER (WHERE p.state = 'applied'))[1]"
+        " FROM connector.sync_runs r LEFT JOIN connector.sync_plans p ON p.run_id = r.id"
+        " WHERE r.source = %s AND r.kind IN ('read', 'dry_run') AND r.complete AND r.state = 'read'"
+        " GROUP BY r.id ORDER BY coalesce(max(p.id) FILTER (WHERE p.state = 'applied'), max(p.id)), r.id",
         [source],
     ).fetchall()
     return [
