@@ -174,7 +174,8 @@ _GIVE_UP = """
             AND NOT EXISTS (SELECT FROM connector.external_system_mappings m WHERE m.connector_id = w.source
                 AND m.entity_type = p ->> 0 AND m.external_id = p ->> 1 AND m.internal_id IS NOT NULL)
             AND NOT EXISTS (SELECT FROM connector.dead_letters sent WHERE sent.source = w.source
-                AND sent.entity = p ->> 0 AND sent.external_id = p ->> 1 AND sent.state <> 'resolved')
+                AND sent.entity = p ->> 0 AND coalesce(sent.external_id, '') = p ->> 1  -- as the index has it
+                AND sent.state <> 'resolved')
         GROUP BY w.id
     ) g
     WHERE d.id = g.id

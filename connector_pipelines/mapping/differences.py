@@ -94,6 +94,7 @@ def _say(connection: Connection, entity: Entity, reads: Sequence[int]) -> None:
             all=all_reads,
         )
     )
+    connection.execute("CREATE UNIQUE INDEX ON said (external_id)")
     connection.execute("ANALYZE said")
 
 
@@ -119,7 +120,8 @@ _DIFFERENCES = """
     )
     SELECT f.external_id, f.field, f.core, f.said, CASE
         WHEN EXISTS (SELECT FROM connector.dead_letters d WHERE d.source = {source} AND d.entity = {entity}
-            AND d.external_id = f.external_id AND d.state <> 'resolved') THEN 'dead letter'
+            AND coalesce(d.external_id, '') = f.external_id  -- as the index has it
+            AND d.state <> 'resolved') THEN 'dead letter'
         WHEN f.field = '' AND EXISTS (SELECT FROM said s WHERE s.external_id = f.external_id) THEN 'missing'
         WHEN f.field = '' AND EXISTS (SELECT FROM {mappings} m WHERE m.entity_type = {entity}
             AND m.external_id = f.external_id AND m.absent_since IS NOT NULL) THEN 'absent'

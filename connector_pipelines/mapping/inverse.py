@@ -59,7 +59,7 @@ _INVERSE = """
             (array_agg(f.value -> 0 ORDER BY u.at, u.id))[1] AS before,
             (array_agg(f.value -> 1 ORDER BY u.at DESC, u.id DESC))[1] AS after
         FROM connector.sync_changes s JOIN undone u ON u.id = s.plan_id CROSS JOIN jsonb_each(s.changes) f
-        WHERE s.internal_id NOT IN (SELECT internal_id FROM created)
+        WHERE NOT EXISTS (SELECT FROM created c WHERE c.internal_id = s.internal_id)
         GROUP BY s.external_id, s.internal_id, f.key
     ), wanted AS (
         SELECT external_id, internal_id, changes, NULL::text[] AS touched, false AS linked FROM created
