@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from connector_pipelines.commands import afterwards, conflicts, identity, letters, plans, upkeep
+from connector_pipelines.commands import afterwards, conflicts, identity, letters, plans, simulate, upkeep
 from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
@@ -19,12 +19,11 @@ from connector_pipelines.terminal import console, progress, show, show_changes, 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Keeps core in step with the systems that own the data."
 )
-simulate_app = typer.Typer(no_args_is_help=True, help="Small, faithful servers of the external systems.")
 app.add_typer(plans.app, name="plan")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(identity.app, name="identity")
 app.add_typer(letters.app, name="dead-letters")
-app.add_typer(simulate_app, name="simulate")
+app.add_typer(simulate.app, name="simulate")
 app.add_typer(afterwards.app)
 app.add_typer(upkeep.app)
 
@@ -76,36 +75,6 @@ def check() -> None:
     for source in wrong:
         console.print(f"[red]{source.name}[/]: {source.reason}", soft_wrap=True)
     raise typer.Exit(1 if wrong else 0)
-
-
-@simulate_app.command("oneroster")
-def simulate_oneroster(
-    *,
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 8100,
-    host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
-    scenario: Annotated[str, typer.Option(help="small, school or district.")] = "school",
-    seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 7,
-    fault: Annotated[list[str] | None, typer.Option(help="What goes wrong, e.g. clamp=500; repeat the option.")] = None,
-    flavour: Annotated[str, typer.Option(help="standard or timeback.")] = "standard",
-    evolve: Annotated[str, typer.Option(help="How much changes every minute, e.g. 1%.")] = "0",
-) -> None:
-    """A OneRoster system with generated data, faults and changes over time, until interrupted."""
-    from connector_pipelines.connectors.oneroster.simulator.cli import serve
-
-    try:
-        share = float(evolve.rstrip("%"))
-        serve(
-            port=port,
-            host=host,
-            scenario=scenario,
-            seed=seed,
-            faults=fault or (),
-            flavour="timeback" if flavour == "timeback" else "standard",
-            evolve=share,
-            say=console.out,
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 @app.command()

@@ -140,9 +140,10 @@ def test_nothing_waits_on_a_fresh_database() -> None:
         assert (found.exit_code, found.output) == (0, "")
 
 
-def test_unknown_fault_is_refused() -> None:
+@pytest.mark.parametrize("system", ["oneroster", "finale", "quickbooks", "warehouse"])
+def test_unknown_fault_is_refused(system: str) -> None:
     """A simulator is not started with a fault that does not exist."""
-    found = CliRunner().invoke(app, ["simulate", "oneroster", "--port", "0", "--fault", "no-such-fault"])
+    found = CliRunner().invoke(app, ["simulate", system, "--port", "0", "--fault", "no-such-fault"])
     assert found.exit_code == 2
     assert "no-such-fault" in found.output
 

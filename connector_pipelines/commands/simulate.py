@@ -1,0 +1,101 @@
+"""Small, faithful servers of the external systems, each in the foreground until interrupted."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connector_pipelines.terminal import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+app = typer.Typer(no_args_is_help=True, help="Small, faithful servers of the external systems.")
+
+Host = Annotated[str, typer.Option(help="Interface to listen on.")]
+Port = Annotated[int, typer.Option(help="Where to listen.")]
+Seed = Annotated[int, typer.Option(help="Another seed, other data.")]
+Faults = Annotated[list[str] | None, typer.Option("--fault", help="What goes wrong, e.g. 429=2; repeat the option.")]
+Evolve = Annotated[str, typer.Option(help="How much changes every minute, e.g. 1%.")]
+
+
+@app.command()
+def oneroster(
+    *,
+    port: Port = 8100,
+    host: Host = "127.0.0.1",
+    scenario: Annotated[str, typer.Option(help="small, school or district.")] = "school",
+    seed: Seed = 7,
+    fault: Faults = None,
+    flavour: Annotated[str, typer.Option(help="standard or timeback.")] = "standard",
+    evolve: Evolve = "0",
+) -> None:
+    """A OneRoster system: a school or a district, 1.2, 1.1 and TimeBack."""
+    from connector_pipelines.connectors.oneroster.simulator.cli import serve
+
+    kind = "timeback" if flavour == "timeback" else "standard"
+    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed, flavour=kind)
+
+
+@app.command()
+def finale(
+    *,
+    port: Port = 8101,
+    host: Host = "127.0.0.1",
+    scenario: Annotated[str, typer.Option(help="small, shop or warehouse.")] = "shop",
+    seed: Seed = 7,
+    fault: Faults = None,
+    evolve: Evolve = "0",
+) -> None:
+    """A Finale Inventory account."""
+    from connector_pipelines.connectors.finale.simulator.cli import serve
+
+    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+
+
+@app.command()
+def quickbooks(
+    *,
+    port: Port = 8102,
+    host: Host = "127.0.0.1",
+    scenario: Annotated[str, typer.Option(help="small, company or large.")] = "company",
+    seed: Seed = 7,
+    fault: Faults = None,
+    evolve: Evolve = "0",
+) -> None:
+    """A QuickBooks Online company."""
+    from connector_pipelines.connectors.quickbooks.simulator.cli import serve
+
+    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+
+
+@app.command()
+def warehouse(
+    *,
+    port: Port = 8200,
+    host: Host = "127.0.0.1",
+    seed: Seed = 7,
+    size: Annotated[int | None, typer.Option(help="Records of each collection.")] = None,
+    fault: Faults = None,
+) -> None:
+    """A warehouse that speaks CSV, JSON, JSON lines and XML, as csv_api and json_api sources read them."""
+    from connector_pipelines.declarative.simulator.simulator import serve
+
+    with _refusals():
+        serve(faults=fault or (), say=console.out, port=port, host=host, seed=seed, size=size)
+
+
+def _serve(serve: Callable[..., None], faults: Sequence[str] | None, evolve: str, **where: Any) -> None:
+    with _refusals():
+        serve(faults=faults or (), evolve=float(evolve.rstrip("%")), say=console.out, **where)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What is wrong with an option, in the words of the simulator."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
