@@ -22,7 +22,7 @@ def test_every_outcome_counts_once() -> None:
 def test_lost_and_surplus_rows_are_not_accounted_for() -> None:
     """One row too few or too many breaks the identity, and what the read did not hold cannot make up for it."""
     others = {field.name for field in fields(Counts)} - {"fetched", "retried", *OUTCOMES}
-    assert others == {"waiting", "dropped", "absent"}
+    assert others == {"waiting", "linked", "dropped", "absent"}
     assert not Counts(fetched=2, created=1).accounted_for
     assert not Counts(fetched=1, created=1, updated=1).accounted_for
     assert not any(Counts(fetched=1, **{name: 1}).accounted_for for name in others)

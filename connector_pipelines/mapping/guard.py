@@ -47,7 +47,7 @@ def _trips(counts: Counts, before: int, limits: Limits) -> Iterator[str]:
     gone, new = counts.absent + counts.dropped, counts.created + counts.linked
 
     def over(count: int, share: float) -> bool:
-        return before > 0 and count >= limits.floor and count > share * before
+        return before > 0 and count >= limits.floor and count > round(share * before, 6)  # shares are no exact numbers
 
     def needs(name: str, count: int) -> str:
         return f"({name}: limit {getattr(limits, name):.10g}, passes from {_up(count / before):.10g})"

@@ -4,7 +4,7 @@ import re
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -101,6 +101,7 @@ def test_even_one_record_is_missed() -> None:
     assert judge(Counts(absent=1), before=1, snapshot=True, limits=Limits()).state is PlanState.HELD
 
 
+@example(gone=0, dropped=0, new=0, changed=0, linked=429, before=375)
 @given(
     gone=st.integers(0, 2000),
     dropped=st.integers(0, 2000),

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 PEOPLE = 12  # in each example; more of them cost less than more examples
 
-# Every fed column of students: what the source may send, and what people may write.
+# Every fed column of students: what the source may send, and what people may write. A user name that always agrees, and
+# a number that the source never changes, let nobody look like somebody else.
 VALUES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {
     column.name: ((True, False), (False, True)) if column.kind == "BOOLEAN" else (("a", "b"), ("X", "b"))
     for column in entity("students").columns
-} | {"organization_id": (("o1", "o2"), (1, 2))}
+} | {
+    "organization_id": (("o1", "o2"), (1, 2)),
+    "student_number": (("a", "a"), ("X", "b")),
+    "username": (("a", "a"), ("a", "A")),
+}
 FIELDS = sorted(VALUES)
 
 # Rounds, each ending with a sync: the edits of people, one after the other, and which of its two values the source
