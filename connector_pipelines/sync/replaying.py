@@ -124,9 +124,9 @@ def _again(
     new = scalar(
         context.connection,
         "INSERT INTO connector.sync_runs (id, source, entity, kind, replays, launched_by, state, since, until,"
-        " started_at, complete, snapshot) OVERRIDING SYSTEM VALUE"
+        " started_at, complete, snapshot, stability) OVERRIDING SYSTEM VALUE"
         " VALUES (coalesce(%s, nextval('connector.sync_runs_id_seq')),"
-        " %s, %s, %s, %s, %s, 'read', %s, %s, %s, true, %s) RETURNING id",
+        " %s, %s, %s, %s, %s, 'read', %s, %s, %s, true, %s, %s) RETURNING id",
         run_id,
         old.source,
         old.entity,
@@ -137,6 +137,7 @@ def _again(
         old.window.until,
         old.started_at,
         old.snapshot,
+        old.stability,
     )
     context.connection.execute(
         "SELECT setval('connector.sync_runs_id_seq', greatest(%s, last_value)) FROM connector.sync_runs_id_seq", [new]

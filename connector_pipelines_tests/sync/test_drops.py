@@ -6,6 +6,7 @@ import pytest
 
 from connector_pipelines.model import Mode
 from connector_pipelines.pages import Stability
+from connector_pipelines.sync.replaying import replay
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Record, Records, Toy
@@ -157,6 +158,16 @@ def test_mass_drop_is_held(school: Toy) -> None:
     outcome = school.sync("students")["students"]
     assert outcome.plan.reasons == ("dropped: 1 of 2 would become inactive (dropped: limit 0.1, passes from 0.5)",)
     assert (outcome.receipt, status(school, "students")) == (None, ["active", "active"])
+
+
+def test_replay_drops_the_same(school: Toy) -> None:
+    """A read that was proven when it was made is proven when it is replayed: the plan has the same hash."""
+    school.may(guard={"limits": {"floor": 1}})
+    leaves(school, "students")
+    held = school.sync("students")["students"].plan
+    with school.open() as context:
+        again = replay(context, school.source, held.read_id)
+    assert (again.hash, again.counts.dropped) == (held.hash, 1)
 
 
 def test_database_that_refuses_a_drop(school: Toy) -> None:
