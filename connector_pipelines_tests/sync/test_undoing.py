@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from connector_pipelines.errors import ApprovalRefused, ConfigurationError, PlanOutdated
 from connector_pipelines.mapping.amend import Left
 from connector_pipelines.model import PlanState
+from connector_pipelines.pages import Stability
 from connector_pipelines.sync.deciding import approve_and_apply
 from connector_pipelines.sync.undoing import preview, undo
 
@@ -137,6 +138,18 @@ def test_core_that_moves_after_the_approval_is_not_overwritten(toy: Toy, make: R
     assert toy.rows("SELECT state FROM connector.sync_plans ORDER BY id DESC LIMIT 1") == [("superseded",)]
     undone(toy, plan.hash)
     assert toy.core("students", "phone") == [(None,)]
+
+
+def test_drops_come_back_and_stay(toy: Toy, make: Records) -> None:
+    """A row that a plan dropped is active again, and the next read without the record does not drop it once more."""
+    toy.may(drops=["students"])
+    toy.stability = Stability.STABLE
+    changed(toy, make.student(1), make.student(2))
+    plan = changed(toy, make.student(1))
+    assert toy.core("students", "status") == [("active",), ("inactive",)]
+    undone(toy, plan.hash)
+    assert toy.sync("students")["students"].plan.counts.dropped == 0
+    assert toy.core("students", "status") == [("active",), ("active",)]
 
 
 def test_an_undo_can_be_undone(toy: Toy, make: Records) -> None:
