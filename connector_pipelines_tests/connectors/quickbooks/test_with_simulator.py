@@ -125,12 +125,13 @@ def test_a_stalled_answer_is_given_up(company: Any) -> None:
 SPOILT = ["big-string", "nul-byte", "year-0001", "not-a-number", "missing-field=Id", "wrong-type=Id"]
 
 
-@pytest.mark.parametrize("fault", SPOILT)
-@pytest.mark.parametrize("entity", ["vendors", "inventory_items", "purchase_orders"])
+LISTS = ("vendors", "inventory_items", "purchase_orders")
+SPOILT_IN = [(e, f) for e in LISTS for f in SPOILT if (e, f) != ("vendors", "not-a-number")]  # core has no such number
+
+
+@pytest.mark.parametrize(("entity", "fault"), SPOILT_IN)
 def test_a_spoilt_record_is_a_dead_letter(company: Any, entity: str, fault: str) -> None:
     """One spoilt record is rejected with a reason; all others are accepted."""
-    if (entity, fault) == ("vendors", "not-a-number"):
-        pytest.skip("core has no number of a vendor")
     there = company.ids(entity, page_size=1_000)
     company.simulator.set_faults([f"{fault}:query"])
     accepted = company.read(entity, page_size=1_000)
