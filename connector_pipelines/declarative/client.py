@@ -24,7 +24,7 @@ from connector_pipelines.declarative.schemas import columns_of
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.external.retry import utc_now
 from connector_pipelines.model import Health, Mode, Stream, Window
-from connector_pipelines.pages import BadRow, Page, Reading
+from connector_pipelines.pages import BadRow, Page, Reading, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -120,7 +120,8 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
 
     def read(api: Api, window: Window) -> Reading:
         asked = api.settings.declared.get(name, declared)  # the source may be asked as an earlier configuration says
-        return Reading(_pages(api, asked, window), snapshot=window.mode is Mode.FULL)
+        still = Stability.STABLE if _holds_still(api, asked) else None
+        return Reading(_pages(api, asked, window), snapshot=window.mode is Mode.FULL, stability=lambda: still)
 
     by_time = declared.incremental is not None or (declared.each is not None and declared.each.changed_only)
     return Stream(
@@ -134,6 +135,12 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
         filters_by_time=by_time,
         endpoint=f"{declared.method} /{declared.path.removeprefix('/')}",
     )
+
+
+def _holds_still(api: Api, declared: Declared) -> bool:
+    """Whether no record can slip by unread while others come and go: in one answer, or page after page by their keys."""
+    by_itself = declared_paging.SinglePage | declared_paging.LastRecord
+    return declared.each is None and isinstance(api.settings.paging_of(declared), by_itself)
 
 
 def _at(position: int) -> Callable[[Any], object]:

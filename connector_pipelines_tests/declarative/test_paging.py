@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from connector_pipelines.connectors.json_api import CONNECTOR
 from connector_pipelines.errors import BrokenPage, ConfigurationError, NetworkError
+from connector_pipelines.model import Window
 
 SIZE = {"size": 15, "size_param": "limit"}
 WAYS: dict[str, dict[str, Any]] = {
@@ -124,6 +126,17 @@ def test_header_names_come_in_any_case(warehouse: Any, suppliers: list[str], way
     """Headers are found in lower case, too."""
     warehouse.simulator.set_faults(["lower-case-headers"])
     assert warehouse.keys(warehouse.config(paging=WAYS[way])) == suppliers
+
+
+@pytest.mark.parametrize(("way", "still"), [("none", "stable"), ("last record", "stable"), ("offset with total", None)])
+def test_what_cannot_shift_proves_absence(warehouse: Any, way: str, still: str | None) -> None:
+    """One answer, or pages by the last key, cannot lose a record that is there; other pages prove no absence."""
+    config = warehouse.config(paging=WAYS[way])
+    with CONNECTOR.open(config) as client:
+        reading = CONNECTOR.streams(config)[0].read(client, Window())
+        assert list(reading.pages)
+    assert reading.snapshot
+    assert reading.stability() == still
 
 
 def test_nothing_is_asked_beyond_a_known_total(warehouse: Any) -> None:
