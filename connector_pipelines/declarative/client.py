@@ -138,7 +138,7 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
 
 
 def _holds_still(api: Api, declared: Declared) -> bool:
-    """Whether no record can slip by unread while others come and go: in one answer, or page after page by their keys."""
+    """Whether no record can slip by unread while others come and go: in one answer, or page by page by their keys."""
     by_itself = declared_paging.SinglePage | declared_paging.LastRecord
     return declared.each is None and isinstance(api.settings.paging_of(declared), by_itself)
 
