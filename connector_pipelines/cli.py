@@ -45,7 +45,7 @@ def main() -> None:
 
 @app.command()
 def demo(
-    scenario: Annotated[str, typer.Option(help="small, school or district.")] = "school",
+    scenario: Annotated[str, typer.Option(help="tiny, small, school or district.")] = "school",
     seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 7,
 ) -> None:
     """Serve a generated school and sync it through Dagster into core; ends with one table and one line."""
@@ -88,7 +88,7 @@ def simulate_oneroster(
     *,
     port: Annotated[int, typer.Option(help="Where to listen.")] = 8100,
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
-    scenario: Annotated[str, typer.Option(help="small, school or district.")] = "school",
+    scenario: Annotated[str, typer.Option(help="tiny, small, school or district.")] = "school",
     seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 7,
     fault: Annotated[list[str] | None, typer.Option(help="What goes wrong, e.g. clamp=500; repeat the option.")] = None,
     flavour: Annotated[str, typer.Option(help="standard or timeback.")] = "standard",
