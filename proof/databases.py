@@ -29,9 +29,11 @@ class Databases:
 
     Attributes:
         template: URL of a migrated, empty database to which nobody is connected.
+        folder: of a server of our own; None for somebody else's.
     """
 
     template: str
+    folder: Path | None = None
 
     @contextmanager
     def fresh(self, template: str | None = None) -> Iterator[str]:
@@ -65,6 +67,14 @@ def alone(url: str) -> None:
             continue
 
 
+def drop_left_over(databases: Databases) -> None:
+    """Drop what tests of processes that are gone left behind."""
+    with psycopg.connect(databases.named("postgres"), autocommit=True) as admin:
+        left = admin.execute("SELECT datname FROM pg_database WHERE datname ~ '^(test|empty)_'").fetchall()
+        for (name,) in left:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @contextmanager
 def server() -> Iterator[Databases]:
     """A server in a folder of its own, which may forget everything when the machine stops."""
@@ -76,6 +86,6 @@ def server() -> Iterator[Databases]:
                 connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
             connection.execute("SELECT pg_reload_conf()")
         migrate(url)
-        yield Databases(url)
+        yield Databases(url, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.model import Mode, PlanState, Window
 from connector_pipelines.policy import Limits
-from connector_pipelines.sync import cursors
+from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
 
 if TYPE_CHECKING:
@@ -68,6 +69,20 @@ def test_cursor_is_the_start_of_the_read(toy: Toy, make: Records) -> None:
     toy.sync("students", mode=Mode.INCREMENTAL)
     assert cursor_of(toy) == started(toy) - LOOK_BACK
     assert len(toy.rows("SELECT id FROM connector.sync_cursors")) == 2
+
+
+def test_cursor_waits_for_the_receipt(toy: Toy, make: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends after its last chunk and before its receipt leaves the cursor where it was; the next moves it."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.prepare("students")
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "write_receipt", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            toy.apply("students")
+    assert toy.rows("SELECT chunks, applied_chunks, state FROM connector.sync_plans") == [(1, 1, "accepted")]
+    assert cursor_of(toy) is None
+    toy.apply("students")
+    assert cursor_of(toy) == started(toy) - LOOK_BACK
 
 
 def test_cursor_stays_when_a_plan_is_held(toy: Toy, make: Records) -> None:
