@@ -363,7 +363,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"seed {seed}; again: python -m proof.chaos --seed {seed}", *findings, sep="\n  ", flush=True)
     seconds = time.monotonic() - started
     print(total)
-    print(f"{bad} of them with findings; {seconds:.0f} seconds, {seconds / total.runs:.1f} a run")
+    print(f"{bad} of them with findings; {seconds:.0f} seconds, {seconds / max(1, total.runs):.1f} a run")
     return 1 if bad else 0
 
 
