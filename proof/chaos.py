@@ -240,17 +240,15 @@ class Run:
         from connector_pipelines.connectors.oneroster import CONNECTOR
         from connector_pipelines.connectors.oneroster.config import OneRosterConfig
         from connector_pipelines.model import Source
-        from connector_pipelines.sync.applying import apply
         from connector_pipelines.sync.context import Context
-        from connector_pipelines.sync.planning import approve, held_plans
+        from connector_pipelines.sync.deciding import approve_and_apply, held_plans
 
         source = Source(name, CONNECTOR, OneRosterConfig.model_validate(school.config(self.simulators[name])))
         with connect(self.url) as connection:
             context = Context(connection, Landing(str(self.folder / "landing")))
             for entity in ended.held:
                 plan = next(plan for plan in held_plans(context, name) if plan.entity == entity)
-                approve(context, source, plan.hash, who="chaos")
-                apply(context, entity, {name: source}, only=name)
+                approve_and_apply(context, source, plan.hash, who="chaos")
                 self.tally.approved += 1
         if ended.held:
             self._once(name)  # children that waited for what was held
@@ -296,12 +294,14 @@ def _ends_before_it_starts(row: school.Record) -> bool:
 
 
 def _versions(connection: Connection) -> list[object]:
-    """Which transaction wrote each row of core and each mapping."""
-    tables = [sql.Identifier("core", name) for name in ENTITIES] + [
-        sql.Identifier("connector", "external_system_mappings")
-    ]
+    """Which transaction wrote each row of core and its mapping. Records that are not in core may be told meanwhile that
+    they wait in vain.
+    """
     digest = "SELECT md5(string_agg(t.xmin::text || t::text, '|' ORDER BY t::text)) FROM {t} t"
-    return [connection.execute(query(digest, t=table)).fetchone() for table in tables]
+    mapped = " WHERE t.internal_id IS NOT NULL"
+    mappings = query(digest + mapped, t=sql.Identifier("connector", "external_system_mappings"))
+    core = [query(digest, t=sql.Identifier("core", name)) for name in ENTITIES]
+    return [connection.execute(statement).fetchone() for statement in [*core, mappings]]
 
 
 def run(seed: int, databases: Databases, workers: Sequence[Worker]) -> Run:

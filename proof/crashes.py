@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,8 @@ class Stage:
 
     Attributes:
         begin: URL of the database in the state in which every run begins; nobody is connected to it.
-        expected: what the uninterrupted run leaves, once it is known.
+        expected: what the uninterrupted run leaves, and what it leaves when it is repeated: a run that is resumed late
+            is both, and rows that waited in vain through two complete reads wait no more. Empty until it is known.
     """
 
     databases: Databases
@@ -64,7 +65,7 @@ class Stage:
     folder: Path
     simulator: Simulator
     begin: str
-    expected: dict[str, list[Any]]
+    expected: list[dict[str, list[Any]]] = field(default_factory=list)
 
     @property
     def job(self) -> Job:
@@ -78,7 +79,10 @@ class Stage:
             with Proxy(url, self.folder) as proxy:
                 ended = self._run(replace(self.job, url=proxy.url), proxy)
             _must(ended.well, f"the uninterrupted run: {ended}")
-            self.expected = held.held(url)
+            self.expected = [held.held(url)]
+            again = self.worker.run(replace(self.job, url=url))
+            _must(again.well, f"the uninterrupted run, repeated: {again}")
+            self.expected.append(held.held(url))
         found = [Boundary("database", number, what) for number, what in enumerate(proxy.durable, 1)]
         for number, what in enumerate(ended.files, 1):
             found.append(Boundary("file", number, what))
@@ -121,11 +125,12 @@ def _must(condition: bool, message: str) -> None:  # noqa: FBT001 -- reads as an
         raise RuntimeError(message)
 
 
-def _differing(expected: dict[str, list[Any]], found: dict[str, list[Any]]) -> list[str]:
+def _differing(expected: Sequence[dict[str, list[Any]]], found: dict[str, list[Any]]) -> list[str]:
     wrong = []
-    for name, rows in expected.items():
-        missing, new = ([r for r in a if r not in b] for a, b in ((rows, found[name]), (found[name], rows)))
-        if rows != found[name]:
+    for name, rows in found.items():
+        if rows not in [one[name] for one in expected]:
+            missing = [row for row in expected[0][name] if row not in rows]
+            new = [row for row in rows if row not in expected[0][name]]
             wrong.append(f"{name}: missing {missing[:2]}, new {new[:2]}")
     return wrong
 
@@ -144,7 +149,7 @@ def stage(databases: Databases) -> Iterator[Stage]:
             worker = stack.enter_context(Worker())
             simulator = stack.enter_context(Simulator(scenario="tiny", seed=7))
             begin = stack.enter_context(databases.fresh())
-            made = Stage(databases, worker, folder, simulator, begin, {})
+            made = Stage(databases, worker, folder, simulator, begin)
             _spoil(simulator)
             first = worker.run(replace(made.job, url=begin))
             _must(first.well, f"the first run: {first}")

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
@@ -98,7 +99,7 @@ def test_cursor_waits_for_the_receipt(toy: Toy, make: Records, monkeypatch: pyte
     ],
 )
 def test_cursor_moves_when_no_gap_is_left(
-    toy: Toy, make: Records, window: Window, proven: dict[str, bool], *, moves: bool
+    toy: Toy, make: Records, window: Window, proven: dict[str, Any], *, moves: bool
 ) -> None:
     """The cursor moves after complete reads that reach from it, or before it, to their own start; to nothing else."""
     toy.sends |= {"students": [[make.student(1)]], "organizations": [[make.organization(1)]]}
@@ -107,8 +108,8 @@ def test_cursor_moves_when_no_gap_is_left(
     toy.execute("UPDATE connector.sync_cursors SET cursor = '2026-03-23T00:00:00Z'")
     with toy.open() as context:
         plan = records.load_plan(context.connection, 1)
-        read = Read(plan.read_id, "toy", "students", window, NOW, **proven)
-        cursors.advance(context.connection, read, plan)
+        read = Read(plan.read_id, "toy", "students", window, NOW)
+        cursors.advance(context.connection, replace(read, **proven), plan)
         found = [cursors.current(context.connection, "toy", name) for name in ("students", "organizations", "terms")]
     assert found == [NOW - timedelta(minutes=5) if moves else MONDAY, MONDAY, None]
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from connector_pipelines.database import dead_letters
-from connector_pipelines.model import Mode, Rejection, Window
+from connector_pipelines.model import Mode, Window
+from connector_pipelines.pages import Rejection
 from connector_pipelines.sync import records
 
 if TYPE_CHECKING:
