@@ -114,6 +114,18 @@ def test_cursor_moves_when_no_gap_is_left(
     assert found == [NOW - timedelta(minutes=5) if moves else MONDAY, MONDAY, None]
 
 
+def test_cursor_never_goes_back(toy: Toy, make: Records) -> None:
+    """A complete read that began before the cursor, and is applied after it was set, leaves it where it is."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.sync("students")
+    before = cursor_of(toy)
+    with toy.open() as context:
+        plan = records.load_plan(context.connection, 1)
+        read = replace(records.load_read(context.connection, plan.read_id), started_at=MONDAY)
+        cursors.advance(context.connection, read, plan)
+    assert cursor_of(toy) == before
+
+
 @pytest.mark.parametrize("since", [MONDAY, TUESDAY])
 def test_first_cursor_needs_everything(toy: Toy, make: Records, since: datetime) -> None:
     """Where nothing was ever read whole, an increment begins no cursor."""

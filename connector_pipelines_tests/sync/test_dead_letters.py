@@ -165,3 +165,17 @@ def test_letter_tells_its_newest_reason_and_time(toy: Toy) -> None:
         ((state, resolved),) = toy.letters("state", "updated_at")
         dead_letters.settle(connection, replace(reads[3], snapshot=True))
         assert (state, toy.letters("state", "updated_at")) == ("resolved", [("resolved", resolved)])
+
+
+def test_refused_row_that_waits_when_it_is_sent_again_is_taken_up(toy: Toy, make: Records) -> None:
+    """A row that was refused, and is sent again when it only lacks a parent, waits, and comes when its parent does."""
+    this, that = (make.student(1, organization="o1", phone=phone) for phone in ("this", "that"))
+    toy.sends["students"] = [[this, that]]
+    toy.sync("students")
+    toy.sends["students"] = [[this]]
+    toy.sync("students", mode=Mode.INCREMENTAL)
+    assert toy.letters("state", "waits_for") == [("waiting", [["organizations", "o1"]]), ("resolved", None)]
+    toy.sends |= {"organizations": [[make.organization(1)]], "students": [[]]}
+    toy.sync(mode=Mode.INCREMENTAL)
+    assert toy.core("students", "phone", "sync_status") == [("this", "synced")]
+    assert toy.letters("state") == [("resolved",), ("resolved",)]
