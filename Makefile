@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
+RUNS ?= 1000
 .DEFAULT_GOAL := help
 # The machine's own certificates, as pip and the browser use them: behind a company's proxy there are no others.
 export UV_SYSTEM_CERTS = 1
-.PHONY: help setup demo dev test check format bench clients lock clean
+.PHONY: help setup demo dev test check format bench clients chaos planted mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,16 @@ bench: .venv/.ready ## side by side with dlt, on this machine (takes a while)
 
 clients: .venv/.ready ## have dlt and a Singer tap read the warehouse simulator (installs both apart)
 	@$(BIN)/python bench/clients.py
+
+chaos: .venv/.ready ## kill a run at every durable boundary, then RUNS seeded runs of faults, crashes and concurrency
+	@$(BIN)/python -m proof.crashes
+	@$(BIN)/python -m proof.chaos --runs $(RUNS) --jobs $(JOBS)
+
+planted: .venv/.ready ## plant known bugs one at a time; the tests named with each must notice
+	@$(BIN)/python -m proof.planted
+
+mutants: .venv/.ready ## the share of small changes of the engine's Python and SQL that tests notice (takes hours)
+	@$(BIN)/python -m proof.mutants
 
 lock: .venv/.ready ## renew requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --upgrade --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml

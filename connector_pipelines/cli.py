@@ -39,7 +39,7 @@ def main() -> None:
 
 @app.command()
 def demo(
-    scenario: Annotated[str, typer.Option(help="small, school or district.")] = "school",
+    scenario: Annotated[str, typer.Option(help="tiny, small, school or district.")] = "school",
     seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 7,
 ) -> None:
     """Serve a generated school and sync it through Dagster into core; ends with one table and one line."""

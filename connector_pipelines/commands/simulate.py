@@ -26,7 +26,7 @@ def oneroster(
     *,
     port: Port = 8100,
     host: Host = "127.0.0.1",
-    scenario: Annotated[str, typer.Option(help="small, school or district.")] = "school",
+    scenario: Annotated[str, typer.Option(help="tiny, small, school or district.")] = "school",
     seed: Seed = 7,
     fault: Faults = None,
     flavour: Annotated[str, typer.Option(help="standard or timeback.")] = "standard",

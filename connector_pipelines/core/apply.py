@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def apply_chunk(
-    connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int, parents_settled: bool = True
+    connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int, parents_settled: bool
 ) -> Plan:
     """Write the next chunk of an accepted plan, in one transaction.
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import psycopg
 import pytest
@@ -9,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_pipelines.errors import BrokenPage
-from connector_pipelines.model import Mode, PlanState, Window
-from connector_pipelines.sync import cursors
+from connector_pipelines.model import Mode, PlanState, Read, Window
+from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
 from connector_pipelines.sync.deciding import reject
 
@@ -69,6 +71,72 @@ def test_cursor_is_the_start_of_the_read(toy: Toy, make: Records) -> None:
     toy.sync("students", mode=Mode.INCREMENTAL)
     assert cursor_of(toy) == started(toy) - LOOK_BACK
     assert len(toy.rows("SELECT id FROM connector.sync_cursors")) == 2
+
+
+def test_cursor_waits_for_the_receipt(toy: Toy, make: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends after its last chunk and before its receipt leaves the cursor where it was; the next moves it."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.prepare("students")
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "write_receipt", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            toy.apply("students")
+    assert toy.rows("SELECT chunks, applied_chunks, state FROM connector.sync_plans") == [(1, 1, "accepted")]
+    assert cursor_of(toy) is None
+    toy.apply("students")
+    assert cursor_of(toy) == started(toy) - LOOK_BACK
+
+
+@pytest.mark.parametrize(
+    ("window", "proven", "moves"),
+    [
+        (EVERYTHING, {"complete": True, "snapshot": True}, True),
+        (EVERYTHING, {"complete": True}, True),  # all was asked for, though nothing is proven absent
+        (EVERYTHING, {"complete": False}, False),
+        (Window(MONDAY), {"complete": True}, True),  # from the cursor on
+        (Window(NEW_YEAR), {"complete": True}, True),
+        (Window(TUESDAY), {"complete": True}, False),  # would leave a gap
+        (Window(MONDAY, TUESDAY), {"complete": True}, False),  # ends before now
+    ],
+)
+def test_cursor_moves_when_no_gap_is_left(
+    toy: Toy, make: Records, window: Window, proven: dict[str, Any], *, moves: bool
+) -> None:
+    """The cursor moves after complete reads that reach from it, or before it, to their own start; to nothing else."""
+    toy.sends |= {"students": [[make.student(1)]], "organizations": [[make.organization(1)]]}
+    toy.sync("students")
+    toy.sync("organizations")
+    toy.execute("UPDATE connector.sync_cursors SET cursor = '2026-03-23T00:00:00Z'")
+    with toy.open() as context:
+        plan = records.load_plan(context.connection, 1)
+        read = Read(plan.read_id, "toy", "students", window, NOW)
+        cursors.advance(context.connection, replace(read, **proven), plan)
+        found = [cursors.current(context.connection, "toy", name) for name in ("students", "organizations", "terms")]
+    assert found == [NOW - timedelta(minutes=5) if moves else MONDAY, MONDAY, None]
+
+
+def test_cursor_never_goes_back(toy: Toy, make: Records) -> None:
+    """A complete read that began before the cursor, and is applied after it was set, leaves it where it is."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.sync("students")
+    before = cursor_of(toy)
+    with toy.open() as context:
+        plan = records.load_plan(context.connection, 1)
+        read = replace(records.load_read(context.connection, plan.read_id), started_at=MONDAY)
+        cursors.advance(context.connection, read, plan)
+    assert cursor_of(toy) == before
+
+
+@pytest.mark.parametrize("since", [MONDAY, TUESDAY])
+def test_first_cursor_needs_everything(toy: Toy, make: Records, since: datetime) -> None:
+    """Where nothing was ever read whole, an increment begins no cursor."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.prepare("students")
+    with toy.open() as context:
+        plan = records.load_plan(context.connection, 1)
+        read = Read(plan.read_id, "toy", "students", Window(since), NOW, complete=True)
+        cursors.advance(context.connection, read, plan)
+    assert cursor_of(toy) is None
 
 
 def test_cursor_stays_when_a_plan_is_held(toy: Toy, make: Records) -> None:

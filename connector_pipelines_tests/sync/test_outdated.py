@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from connector_pipelines.core.apply import apply_chunk
+from connector_pipelines.core.entities import entity
 from connector_pipelines.database.tables import plan_table, rows_table
 from connector_pipelines.errors import PlanOutdated
 from connector_pipelines.model import Mode, PlanState, Progress
+from connector_pipelines.sync import records
 from connector_pipelines.sync.planning import plan_read, replan
 
 if TYPE_CHECKING:
@@ -223,3 +227,34 @@ def test_plan_that_is_not_accepted_is_not_applied(toy: Toy, make: Records) -> No
         toy.rows("UPDATE connector.sync_plans SET state = %s WHERE state = 'accepted' RETURNING id", state)
         assert toy.apply("students") == []
     assert toy.core("students", "id") == []
+
+
+@pytest.mark.parametrize("state", sorted(set(PlanState) - {PlanState.ACCEPTED}))
+def test_decision_that_comes_while_the_plan_is_applied_stops_it(toy: Toy, make: Records, state: PlanState) -> None:
+    """A plan that is decided on otherwise between two chunks writes no further row."""
+    toy.sends["students"] = [[make.student(1), make.student(2)]]
+    toy.chunk_rows = 1
+    plan = toy.prepare("students")
+    toy.rows("UPDATE connector.sync_plans SET state = %s WHERE id = %s RETURNING id", state, plan.id)
+    with toy.open() as context:
+        read = records.load_read(context.connection, plan.read_id)
+        with pytest.raises(PlanOutdated, match=f"plan {plan.id} is .*{state}.*, not accepted"):
+            apply_chunk(context.connection, entity("students"), read, plan, chunk_rows=1, parents_settled=True)
+    assert toy.core("students", "id") == []
+
+
+def test_chunk_that_another_run_applied_is_not_applied_again(toy: Toy, make: Records) -> None:
+    """Who believes that a chunk is still to come, and it is durable already, writes nothing."""
+    toy.sends["students"] = [[make.student(1, phone="1")]]
+    toy.sync("students")
+    toy.sends["students"] = [[make.student(1, phone="2"), make.student(2)]]
+    toy.chunk_rows = 1
+    plan = toy.prepare("students")
+    with toy.open() as context:
+        read = records.load_read(context.connection, plan.read_id)
+        outcomes: tuple[Any, ...] = (nullcontext(), pytest.raises(PlanOutdated))
+        for outcome in outcomes:
+            with outcome:
+                apply_chunk(context.connection, entity("students"), read, plan, chunk_rows=1, parents_settled=True)
+    assert toy.core("students", "phone", "sync_version") == [("2", 2)]
+    assert toy.rows("SELECT applied_chunks FROM connector.sync_plans WHERE id = %s", plan.id) == [(1,)]

@@ -58,6 +58,15 @@ def test_repeats_among_contradicting_records_are_skipped(toy: Toy, make: Records
     assert len(toy.letters("id")) == 2
 
 
+def test_contradiction_that_goes_on_is_no_new_letter(toy: Toy, make: Records) -> None:
+    """Records that contradict each other again, elsewhere in the read, are the same letters with one attempt more."""
+    this, that = (make.student(1, phone=phone) for phone in ("this", "that"))
+    for page in ([this, that], [make.student(2), that, this]):
+        toy.sends["students"] = [page]
+        toy.sync("students")
+    assert toy.letters("attempts", "row", "state") == [(2, 2, "open"), (2, 1, "open")]
+
+
 def test_contradiction_that_ends_is_accepted(toy: Toy, make: Records) -> None:
     """When the source sends one of the two again alone, it is taken and both letters are resolved."""
     toy.sends["students"] = [[make.student(1, phone="this"), make.student(1, phone="that")]]

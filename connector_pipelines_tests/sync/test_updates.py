@@ -44,6 +44,23 @@ def test_version_counts_effective_changes(toy: Toy, make: Records) -> None:
     assert versions == [(1,), (1,), (2,), (2,), (3,)]
 
 
+def test_one_id_in_two_entities_is_two_records(toy: Toy, make: Records) -> None:
+    """Records of different entities may have the same id: one changes, waits or goes without the other."""
+    school, student = make.organization(1) | {"id": "same"}, make.student(1, organization="same") | {"id": "same"}
+    toy.sends |= {"organizations": [[school]], "students": [[student]]}
+    toy.sync("organizations", "students")
+    toy.sends["students"] = [[student | {"phone": "new"}]]
+    done = toy.sync("organizations", "students")
+    assert [done[name].plan.counts.updated for name in ("organizations", "students")] == [0, 1]
+    assert (toy.core("organizations", "sync_version"), toy.core("students", "sync_version")) == ([(1,)], [(2,)])
+    toy.sends["students"] = [[make.student(2)]]
+    counts = toy.sync("organizations", "students")["students"].plan.counts
+    assert (counts.created, counts.absent) == (1, 1)
+    absent = "SELECT entity_type, external_id FROM connector.external_system_mappings WHERE absent_since IS NOT NULL"
+    assert toy.rows(absent) == [("students", "same")]
+    assert toy.sync("organizations", "students")["organizations"].plan.counts.unchanged == 1
+
+
 def test_sync_without_changes_writes_no_row(toy: Toy, make: Records) -> None:
     """A second sync of the same content leaves every core row and mapping in the version it had."""
     toy.sends["students"] = [[make.student(1), make.student(2)]]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import stamina
-from psycopg import sql
 
 from connector_pipelines.connectors.oneroster import CONNECTOR
 from connector_pipelines.connectors.oneroster.config import OneRosterConfig
@@ -19,14 +17,14 @@ from connector_pipelines.external.landing import Landing
 from connector_pipelines.model import Mode, Source
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.whole import Outcome, sync
+from proof import held, school
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-Record = dict[str, Any]
-Rows = dict[str, Record]
+    from proof.school import Rows
 
 
 @dataclass
@@ -59,30 +57,13 @@ class Place:
 
     def core(self, entity: str, source: str = "district", *, absent: bool = False) -> Rows:
         """What core holds of a source: the fed columns and, for references, their targets' external ids."""
-        known = ENTITIES[entity]
-        columns = [sql.SQL("c.{}").format(sql.Identifier(column.name)) for column in known.columns]
-        target = sql.SQL(
-            "(SELECT t.external_id FROM connector.external_system_mappings t WHERE t.connector_id = m.connector_id"
-            " AND t.entity_type = {} AND t.internal_id = c.{}) AS {}"
-        )
-        targets = [target.format(r.entity, sql.Identifier(r.column), sql.Identifier(r.name)) for r in known.references]
-        query = sql.SQL(
-            "SELECT m.external_id, {} FROM core.{} c JOIN connector.external_system_mappings m"
-            " ON m.internal_id = c.id AND m.entity_type = {} WHERE m.connector_id = {}"
-            " AND (m.absent_since IS NULL) = {}"
-        ).format(sql.SQL(", ").join([*columns, *targets]), sql.Identifier(known.table), entity, source, not absent)
-        names = [column.name for column in known.columns] + [reference.name for reference in known.references]
-        return {row[0]: dict(zip(names, row[1:], strict=True)) for row in self.rows(query)}
+        with connect(self.url) as connection:
+            return held.core(connection, entity, source, absent=absent)
 
     def differences(self, truth: dict[str, Rows], source: str = "district") -> list[tuple[Any, ...]]:
         """Entity, external id, what core holds and what it should hold, wherever these differ."""
-        found = ((entity, self.core(entity, source), rows) for entity, rows in truth.items())
-        return [
-            (entity, key, core.get(key), rows.get(key))
-            for entity, core, rows in found
-            for key in sorted(core.keys() | rows.keys())
-            if core.get(key) != rows.get(key)
-        ]
+        with connect(self.url) as connection:
+            return held.differences(connection, truth, source)
 
     def checksum(self) -> list[Any]:
         """Of every core row with all its columns, and of every mapping."""
@@ -123,147 +104,7 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
-def _id(reference: Record | None) -> str | None:
-    return reference["sourcedId"] if reference else None
-
-
-def _list(words: list[str] | None) -> str | None:
-    return ",".join(words) if words else None
-
-
-def _flag(word: str | None) -> bool | None:
-    return None if word is None else word == "true"
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def _status(record: Record) -> str:
-    return "active" if record["status"] == "active" else "inactive"
-
-
-def _organization(r: Record) -> Record:
-    return {
-        "name": r["name"],
-        "organization_type": r.get("type"),
-        "identifier": r.get("identifier"),
-        "status": _status(r),
-        "parent": _id(r.get("parent")),
-    }
-
-
-def _term(r: Record) -> Record:
-    return {
-        "title": r["title"],
-        "term_type": r["type"],
-        "start_date": _day(r["startDate"]),
-        "end_date": _day(r["endDate"]),
-        "school_year": r["schoolYear"],
-        "status": _status(r),
-        "parent": _id(r.get("parent")),
-    }
-
-
-def _course(r: Record) -> Record:
-    return {
-        "title": r["title"],
-        "course_code": r.get("courseCode"),
-        "grades": _list(r.get("grades")),
-        "subjects": _list(r.get("subjects")),
-        "status": _status(r),
-        "organization": _id(r["org"]),
-    }
-
-
-def _section(r: Record) -> Record:
-    return {
-        "title": r["title"],
-        "section_code": r.get("classCode"),
-        "section_type": r.get("classType"),
-        "location": r.get("location"),
-        "grades": _list(r.get("grades")),
-        "subjects": _list(r.get("subjects")),
-        "periods": _list(r.get("periods")),
-        "status": _status(r),
-        "course": _id(r["course"]),
-        "organization": _id(r["school"]),
-        "term": _id(r["terms"][0]),
-    }
-
-
-def _person(r: Record) -> Record:
-    return {
-        "given_name": r["givenName"],
-        "family_name": r["familyName"],
-        "middle_name": r.get("middleName"),
-        "preferred_name": r.get("preferredFirstName"),
-        "username": r.get("username"),
-        "email": r.get("email"),
-        "phone": r.get("phone") or r.get("sms"),
-        "enabled": _flag(r["enabledUser"]),
-        "status": _status(r),
-        "organization": _id(r.get("primaryOrg") or r["roles"][0]["org"]),
-    }
-
-
-def _student(r: Record) -> Record:
-    return _person(r) | {"student_number": r.get("identifier"), "grades": _list(r.get("grades"))}
-
-
-def _instructor(r: Record) -> Record:
-    return _person(r) | {"staff_number": r.get("identifier")}
-
-
-def _enrollment(r: Record) -> Record:
-    return {
-        "status": "enrolled" if r["status"] == "active" else "dropped",
-        "start_date": _day(r.get("beginDate")),
-        "end_date": _day(r.get("endDate")),
-        "student": _id(r["user"]),
-        "section": _id(r["class"]),
-    }
-
-
-def _assignment(r: Record) -> Record:
-    return {
-        "status": _status(r),
-        "is_primary": _flag(r.get("primary")),
-        "start_date": _day(r.get("beginDate")),
-        "end_date": _day(r.get("endDate")),
-        "instructor": _id(r["user"]),
-        "section": _id(r["class"]),
-    }
-
-
-def _user_is(role: str) -> Callable[[Record], bool]:
-    return lambda r: any(held["role"] == role for held in r["roles"])
-
-
-def _role_is(role: str) -> Callable[[Record], bool]:
-    return lambda r: r["role"] == role
-
-
-FEEDS: dict[str, tuple[str, Callable[[Record], bool], Callable[[Record], Record]]] = {
-    "organizations": ("orgs", lambda _: True, _organization),
-    "terms": ("academicSessions", lambda _: True, _term),
-    "courses": ("courses", lambda _: True, _course),
-    "sections": ("classes", lambda _: True, _section),
-    "students": ("users", _user_is("student"), _student),
-    "instructors": ("users", _user_is("teacher"), _instructor),
-    "enrollments": ("enrollments", _role_is("student"), _enrollment),
-    "teaching_assignments": ("enrollments", _role_is("teacher"), _assignment),
-}
-
-
 @pytest.fixture
 def truth() -> Callable[[Simulator], dict[str, Rows]]:
-    """Works out what core must hold, by entity and external id, from the simulator's records and the README's table."""
-
-    def work_out(simulator: Simulator) -> dict[str, Rows]:
-        return {
-            entity: {r["sourcedId"]: core(r) for r in simulator.expected(collection) if feeds(r)}
-            for entity, (collection, feeds, core) in FEEDS.items()
-        }
-
-    return work_out
+    """Works out what core must hold, by entity and external id."""
+    return school.truth

@@ -119,6 +119,19 @@ def test_filter_has_at_most_two_clauses(window: Window, role: str | None, expect
     assert clauses(window, role) == expected
 
 
+@pytest.mark.parametrize(
+    ("moment", "asked"),
+    [
+        ("2026-03-29T03:30:00+02:00", "2026-03-29T01:30:00.000Z"),  # the hour after Europe's clocks change
+        ("2024-12-30T23:30:00-01:00", "2024-12-31T00:30:00.000Z"),  # days of the ISO year 2025
+        ("2024-02-29T00:00:00+05:45", "2024-02-28T18:15:00.000Z"),
+    ],
+)
+def test_moments_are_asked_for_in_utc(moment: str, asked: str) -> None:
+    """A moment with an offset of its own is asked for as the same moment in UTC, around every edge of a calendar."""
+    assert clauses(Window(datetime.fromisoformat(moment))) == (f"dateLastModified>='{asked}'",)
+
+
 def test_window_is_asked_for(roster: Any) -> None:
     """An increment filters by modification time, joined by one AND, and is no snapshot."""
     roster.answers = serving("1", name="enrollments")

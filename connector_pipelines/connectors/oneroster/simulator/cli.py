@@ -37,7 +37,7 @@ def serve(
 
     Args:
         port: where to listen.
-        scenario: small, school or district.
+        scenario: tiny, small, school or district.
         seed: another seed, other people.
         faults: what goes wrong, see `faults.FAULTS`.
         flavour: standard or timeback.

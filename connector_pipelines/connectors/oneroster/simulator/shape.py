@@ -99,6 +99,18 @@ SCENARIOS = {
             co_teachers=19_800,
             feeders=13,
         ),
+        # 27 users, one school, 12 classes, 74 enrollments: for thousands of runs
+        Scenario(
+            "tiny",
+            (Level("High School", ("09", "10")),),
+            cohort_size=10,
+            class_size=5,
+            rounds=3,
+            teachers_per_cohort=2,
+            staff_per_school=2,
+            district_staff=1,
+            co_teachers=2,
+        ),
     )
 }
 

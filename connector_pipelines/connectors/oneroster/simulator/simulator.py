@@ -29,7 +29,7 @@ class Simulator:
     """A running OneRoster server with a whole school or district behind it. Use it as a context manager.
 
     Args:
-        scenario: small (200 users), school (1,000) or district (100,000 users, 1,000,000 enrollments).
+        scenario: tiny (27 users), small (200), school (1,000) or district (100,000 users, 1,000,000 enrollments).
         seed: another seed, other people; the same seed, the same bytes.
         faults: what goes wrong, see `faults.FAULTS`.
         flavour: `standard`, or `timeback` for its deviations (contract 1.4).

@@ -63,7 +63,7 @@ class World:
 
     Args:
         seed: another seed, other names, dates and places.
-        scenario: small, school or district (`shape.SCENARIOS`).
+        scenario: tiny, small, school or district (`shape.SCENARIOS`).
         start: the instant of version 0; all dates follow from it.
         steps: the evolution so far; the number of steps is the version.
         href_base: scheme and host of the hrefs in references.

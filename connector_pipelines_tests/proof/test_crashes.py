@@ -1,0 +1,22 @@
+"""A sample of `make chaos`: a run killed at some of its durable boundaries, and resumed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proof.crashes import sweep
+
+if TYPE_CHECKING:
+    from proof.databases import Databases
+
+
+def test_killed_at_a_boundary_and_resumed(databases: Databases) -> None:
+    """Killed at any of a sample of its boundaries, found by themselves, a resumed run leaves what a whole one does."""
+    boundaries, wrong = sweep(databases, every=29)
+    assert wrong == []
+    found = [str(boundary) for boundary in boundaries]
+    for words in ("INSERT INTO connector.sync_runs", "COPY", "sync_plans SET applied_chunks", "DROP TABLE IF EXISTS"):
+        assert any(boundary.startswith("database ") and words in boundary for boundary in found)
+    for file in ("page-000001.zst", "manifest.jsonl", "manifest.json"):
+        for kind in ("file ", "torn file "):
+            assert any(boundary.startswith(kind) and f"open {file}" in boundary for boundary in found)

@@ -1,0 +1,11 @@
+"""Proves the engine from outside: kills it at every durable boundary, throws faults at it, plants bugs, mutates it.
+
+wire      a proxy that sees when PostgreSQL has made something durable, and can strike there
+work      processes that sync and can be killed
+school    simulated schools, the sources that read them, and what core must hold of them
+held      what a database holds, without what may differ, and the invariants that always hold
+crashes   one run killed at each of its boundaries, and resumed
+chaos     seeded runs: faults, crashes, concurrent runs, data that changes
+planted   known ways to be wrong, each with the tests that must notice
+mutants   small changes of Python and SQL, and the share that tests notice
+"""

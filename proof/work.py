@@ -1,0 +1,251 @@
+"""Processes that sync and can be killed: forked from one that has imported everything already and has no threads.
+
+`python -m proof.work` reads jobs from its input, a line of JSON each, forks for each, and tells the process id and,
+later, the signal that ended it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from proof.school import CREDENTIALS
+
+ROOT = Path(__file__).parents[1]
+_WRITES = os.O_WRONLY | os.O_RDWR
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of one source.
+
+    Attributes:
+        url: of the database, mostly a proxy's.
+        config: of the OneRoster source.
+        die_at_file: the number of the file event at which the process kills itself, from 1; 0 for never.
+        torn: half of the file is written before it does.
+        beside: reads on a second connection while the first one plans and applies.
+        result: file that tells how it ended; missing when it was killed.
+    """
+
+    url: str
+    landing: str
+    source: str
+    config: dict[str, Any]
+    result: str
+    mode: str = "full"
+    chunk_rows: int = 20
+    beside: bool = False
+    die_at_file: int = 0
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job ended.
+
+    Attributes:
+        signal: that ended it, 0 for none.
+        error: class, category and words of what it raised.
+        files: what it did in the landing folder, in order.
+        held: entities whose plan waits for a person.
+        output: all it printed.
+    """
+
+    signal: int
+    error: tuple[str, str, str] | None = None
+    files: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    output: str = ""
+
+    @property
+    def well(self) -> bool:
+        """It came to its end, and everything it applied is proven."""
+        return not self.signal and self.error is None and not self.unverified
+
+
+@dataclass(slots=True)
+class _Files:
+    """Watches what this process does in the landing folder, by Python's audit events, and kills it at one of them."""
+
+    root: str
+    die_at: int
+    torn: bool
+    seen: list[str] = field(default_factory=list)
+    tearing: bool = False
+
+    def __call__(self, event: str, given: tuple[Any, ...]) -> None:
+        writes = event == "open" and bool(given[2] & _WRITES)
+        if self.tearing or not (writes or event in {"os.mkdir", "os.remove", "os.rename"}):
+            return
+        path = os.fspath(given[0]) if isinstance(given[0], (str, os.PathLike)) else ""
+        if not path.startswith(self.root):
+            return
+        self.seen.append(f"{event} {Path(path).name}")
+        if len(self.seen) == self.die_at:
+            if self.torn and writes:
+                self.tearing = True
+                Path(path).write_bytes(b'{"half of')
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Worker:
+    """A process that runs one job at a time, each in a fork of its own. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "proof.work"],
+            cwd=ROOT,
+            env=os.environ | CREDENTIALS | {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._job: Job | None = None
+
+    def start(self, job: Job) -> int:
+        """Begin a job; its process id."""
+        self._job = job
+        Path(job.result).unlink(missing_ok=True)
+        self._send(json.dumps(asdict(job)))
+        return int(self._line())
+
+    def go(self) -> None:
+        """Let the job that was started do its work: who wants to strike knows its process by now."""
+        self._send("go")
+
+    def wait(self) -> Ended:
+        """How the job ended."""
+        ended_by = int(self._line())
+        job, self._job = self._job, None
+        if job is None:
+            raise RuntimeError("no job was started")
+        output = Path(job.result + ".output").read_text(encoding="utf-8")
+        try:
+            told = json.loads(Path(job.result).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            told = {}
+        told.pop("modules", None)
+        error = tuple(told.pop("error", None) or ()) or None
+        return Ended(ended_by, error, output=output, **{name: tuple(words) for name, words in told.items()})
+
+    def run(self, job: Job) -> Ended:
+        """Begin a job and wait for its end."""
+        self.start(job)
+        self.go()
+        return self.wait()
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the worker ended")
+        return line
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        self._process.wait()
+
+
+def _sync(job: Job, files: _Files) -> dict[str, Any]:
+    from connector_pipelines.connectors.oneroster import CONNECTOR
+    from connector_pipelines.connectors.oneroster.config import OneRosterConfig
+    from connector_pipelines.database.connection import connect
+    from connector_pipelines.errors import SyncError
+    from connector_pipelines.external.landing import Landing
+    from connector_pipelines.model import Mode, Source
+    from connector_pipelines.sync.context import Context
+    from connector_pipelines.sync.whole import sync
+
+    source = Source(job.source, CONNECTOR, OneRosterConfig.model_validate(job.config))
+    sys.addaudithook(files)
+    told: dict[str, Any] = {"error": None, "held": [], "unverified": []}
+    try:
+        with connect(job.url) as connection:
+            url = job.url if job.beside else None
+            context = Context(connection, Landing(job.landing), chunk_rows=job.chunk_rows, url=url)
+            for outcome in sync(context, source, mode=Mode(job.mode)):
+                if outcome.receipt is None:
+                    told["held"].append(outcome.entity)
+                elif not outcome.verified:
+                    told["unverified"].append(outcome.entity)
+    except SyncError as error:
+        told["error"] = (type(error).__name__, str(error.category), str(error))
+    except Exception as error:  # noqa: BLE001 -- whatever it is: it is a finding, and is told as one
+        told["error"] = (type(error).__name__, "none", "".join(traceback.format_exception(error)))
+    return told | {"files": files.seen, "modules": sorted(sys.modules)}
+
+
+def _child(job: Job, lines: Any) -> None:
+    """Do a job in a forked process, as soon as the other side says so."""
+    output = os.open(job.result + ".output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    lines.readline()
+    told = _sync(job, _Files(job.landing, job.die_at_file, job.torn))
+    Path(job.result + ".new").write_text(json.dumps(told), encoding="utf-8")
+    Path(job.result + ".new").rename(job.result)
+
+
+def _warm_up(result: Path) -> bool:
+    """Import what the first whole job imported on its way, so that no later one need to: a third of its time."""
+    try:
+        modules = json.loads(result.read_text(encoding="utf-8"))["modules"]
+    except FileNotFoundError:
+        return False
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    return True
+
+
+def main() -> None:
+    """Serve jobs until the input ends."""
+    import stamina
+
+    import connector_pipelines.connectors.oneroster
+    import connector_pipelines.sync.whole
+    import connector_pipelines.validation.accept  # noqa: F401 -- the point is that the forks need not import
+
+    stamina.set_testing(True)  # no pauses between tries
+    tell = os.fdopen(os.dup(1), "w")
+    warm = False
+    with os.fdopen(os.dup(0), "rb", buffering=0) as lines:
+        while line := lines.readline():
+            child = os.fork()
+            if not child:
+                try:
+                    _child(Job(**json.loads(line)), lines)
+                finally:
+                    os._exit(0)
+            tell.write(f"{child}\n")
+            tell.flush()
+            status = os.waitpid(child, 0)[1]
+            if not warm:
+                warm = _warm_up(Path(json.loads(line)["result"]))
+            tell.write(f"{os.WTERMSIG(status)}\n")
+            tell.flush()
+
+
+if __name__ == "__main__":
+    main()
