@@ -14,6 +14,7 @@
     │   ├── BrokenPage          not JSON, truncated, HTML, a page that repeats                DATA_ERROR
     │   ├── RefusedBySource     400, 404, 422: the source does not take this request          DATA_ERROR
     │   ├── MappingFailed       a mapping would be re-pointed, a field does not exist         MAPPING_ERROR
+    │   │   └── FieldMissing    a mapped field is on no record of a page                      MAPPING_ERROR
     │   └── ApprovalRefused     what was approved would do something else now                 CONFLICT
     └── PlanOutdated            core moved since the plan was made: plan anew                 CONFLICT
 
@@ -140,6 +141,10 @@ class MappingFailed(NeedsPerson):
     """A record cannot be given its place in core without a decision."""
 
     category = Category.MAPPING_ERROR
+
+
+class FieldMissing(MappingFailed, BrokenPage):
+    """A mapped field is on no record of a page. The page is landed like any other that breaks a read."""
 
 
 class ApprovalRefused(NeedsPerson):

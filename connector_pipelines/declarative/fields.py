@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from connector_pipelines.errors import BrokenPage, MappingFailed
+from connector_pipelines.errors import FieldMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 _REMEDY = "Correct the path, or mark it optional where the source leaves the field out when it has nothing."
-
-
-class FieldMissing(MappingFailed, BrokenPage):
-    """A mapped field is on no record of a page. The page is landed like any other that breaks a read."""
 
 
 def expected(declared: Declared) -> dict[str, Path]:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from connector_pipelines.connectors.csv_api.client import streams
 from connector_pipelines.connectors.csv_api.config import CsvApiConfig
-from connector_pipelines.declarative.fields import FieldMissing
-from connector_pipelines.errors import BrokenPage
+from connector_pipelines.errors import BrokenPage, FieldMissing
 from connector_pipelines.pages import Rows
 from connector_pipelines.validation.accept import Accepted, accept
 
