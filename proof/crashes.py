@@ -18,6 +18,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from proof.wire import Proxy
 from proof.work import Ended, Job, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +173,18 @@ def _spoil(simulator: Simulator) -> None:
     simulator.append_raw("enrollments", seat | {"sourcedId": f"seat-{simulator.version}"} | lost)
 
 
-def sweep(databases: Databases, *, every: int = 1) -> tuple[list[Boundary], list[str]]:
-    """Check each n-th boundary; which there are, and what was wrong."""
+def sweep(
+    databases: Databases, *, every: int = 1, tell: Callable[[str], None] = lambda _: None
+) -> tuple[list[Boundary], list[str]]:
+    """Check each n-th boundary; which there are, and what was wrong, told at once as well."""
     wrong: list[str] = []
     with stage(databases) as made:
         boundaries = made.find()
         for boundary in boundaries[::every]:
-            wrong += [f"killed at {boundary}: {finding}" for finding in made.check(boundary)]
+            found = [f"killed at {boundary}: {finding}" for finding in made.check(boundary)]
+            wrong += found
+            for finding in found:
+                tell(finding)
     return boundaries, wrong
 
 
@@ -194,10 +200,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with stage(databases) as made:
                 print(*made.find(), sep="\n")
             return 0
-        found, wrong = sweep(databases, every=given.every)
+        found, wrong = sweep(databases, every=given.every, tell=partial(print, flush=True))
     print(f"{len(found)} durable boundaries, {-(-len(found) // given.every)} kills, {len(wrong)} findings, ", end="")
     print(f"{time.monotonic() - started:.0f} seconds")
-    print(*wrong, sep="\n")
     return 1 if wrong else 0
 
 

@@ -29,21 +29,34 @@ if TYPE_CHECKING:
 # Which tests are asked, per module: those that claim something of it, quick ones first.
 _PLANNING = (
     *("sync/test_updates.py", "sync/test_outdated.py", "sync/test_holding.py", "sync/test_repeated.py"),
-    *("sync/test_references.py", "sync/test_dead_letters.py", "sync/test_coming_parents.py"),
+    *("sync/test_references.py", "sync/test_dead_letters.py", "sync/test_coming_parents.py", "sync/test_known.py"),
+    *("sync/test_identity.py", "sync/test_matching.py", "sync/test_drops.py", "sync/test_preview.py"),
+)
+_APPLYING = (
+    *("sync/test_updates.py", "sync/test_outdated.py", "sync/test_database_errors.py", "sync/test_resume.py"),
+    *("sync/test_receipts.py", "sync/test_dead_letters.py", "sync/test_coming_parents.py", "sync/test_matching.py"),
+    *("sync/test_drops.py", "sync/test_known.py", "sync/test_conflicts.py", "sync/test_undoing.py"),
 )
 TESTS: dict[str, tuple[str, ...]] = {
     "mapping/plan.py": _PLANNING,
-    "mapping/diff.py": ("sync/test_repeated.py", "sync/test_updates.py", "sync/test_dead_letters.py"),
+    "mapping/diff.py": (
+        "sync/test_repeated.py",
+        "sync/test_updates.py",
+        "sync/test_dead_letters.py",
+        "sync/test_known.py",
+    ),
     "mapping/references.py": ("sync/test_references.py", "sync/test_coming_parents.py", "sync/test_outdated.py"),
+    "mapping/conflicts.py": ("mapping/test_conflicts.py", "sync/test_conflicts.py", "sync/test_ownership.py"),
     "mapping/guard.py": ("mapping/test_guard.py",),
     "mapping/identities.py": ("mapping/test_identities.py",),
-    "core/apply.py": (
-        *("sync/test_updates.py", "sync/test_outdated.py", "sync/test_database_errors.py", "sync/test_resume.py"),
-        *("sync/test_receipts.py", "sync/test_dead_letters.py", "sync/test_coming_parents.py"),
-    ),
-    "core/read_back.py": ("sync/test_receipts.py",),
+    "core/apply.py": _APPLYING,
+    "core/conflicts.py": ("sync/test_conflicts.py", "sync/test_resolving.py"),
+    "core/read_back.py": ("sync/test_receipts.py", "sync/test_updates.py"),
     "sync/cursors.py": ("sync/test_cursors.py",),
-    "database/dead_letters.py": ("sync/test_dead_letters.py", "sync/test_references.py", "sync/test_repeated.py"),
+    "database/dead_letters.py": (
+        *("sync/test_dead_letters.py", "sync/test_references.py", "sync/test_repeated.py", "sync/test_retrying.py"),
+        *("sync/test_preview.py", "sync/test_replaying.py"),
+    ),
 }
 
 WORDS = ("noticed", "survived", "equivalent", "no program")
