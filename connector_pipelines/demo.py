@@ -11,6 +11,7 @@ from connector_pipelines.database.connection import connect
 from connector_pipelines.database.migrate import migrate
 from connector_pipelines.orchestration import dev, home
 from connector_pipelines.orchestration.run import run_sync
+from connector_pipelines.settings import settings
 from connector_pipelines.sync import summary
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from connector_pipelines.sync.summary import Line
 
 SOURCE = "demo_school"
-PORT = 8100
 
 # The simulator's own credentials; no secret of anybody.
 _CREDENTIALS = {"DEMO_SCHOOL_CLIENT_ID": "simulator", "DEMO_SCHOOL_CLIENT_SECRET": "simulator-secret"}
@@ -35,12 +35,13 @@ def run(*, scenario: str, seed: int, report: Report, say: Callable[[str], object
     Raises:
         SyncError: the database or the port is not usable.
     """
-    running = dev.answers(PORT)
+    port = settings().demo_port
+    running = dev.answers(port)
     with home.environment(home.prepare() | _CREDENTIALS), _school(scenario, seed):
         url = os.environ["CONNECTOR_PIPELINES_DATABASE_URL"]
         migrate(url)
         which = "the one that ran already, taken as it is" if running else scenario
-        say(f"PostgreSQL runs. A OneRoster system ({which}) answers on port {PORT}. Syncing it through Dagster …")
+        say(f"PostgreSQL runs. A OneRoster system ({which}) answers on port {port}. Syncing it through Dagster …")
         with connect(url) as connection:
             before = summary.newest_run(connection)
             finished = run_sync(SOURCE, full=True, report=report)
@@ -51,20 +52,22 @@ def run(*, scenario: str, seed: int, report: Report, say: Callable[[str], object
 
 def develop(*, port: int, say: Callable[[str], None]) -> int:
     """Run Dagster's UI and daemon with the school beside them, until interrupted."""
-    return dev.dev(port=port, beside=[(_command("school", 7), PORT)], variables=_CREDENTIALS, say=say)
+    school = (_command("school", 7), settings().demo_port)
+    return dev.dev(port=port, beside=[school], variables=_CREDENTIALS, say=say)
 
 
 @contextmanager
 def _school(scenario: str, seed: int) -> Iterator[None]:
     """The simulator in a process of its own; one that `make dev` serves already is taken as it is."""
-    if dev.answers(PORT):
+    port = settings().demo_port
+    if dev.answers(port):
         yield
         return
     with dev.child(_command(scenario, seed), os.environ, quiet=True) as process:
-        dev.await_port(PORT, process=process)
+        dev.await_port(port, process=process)
         yield
 
 
 def _command(scenario: str, seed: int) -> list[str]:
-    served = ["simulate", "oneroster", "--port", str(PORT), "--scenario", scenario, "--seed", str(seed)]
+    served = ["simulate", "oneroster", "--port", str(settings().demo_port), "--scenario", scenario, "--seed", str(seed)]
     return [sys.executable, "-m", "connector_pipelines.cli", *served]

@@ -62,6 +62,13 @@ class Settings(BaseSettings):
         alias="CONNECTOR_PIPELINES_ALLOWED_NETWORKS",
         description="Comma-separated private networks that sources may be in. Public addresses always are allowed.",
     )
+    demo_port: int = Field(
+        default=8100,
+        ge=1,
+        le=65_535,
+        alias="CONNECTOR_PIPELINES_DEMO_PORT",
+        description="Port on which `make demo` and `make dev` serve the generated school.",
+    )
     enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         alias="INTEGRATION_ENABLED_PROVIDERS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -31,10 +32,18 @@ LAST_LINE = re.compile(
 
 
 @pytest.fixture
-def here(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """An environment on this test's own database and folder."""
+def unused_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def here(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_port: int) -> Iterator[dict[str, str]]:
+    """An environment on this test's own database, folder and port."""
     monkeypatch.setenv("CONNECTOR_PIPELINES_DATABASE_URL", database)
     monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path))
+    monkeypatch.setenv("CONNECTOR_PIPELINES_DEMO_PORT", str(unused_port))
     settings.cache_clear()
     yield dict(os.environ)
     settings.cache_clear()

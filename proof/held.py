@@ -60,9 +60,10 @@ def differences(connection: Connection, truth: dict[str, Rows], source: str) -> 
 
 
 def waiting(connection: Connection, source: str) -> dict[tuple[str, str], set[tuple[str, str]]]:
-    """The records of a source that wait, by entity and external id, with the records they wait for."""
+    """The records of a source that wait, or were told that they wait in vain, with the records they wait for."""
     found = connection.execute(
-        "SELECT entity, external_id, waits_for FROM connector.dead_letters WHERE source = %s AND state = 'waiting'",
+        "SELECT entity, external_id, waits_for FROM connector.dead_letters"
+        " WHERE source = %s AND (state = 'waiting' OR (state = 'open' AND rule = 'parent is gone'))",
         [source],
     ).fetchall()
     rows = cast("list[tuple[str, str, list[list[str]]]]", found)

@@ -1,5 +1,7 @@
 """What `{{ env.NAME }}` in a declaration means: in a secret's place its name, elsewhere the variable's value.
 
+`{{ env('NAME', 'default') }}`, Dagster's spelling, gives a value for where the variable is not set; no secret has one.
+
 Dagster's own templates would put a secret's value into the component, and so within reach of the UI. Here a secret
 stays the reference `env:NAME` until a run reveals it.
 """
@@ -16,7 +18,10 @@ from pydantic import BaseModel
 
 from connector_pipelines.external.secrets import Secret
 
-_REFERENCE = re.compile(r"""\{\{\s*env(?:\.([A-Za-z_]\w*)|\(\s*(['"])([A-Za-z_]\w*)\2\s*\))\s*\}\}""")
+_REFERENCE = re.compile(
+    r"""\{\{\s*env(?:\.(?P<dotted>[A-Za-z_]\w*)"""
+    r"""|\(\s*(['"])(?P<called>[A-Za-z_]\w*)\2\s*(?:,\s*(['"])(?P<default>.*?)\4\s*)?\))\s*\}\}"""
+)
 
 Path = tuple[str | int, ...]
 
@@ -60,19 +65,20 @@ def _put(types: list[type], value: Any, path: Path, environ: Mapping[str, str], 
 def _put_text(text: str, path: Path, environ: Mapping[str, str], unset: list[Unset], *, secret: bool) -> str:
     if secret:
         whole = _REFERENCE.fullmatch(text.strip())
-        return f"env:{_name(whole)}" if whole else text
+        return f"env:{_name(whole)}" if whole and whole["default"] is None else text
 
     def value(found: re.Match[str]) -> str:
         name = _name(found)
-        if name not in environ:
+        default = found["default"]
+        if name not in environ and default is None:
             unset.append(Unset(path, name))
-        return environ.get(name, "")
+        return environ.get(name, default or "")
 
     return _REFERENCE.sub(value, text)
 
 
 def _name(found: re.Match[str]) -> str:
-    return found.group(1) or found.group(3)
+    return found["dotted"] or found["called"]
 
 
 def _inner(types: list[type], key: str) -> list[type]:

@@ -159,6 +159,18 @@ def test_other_fields_take_the_value() -> None:
     assert unset == [Unset(("entities", 1), "NO")]
 
 
+def test_a_reference_may_have_a_default() -> None:
+    """The default of a reference counts where its variable is not set, and a secret has none."""
+    model = components.ToySource.connector.config
+    values = {
+        "file": "/data/{{ env('WHO', 'nobody') }}/{{ env(\"WHERE\", \"here\") }}",
+        "key": "{{ env('KEY', 'hunter2') }}",
+    }
+    put, unset = put_in(model, values, {"WHERE": "there"})
+    assert (put["file"], unset) == ("/data/nobody/there", [])
+    assert not str(put["key"]).startswith("env:")
+
+
 def test_secrets_are_not_in_graphql(declared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that Dagster's API tells about the repository contains a secret's value."""
     from dagster import DagsterInstance
