@@ -224,6 +224,11 @@ class Entity:
         """Other entities that must be applied before this one can be planned."""
         return tuple(dict.fromkeys(r.entity for r in self.references if r.entity != self.name))
 
+    @property
+    def points_to_itself(self) -> bool:
+        """Whether a row may have another one of the same entity as its parent."""
+        return any(r.entity == self.name for r in self.references)
+
 
 @dataclass(frozen=True, slots=True)
 class Baseline:

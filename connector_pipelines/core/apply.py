@@ -1,13 +1,14 @@
 """Applies an accepted plan in chunks: core rows and their mappings in one transaction each, resumable at any point.
 
-A chunk either is durable with its number, or nothing of it is. When the process dies, the next run goes on at the
-first chunk that is not durable. Where a row breaks a rule of the database, the chunk is halved until the row stands
-alone; it becomes a dead letter and its neighbors go on (requirements G38, G60-G62, K9, P10).
+A chunk either is durable with its number and all before it, or nothing of it is. When the process dies, the next run
+goes on at the first chunk that is not durable. Where a row breaks a rule of the database, the chunk is halved until
+the row stands alone; it becomes a dead letter and its neighbors go on (requirements G38, G60-G62, K9, P10).
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, LiteralString, cast
 
@@ -26,15 +27,26 @@ if TYPE_CHECKING:
 
 
 def apply_chunk(
-    connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int, parents_settled: bool
+    connection: Connection,
+    entity: Entity,
+    read: Read,
+    plan: Plan,
+    *,
+    number: int,
+    chunk_rows: int,
+    parents_settled: bool,
 ) -> Plan:
-    """Write the next chunk of an accepted plan, in one transaction.
+    """Write one chunk of an accepted plan, in one transaction.
+
+    Chunks may be written at the same time on different connections. Each becomes durable only after the one before:
+    it waits for it with a lock of the database, which so finds two that wait for each other's rows.
 
     Args:
         connection: in autocommit mode.
         entity: the core table.
         read: the read the plan was made of.
-        plan: accepted, with at least one chunk to go.
+        plan: the plan, in whatever state.
+        number: of the chunk, from 1.
         chunk_rows: rows per chunk, as the plan was cut.
         parents_settled: False for a plan that may count on parents of plans that were to be applied before it: one
             that did not come makes the plan outdated. True: a row without its parent is refused like any other.
@@ -43,24 +55,38 @@ def apply_chunk(
         the plan with one chunk more applied, and with its counts corrected by rows that the database refused.
 
     Raises:
-        PlanOutdated: core or the plan's state moved since it was made; nothing of the chunk was written.
+        PlanOutdated: core or the plan's state moved since it was made, or the chunk before did not become durable;
+            nothing of the chunk was written.
+        psycopg.errors.DeadlockDetected: another transaction and this one wait for each other; nothing was written.
     """
-    chunk = plan.applied_chunks + 1
     with connection.transaction():
         conflicts.mark_applying(connection)
-        state = connection.execute(
-            "SELECT state, applied_chunks FROM connector.sync_plans WHERE id = %s FOR UPDATE", [plan.id]
-        ).fetchone()
-        if state != (PlanState.ACCEPTED, plan.applied_chunks):
-            raise PlanOutdated(f"plan {plan.id} is {state}, not accepted with {plan.applied_chunks} chunks applied.")
+        _take_turn(connection, plan, number)
         writer = _Writer(connection, entity, read, plan, parents_settled=parents_settled)
-        writer.write((chunk - 1) * chunk_rows + 1, chunk * chunk_rows)
-        counts = writer.counts
+        writer.write((number - 1) * chunk_rows + 1, number * chunk_rows)
+        _take_turn(connection, plan, number - 1)
+        before = _accepted(connection, plan, applied_chunks=number - 1)
+        counts = replace(before, **{name: getattr(before, name) + by for name, by in writer.moved.items()})
         connection.execute(
             "UPDATE connector.sync_plans SET applied_chunks = %s, counts = %s WHERE id = %s",
-            [chunk, json.dumps(asdict(counts)), plan.id],
+            [number, json.dumps(asdict(counts)), plan.id],
         )
-    return replace(plan, applied_chunks=chunk, counts=counts)
+    return replace(plan, applied_chunks=number, counts=counts)
+
+
+def _take_turn(connection: Connection, plan: Plan, number: int) -> None:
+    """Hold a chunk's lock until the transaction ends, once nobody else does."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"plan {plan.id} chunk {number}"])
+
+
+def _accepted(connection: Connection, plan: Plan, *, applied_chunks: int) -> Counts:
+    """The counts of a plan that stands exactly there; nobody moves it until the transaction ends."""
+    row = connection.execute(
+        "SELECT state, applied_chunks, counts FROM connector.sync_plans WHERE id = %s FOR UPDATE", [plan.id]
+    ).fetchone()
+    if row is None or row[:2] != (PlanState.ACCEPTED, applied_chunks):
+        raise PlanOutdated(f"plan {plan.id} is {row and row[:2]}, not accepted with {applied_chunks} chunks applied.")
+    return Counts(**cast("dict[str, int]", row[2]))
 
 
 class _Writer:
@@ -73,7 +99,7 @@ class _Writer:
         self._parents_settled = parents_settled
         self._read = read
         self._plan = plan
-        self.counts: Counts = plan.counts
+        self.moved: Counter[str] = Counter()
         columns = [c.name for c in entity.columns] + [r.column for r in entity.references]
         self._parts: dict[str, sql.Composable] = {
             "plan": plan_table(plan.id),
@@ -102,18 +128,36 @@ class _Writer:
             self.write(middle + 1, last)
 
     def _write_all(self, first: int, last: int) -> None:
-        self._execute(_CREATE, first, last)
-        self._must_match(
-            self._execute(_NEW, first, last), self._execute(_CREATE_MAPPING, first, last), "is mapped already"
-        )
-        due = self._execute(_DUE, first, last)
-        self._must_match(due, self._execute(_UPDATE, first, last), "changed in core")
-        still = self._execute(_STILL, first, last)
-        self._must_match(still, self._execute(_HOLD_STILL, first, last), "changed in core")
-        self._execute(_UPDATE_MAPPING, first, last)
-        self._execute(_KEEP_CHANGES, first, last)
-        self._execute(_MARK_ABSENT, first, last)
-        conflicts.settle(self._connection, self._plan, self._parts, first, last)
+        """Only what there is to do: most chunks hold one kind of row."""
+        there = self._there(first, last)
+        new = there["create"] + there["link"]
+        if there["create"]:
+            self._execute(_CREATE, first, last)
+        if new:
+            self._must_match(new, self._execute(_CREATE_MAPPING, first, last), "is mapped already")
+        if due := there["changes"]:
+            self._must_match(due, self._execute(_UPDATE, first, last), "changed in core")
+        if still := there["still"]:
+            self._must_match(still, self._execute(_HOLD_STILL, first, last), "changed in core")
+        if there["update"] + there["touch"] + there["conflict"]:
+            self._execute(_UPDATE_MAPPING, first, last)
+        if due + there["link"]:
+            self._execute(_KEEP_CHANGES, first, last)
+        if there["absent"] + there["drop"]:
+            self._execute(_MARK_ABSENT, first, last)
+        if there.total() > there["create"]:
+            conflicts.settle(self._connection, self._plan, self._parts, first, last)
+
+    def _there(self, first: int, last: int) -> Counter[str]:
+        """How many rows of each action; "changes": that write to core, "still": whose core row must stay as it is."""
+        counted = query(_COUNT, plan=self._parts["plan"])
+        rows = cast("list[tuple[str, bool, int]]", self._connection.execute(counted, [first, last]).fetchall())
+        there: Counter[str] = Counter()
+        for action, changes, count in rows:
+            there[action] += count
+            there["changes"] += count if changes else 0
+            there["still"] += count if action in _STILL and not changes else 0
+        return there
 
     def _execute(self, statement: LiteralString, first: int, last: int) -> int:
         composed = sql.SQL(statement).format(**self._parts, plan_id=sql.Literal(self._plan.id))
@@ -138,8 +182,7 @@ class _Writer:
             "DELETE FROM {plan} WHERE seq = %s RETURNING action, changes IS NOT NULL", plan=self._parts["plan"]
         )
         action, changes = cast("tuple[str, bool]", self._connection.execute(gone, [seq]).fetchone())
-        moved = _COUNTED[action, changes]
-        self.counts = replace(self.counts, **{name: getattr(self.counts, name) + by for name, by in moved.items()})
+        self.moved.update(_COUNTED[action, changes])
 
 
 # What a refused row no longer counts as, by action and whether it changes a row of core. A drop was not in the read.
@@ -159,7 +202,10 @@ _CREATE = """
     SELECT internal_id, {columns} FROM {plan} WHERE action = 'create' AND seq BETWEEN %s AND %s
 """
 
-_NEW = "SELECT FROM {plan} WHERE action IN ('create', 'link') AND seq BETWEEN %s AND %s"
+_COUNT = "SELECT action, changes IS NOT NULL, count(*) FROM {plan} WHERE seq BETWEEN %s AND %s GROUP BY 1, 2"
+
+# What leaves its core row as it is, where it changes nothing.
+_STILL = frozenset(("touch", "conflict", "link"))
 
 # A mapping without a core row is a record that waited or was refused before; one with a core row is never re-pointed.
 _CREATE_MAPPING = """
@@ -175,8 +221,6 @@ _CREATE_MAPPING = """
     WHERE m.internal_id IS NULL
 """
 
-_DUE = "SELECT FROM {plan} WHERE changes IS NOT NULL AND seq BETWEEN %s AND %s"
-
 # xmin moves whenever anybody writes the row: an update that does not find its version has been overtaken.
 _UPDATE = """
     UPDATE {core} c SET {assignments}, updated_at = now()
@@ -184,10 +228,6 @@ _UPDATE = """
     WHERE p.changes IS NOT NULL AND p.seq BETWEEN %s AND %s
         AND c.id = p.internal_id AND c.xmin::text::bigint = p.core_version
 """
-
-_STILL = (
-    "SELECT FROM {plan} WHERE action IN ('touch', 'conflict', 'link') AND changes IS NULL AND seq BETWEEN %s AND %s"
-)
 
 # The mapping of a row that is not written will say that its record is known: an edit must come before that or after,
 # for it makes the mapping forget.

@@ -27,8 +27,8 @@ def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, 
     row = connection.execute(
         query(
             """
-            SELECT coalesce(sum(hashtextextended(ROW({planned})::text, 0)), 0),
-                coalesce(sum(hashtextextended(ROW({core})::text, 0)), 0),
+            SELECT coalesce(sum(hash_record_extended(ROW({planned}), 0)), 0),
+                coalesce(sum(hash_record_extended(ROW({core}), 0)), 0),
                 (array_agg(p.external_id ORDER BY p.external_id)
                     FILTER (WHERE c.id IS NULL OR ROW({planned}) IS DISTINCT FROM ROW({core})))[1:20]
             FROM {plan} p LEFT JOIN {table} c ON c.id = p.internal_id

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import psycopg
 
 from connector_pipelines.core.apply import apply_chunk
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.core.read_back import read_back
 from connector_pipelines.database import dead_letters, staging
-from connector_pipelines.database.connection import query
+from connector_pipelines.database.connection import Connection, connect, query
 from connector_pipelines.database.tables import mappings_table, plan_table, read_tables, rows_table
 from connector_pipelines.errors import PlanOutdated, at
 from connector_pipelines.model import PlanState, Progress, Receipt
@@ -18,12 +24,27 @@ from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.planning import replan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from connector_pipelines.model import Plan, Read, Source
+    from connector_pipelines.model import Entity, Plan, Read, Source
     from connector_pipelines.sync.context import Context
 
 _REPLANS = 3  # core that moves under three plans in a row is being written by somebody else all the time
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """A second hand: a connection, and the thread that uses it."""
+
+    connection: Connection
+    thread: ThreadPoolExecutor
+
+
+class _Write(Protocol):
+    """Writes one chunk of a plan."""
+
+    def __call__(self, connection: Connection, *, plan: Plan, number: int) -> Plan:
+        """See `apply_chunk`."""
 
 
 def apply(context: Context, entity: str, sources: Mapping[str, Source], *, only: str | None = None) -> list[Receipt]:
@@ -58,7 +79,7 @@ def apply_now(context: Context, plan: Plan) -> Receipt:
     Raises:
         PlanOutdated: core moved since it was made; nothing is planned anew.
     """
-    return _apply_whole(context, plan, parents_settled=True)
+    return _apply_whole(replace(context, url=None), plan, parents_settled=True)
 
 
 def _apply_or_replan(context: Context, plan: Plan, source: Source) -> Receipt | None:
@@ -85,10 +106,46 @@ def _apply_whole(context: Context, plan: Plan, *, parents_settled: bool) -> Rece
     if plan.chunks and not staged:
         raise PlanOutdated("the plan's rows were lost with the database server's memory.")
     chunk_rows = records.chunk_rows_of(connection, plan)
-    while plan.applied_chunks < plan.chunks:
-        plan = apply_chunk(connection, entity, read, plan, chunk_rows=chunk_rows, parents_settled=parents_settled)
-        context.report(Progress(plan.source, plan.entity, "apply", plan.applied_chunks, plan.chunks, "chunks"))
+    write = partial(apply_chunk, entity=entity, read=read, chunk_rows=chunk_rows, parents_settled=parents_settled)
+    with _beside(context, entity, plan) as beside:
+        while plan.applied_chunks < plan.chunks:
+            plan = _next_chunks(connection, plan, write, beside)
+            context.report(Progress(plan.source, plan.entity, "apply", plan.applied_chunks, plan.chunks, "chunks"))
     return _finish(context, plan, read, started)
+
+
+@contextmanager
+def _beside(context: Context, entity: Entity, plan: Plan) -> Iterator[_Beside | None]:
+    """A second connection that writes every other chunk, where that is allowed and worth it.
+
+    Rows of an entity that points to itself are written parents first, one chunk after the other.
+    """
+    alone = context.url is None or plan.chunks - plan.applied_chunks < 2  # noqa: PLR2004 -- there is nothing beside one
+    if alone or entity.points_to_itself:
+        yield None
+        return
+    with connect(context.url) as connection, ThreadPoolExecutor(1, thread_name_prefix="apply") as thread:
+        yield _Beside(connection, thread)
+
+
+def _next_chunks(connection: Connection, plan: Plan, write: _Write, beside: _Beside | None) -> Plan:
+    """One chunk, or two at once.
+
+    The second becomes durable after the first, or not at all: what goes wrong with it, it will meet again when it is
+    the first.
+    """
+    number = plan.applied_chunks + 1
+    if beside is None or number == plan.chunks:
+        return write(connection, plan=plan, number=number)
+    second = beside.thread.submit(write, beside.connection, plan=plan, number=number + 1)
+    try:
+        first = write(connection, plan=plan, number=number)
+    except psycopg.errors.DeadlockDetected:  # with the second, by a constraint that core's owner added
+        wait([second])
+        return write(connection, plan=plan, number=number)
+    finally:
+        wait([second])
+    return first if second.exception() else second.result()
 
 
 def _finish(context: Context, plan: Plan, read: Read, started: float) -> Receipt:

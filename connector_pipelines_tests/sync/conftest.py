@@ -107,7 +107,8 @@ def _stream(
 class Toy:
     """A source to play with: put pages of records into `sends`, then `sync`, or take the steps one by one.
 
-    `decoded` are the raw records that were looked at; `stability` is what its reads say of themselves.
+    `decoded` are the raw records that were looked at; `stability` is what its reads say of themselves; `beside` allows
+    a second connection.
     """
 
     url: str
@@ -115,6 +116,7 @@ class Toy:
     name: str = "toy"
     chunk_rows: int = 20_000
     stability: Stability | None = None
+    beside: bool = False
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     report: Report = silent
     sends: dict[str, list[list[Record] | Exception]] = field(default_factory=dict)
@@ -152,6 +154,7 @@ class Toy:
                 self.landing,
                 report=self.report,
                 chunk_rows=self.chunk_rows,
+                url=self.url if self.beside else None,
             )
 
     def sync(self, *entities: str, mode: Mode = Mode.FULL, span: Window | None = None) -> dict[str, Outcome]:

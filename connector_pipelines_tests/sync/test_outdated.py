@@ -239,7 +239,9 @@ def test_decision_that_comes_while_the_plan_is_applied_stops_it(toy: Toy, make: 
     with toy.open() as context:
         read = records.load_read(context.connection, plan.read_id)
         with pytest.raises(PlanOutdated, match=f"plan {plan.id} is .*{state}.*, not accepted"):
-            apply_chunk(context.connection, entity("students"), read, plan, chunk_rows=1, parents_settled=True)
+            apply_chunk(
+                context.connection, entity("students"), read, plan, number=1, chunk_rows=1, parents_settled=True
+            )
     assert toy.core("students", "id") == []
 
 
@@ -255,6 +257,8 @@ def test_chunk_that_another_run_applied_is_not_applied_again(toy: Toy, make: Rec
         outcomes: tuple[Any, ...] = (nullcontext(), pytest.raises(PlanOutdated))
         for outcome in outcomes:
             with outcome:
-                apply_chunk(context.connection, entity("students"), read, plan, chunk_rows=1, parents_settled=True)
+                apply_chunk(
+                    context.connection, entity("students"), read, plan, number=1, chunk_rows=1, parents_settled=True
+                )
     assert toy.core("students", "phone", "sync_version") == [("2", 2)]
     assert toy.rows("SELECT applied_chunks FROM connector.sync_plans WHERE id = %s", plan.id) == [(1,)]
