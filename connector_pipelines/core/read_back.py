@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Plan
 
 
+_NAMED = 20
+
+
 def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, int, tuple[str, ...]]:
     """Checksums of the rows the plan created or changed, as planned and as they stand in core.
 
@@ -29,8 +32,7 @@ def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, 
             """
             SELECT coalesce(sum(hash_record_extended(ROW({planned}), 0)), 0),
                 coalesce(sum(hash_record_extended(ROW({core}), 0)), 0),
-                (array_agg(p.external_id ORDER BY p.external_id)
-                    FILTER (WHERE c.id IS NULL OR ROW({planned}) IS DISTINCT FROM ROW({core})))[1:20]
+                array_agg(p.external_id) FILTER (WHERE c.id IS NULL OR ROW({planned}) IS DISTINCT FROM ROW({core}))
             FROM {plan} p LEFT JOIN {table} c ON c.id = p.internal_id
             WHERE p.action = 'create' OR p.changes IS NOT NULL
             """,
@@ -41,4 +43,4 @@ def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, 
         )
     ).fetchone()
     wanted, found, differing = cast("tuple[int, int, list[str] | None]", row)
-    return int(wanted), int(found), tuple(differing or ())
+    return int(wanted), int(found), tuple(sorted(differing or ())[:_NAMED])

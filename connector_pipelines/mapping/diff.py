@@ -3,7 +3,7 @@
 Everything here is one set-based statement over the whole read; a row whose hash is known costs a look-up and no more.
 The temporary tables end with the planning transaction:
 
-    diff      every staged row with its hash and its mapping, narrow
+    diff      every staged row with its hash, its mapping and its place in the staging table, narrow
     repeated  of ids that came more than once, what becomes of each row: keep, skip or refuse; of equal rows that
               contradict another, one is refused and the rest are skipped
 """
@@ -36,11 +36,11 @@ def compare(connection: Connection, entity: Entity, read: Read, *, refresh: bool
         query(
             """
             CREATE TEMP TABLE diff ON COMMIT DROP AS
-            SELECT s.external_id, s.page, s.row, s.modified_at, s.deleted, s.row_hash, m.internal_id,
+            SELECT s.external_id, s.place, s.page, s.row, s.modified_at, s.deleted, s.row_hash, m.internal_id,
                 NULL::text AS matched_by,
                 coalesce(m.row_hash = s.row_hash AND m.sync_status = 'synced' AND m.absent_since IS NULL
                     AND {current}, false) AS same
-            FROM (SELECT *, md5(ROW({hashed})::text)::uuid AS row_hash FROM {rows}) s
+            FROM (SELECT *, ctid AS place, md5(ROW({hashed})::text)::uuid AS row_hash FROM {rows}) s
             LEFT JOIN {mappings} m ON m.entity_type = {entity} AND m.external_id = s.external_id
             """,
             hashed=comma([sql.Identifier(name) for name in hashed]),

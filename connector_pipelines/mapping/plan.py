@@ -132,7 +132,9 @@ _NEW_PLAN = (
 def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.Identifier) -> None:
     """The changed rows, wide: all values, resolved references, and what differs from core field by field.
 
-    A row that is new gets its id here, so that rows of the same plan can point to it.
+    A row that is new gets its id here, so that rows of the same plan can point to it. Staged rows are found by their
+    place, of which the planner knows that it is unique: joined by id, page and row, it expects one row and loops over
+    indexes for each of 100,000. OFFSET 0 keeps the differences from being worked out once for each use.
     """
     fed = [c.name for c in entity.columns]
     pointers = [(r.column, references.found(r)) for r in entity.references]
@@ -151,17 +153,17 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
                 q.*
             FROM (
                 SELECT d.external_id, d.page, d.row, d.row_hash, s.fingerprint, d.internal_id AS known_id, d.matched_by,
-                    c.xmin::text::bigint AS core_version, {values}, f.changes, NULL::jsonb AS contested
+                    c.xmin::text::bigint AS core_version, {values}, NULL::jsonb AS contested,
+                    CASE WHEN c.id IS NOT NULL THEN (
+                        SELECT jsonb_object_agg(v.name, jsonb_build_array(v.before, v.after))
+                        FROM (VALUES {before_after}) v (name, before, after) WHERE v.before IS DISTINCT FROM v.after
+                    ) END AS changes
                 FROM diff d
-                JOIN {rows} s ON s.external_id = d.external_id AND s.page = d.page AND s.row = d.row
+                JOIN {rows} s ON s.ctid = d.place
                 {joins}
                 LEFT JOIN core.{core} c ON c.id = d.internal_id
-                LEFT JOIN LATERAL (
-                    SELECT jsonb_object_agg(v.name, jsonb_build_array(v.before, v.after)) AS changes
-                    FROM (VALUES {before_after}) v (name, before, after)
-                    WHERE c.id IS NOT NULL AND v.before IS DISTINCT FROM v.after
-                ) f ON c.id IS NOT NULL
                 WHERE NOT d.same
+                OFFSET 0
             ) q
             """,
             table=table,
