@@ -17,7 +17,7 @@ from psycopg import sql
 
 from connector_pipelines.core import conflicts
 from connector_pipelines.database import dead_letters, staging
-from connector_pipelines.database.connection import Connection, comma, query
+from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import DROPPED_BY, mappings_table, plan_table, rows_table
 from connector_pipelines.errors import PlanOutdated
 from connector_pipelines.model import Counts, PlanState
@@ -118,6 +118,8 @@ class _Writer:
             with self._connection.transaction():
                 self._write_all(first, last)
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
+            if isinstance(error, psycopg.errors.UniqueViolation) and error.diag.schema_name == "connector":
+                raise PlanOutdated(f"rows are mapped already since plan {self._plan.id} was made.") from error
             if isinstance(error, psycopg.errors.ForeignKeyViolation) and not self._parents_settled:
                 raise PlanOutdated(f"a parent that plan {self._plan.id} counted on is not in core.") from error
             if first == last:
@@ -134,7 +136,9 @@ class _Writer:
         if there["create"]:
             self._execute(_CREATE, first, last)
         if new:
-            self._must_match(new, self._execute(_CREATE_MAPPING, first, last), "is mapped already")
+            waited = scalar(self._connection, query(_WAITED, **self._parts))
+            mapped = self._execute(_CREATE_MAPPING + _TAKE_OVER if waited else _CREATE_MAPPING, first, last)
+            self._must_match(new, mapped, "are mapped already")
         if due := there["changes"]:
             self._must_match(due, self._execute(_UPDATE, first, last), "changed in core")
         if still := there["still"]:
@@ -207,13 +211,19 @@ _COUNT = "SELECT action, changes IS NOT NULL, count(*) FROM {plan} WHERE seq BET
 # What leaves its core row as it is, where it changes nothing.
 _STILL = frozenset(("touch", "conflict", "link"))
 
-# A mapping without a core row is a record that waited or was refused before; one with a core row is never re-pointed.
 _CREATE_MAPPING = """
     INSERT INTO {mappings} AS m (connector_id, entity_type, external_id, internal_id, sync_status, sync_version,
         last_synced_at, row_hash, fingerprint, created_by, sync_metadata)
     SELECT {source}, {entity}, external_id, internal_id, 'synced', 1, now(), row_hash, fingerprint, {plan_id},
-        jsonb_strip_nulls(jsonb_build_object('matched by', matched_by))
+        CASE WHEN matched_by IS NULL THEN '{{}}' ELSE jsonb_build_object('matched by', matched_by) END
     FROM {plan} WHERE action IN ('create', 'link') AND seq BETWEEN %s AND %s
+"""
+
+# Looking for a conflict at each row doubles the price of the statement, so it looks only where there can be one.
+_WAITED = "SELECT 1 FROM {mappings} WHERE entity_type = {entity} AND internal_id IS NULL LIMIT 1"
+
+# A mapping without a core row is a record that waited or was refused before; one with a core row is never re-pointed.
+_TAKE_OVER = """
     ON CONFLICT (external_id, entity_type) DO UPDATE SET internal_id = excluded.internal_id, sync_status = 'synced',
         sync_version = m.sync_version + 1, last_synced_at = now(), row_hash = excluded.row_hash, error_message = NULL,
         fingerprint = excluded.fingerprint, created_by = excluded.created_by,
