@@ -11,7 +11,7 @@ import requests
 from connector_pipelines.declarative.simulator import FAULTS, Simulator
 from connector_pipelines.declarative.simulator.simulator import serve
 
-ELSEWHERE = {"token-expiry", "delay"}
+ELSEWHERE = {"slow-body", "token-expiry", "delay"}
 """Faults that no single answer shows: tested where tokens are renewed and where slowness is borne."""
 
 PATHS = {"uneven-columns": "/columns/products", "ragged-row": "/api/suppliers.csv", "no-header": "/api/suppliers.csv"}
