@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -45,12 +46,17 @@ class HttpOptions(BaseModel):
         default="1.3", description="1.2 for a system that knows no better; noted in the audit log."
     )
 
+    def vendor_limits(self) -> Limits:
+        """What the vendor allows, and whose budgets they are; a connector's own configuration says it (E16)."""
+        return Limits()
+
     def limits(self, budgets: Sequence[Budget] = (), scope: str = "") -> Limits:
         """The vendor's budgets, and the user's own on top: whichever is tighter is felt."""
+        vendor = self.vendor_limits()
         asked = ((self.requests_per_minute, MINUTE), (self.requests_per_hour, HOUR))
         rates = tuple(Rate(requests, seconds) for requests, seconds in asked if requests is not None)
         own = (Budget("all", rates, self.requests_at_once),) if rates or self.requests_at_once else ()
-        return Limits((*budgets, *own), scope)
+        return replace(vendor, budgets=(*vendor.budgets, *budgets, *own), scope=scope or vendor.scope)
 
     def client(  # the options and what only the connector knows
         self,
@@ -68,8 +74,8 @@ class HttpOptions(BaseModel):
         Args:
             base_url: of the source.
             auth: signs every request.
-            budgets: the vendor's limits.
-            scope: whose limits they are, where it is not the host's.
+            budgets: more of the vendor's limits than the configuration can say.
+            scope: whose limits they are, where neither the host nor the configuration says it.
             retries: the connector's own default; the environment's where it has none.
             overrides: what the source means by a status.
             more: other arguments of `Client`.

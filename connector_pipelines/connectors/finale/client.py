@@ -22,7 +22,6 @@ from connector_pipelines.connectors.finale.columnar import cut, explained, whole
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import auth
 from connector_pipelines.external.http import Client, Request, Response
-from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Rate
 from connector_pipelines.external.session import SessionLogin
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Page, Reading, Stability
@@ -37,13 +36,6 @@ if TYPE_CHECKING:
 
 MAX_RETRIES = 5
 """Re-sends for an inventory system, after 1, 2, 4, 8 and 16 seconds (requirements K1, E53)."""
-
-BUDGETS = (
-    Budget("GET", (Rate(120, MINUTE),), methods=("GET",)),
-    Budget("POST", (Rate(120, MINUTE),), methods=("POST",)),
-    Budget("collections and reports", (Rate(300, HOUR),), methods=("GET",), path=r"/api/\w+/?$|/doc/report/"),
-)
-"""What an account may ask for (requirement E43)."""
 
 T = TypeVar("T")
 
@@ -92,8 +84,6 @@ def connect(config: FinaleConfig) -> Iterator[Finale]:
     with config.client(
         config.root,
         _auth(config),
-        budgets=BUDGETS,
-        scope=f"account {config.account}",
         retries=settings().max_retries if from_environment else MAX_RETRIES,
         explain=lambda response: explained(response.body),
         max_bytes=config.max_response_mb * 1024 * 1024,
