@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from connector_pipelines.database import dead_letters
+from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
 from connector_pipelines.mapping import (
@@ -134,12 +134,10 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
 
     A row that is new gets its id here, so that rows of the same plan can point to it.
     """
-    fed = [c.name for c in entity.columns]
-    pointers = [(r.column, references.found(r)) for r in entity.references]
-    before_after = [query("({k}, to_jsonb(c.{n}), to_jsonb(s.{n}))", k=sql.Literal(n), n=n) for n in fed]
-    before_after += [
-        query("({k}, to_jsonb(c.{n}), to_jsonb({new}))", k=sql.Literal(n), n=n, new=new) for n, new in pointers
-    ]
+    fed = [(c.name, query("s.{n}", n=c.name)) for c in entity.columns]
+    fed += [(r.column, references.found(r)) for r in entity.references]
+    said = [(name, staging.said(value, query("c.{n}", n=name))) for name, value in fed]
+    before_after = [query("({k}, to_jsonb(c.{n}), to_jsonb({new}))", k=sql.Literal(n), n=n, new=new) for n, new in said]
     connection.execute(
         query(
             """
@@ -167,9 +165,8 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
             table=table,
             sequence=sql.Literal(f"core.{entity.table}_id_seq"),
             values=comma(
-                [query("s.{n}", n=n) for n in fed]
+                [query("{new} AS {n}", new=new, n=name) for name, new in said]
                 + [query("s.{n}", n=r.name) for r in entity.references]
-                + [query("{new} AS {n}", new=new, n=n) for n, new in pointers]
             ),
             rows=rows_table(read.id),
             joins=references.joins(entity, read.source),
