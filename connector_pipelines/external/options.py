@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field
 
 from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Limits, Rate
-from connector_pipelines.external.retry import Policy
+from connector_pipelines.external.retry import Policy, lifted
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from connector_pipelines.external.auth import Auth
     from connector_pipelines.external.http import Client
+    from connector_pipelines.external.messages import Response
     from connector_pipelines.external.retry import Rule
 
 
@@ -67,6 +69,7 @@ class HttpOptions(BaseModel):
         scope: str = "",
         retries: int | None = None,
         overrides: Mapping[int, Rule] | None = None,
+        lifted: Callable[[Response, datetime], float | None] = lifted,
         **more: Any,
     ) -> Client:
         """A client as these options say.
@@ -78,6 +81,7 @@ class HttpOptions(BaseModel):
             scope: whose limits they are, where neither the host nor the configuration says it.
             retries: the connector's own default; the environment's where it has none.
             overrides: what the source means by a status.
+            lifted: how long an answer that means a limit says to wait.
             more: other arguments of `Client`.
 
         Raises:
@@ -90,7 +94,9 @@ class HttpOptions(BaseModel):
             base_url,
             auth,
             timeout_seconds=self.timeout_seconds or settings().timeout_seconds,
-            policy=Policy(usual if self.max_retries is None else self.max_retries, overrides=overrides or {}),
+            policy=Policy(
+                usual if self.max_retries is None else self.max_retries, overrides=overrides or {}, lifted=lifted
+            ),
             limits=self.limits(budgets, scope),
             cache_seconds=self.cache_seconds,
             oldest_tls=self.oldest_tls,

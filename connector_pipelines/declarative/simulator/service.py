@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import secrets
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -111,6 +112,8 @@ class Service:
 
     def _listing(self, call: Call, found: re.Match[str], struck: Struck) -> Reply:
         asked = _asked(call)
+        if "span-limit" in struck and _hours(asked) > struck.number("span-limit"):
+            return _error(400, "The span is too large")
         chosen = self._chosen(found, {} if "ignore-filter" in struck else asked)
         if chosen is None:
             return _error(404, f"There is no {found['collection']} {found['key']}")
@@ -162,6 +165,8 @@ class Service:
             numbers = [
                 n for n in numbers if str(self.world.record(collection, n).get("active")).lower() == asked["active"]
             ]
+        if "supplier" in asked:
+            numbers = [n for n in numbers if self.world.record(collection, n).get("supplierId") == asked["supplier"]]
         return numbers
 
     def _within(self, collection: str, asked: Mapping[str, str]) -> Sequence[int]:
@@ -187,6 +192,12 @@ class Service:
     def _made(self, found: re.Match[str], one: Any) -> Record:
         record: Record = one if isinstance(one, dict) else self.world.record(found["collection"], one)
         return record
+
+
+def _hours(asked: Mapping[str, str]) -> float:
+    """How long the span is that is asked for; 0 where none is."""
+    since, until = _instant(asked.get("updated_since")), _instant(asked.get("updated_before"))
+    return ((until or datetime.now(UTC)) - since).total_seconds() / 3600 if since else 0.0
 
 
 def _slice(asked: Mapping[str, str], chosen: Sequence[Any], struck: Struck) -> tuple[int, int]:
@@ -240,6 +251,10 @@ def _error(status: int, message: str, *headers: tuple[str, str]) -> Reply:
 def _early(struck: Struck) -> Reply | None:
     """What is answered before anything is looked at."""
     for name, value in struck.items():
+        if name == "429-reset":
+            return _error(429, "Too many requests", ("X-RateLimit-Reset", str(int(time.time()) + int(value))))
+        if name == "429-body":
+            return Reply(429, json.dumps({"error": {"message": "Slow down", "wait": int(value)}}).encode())
         if name in {"429", "429-date"}:
             lifted = format_datetime(datetime.now(UTC) + timedelta(seconds=int(value)), usegmt=True)
             return _error(429, "Too many requests", ("Retry-After", value if name == "429" else lifted))
