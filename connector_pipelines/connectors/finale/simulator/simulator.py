@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from connector_pipelines.connectors.finale.simulator.access import Gate
 from connector_pipelines.connectors.finale.simulator.control import controlled
-from connector_pipelines.connectors.finale.simulator.server import ServerThread
 from connector_pipelines.connectors.finale.simulator.service import Service
 from connector_pipelines.connectors.finale.simulator.store import Store
 from connector_pipelines.connectors.finale.simulator.world import SCENARIOS, START, Size, World
+from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
