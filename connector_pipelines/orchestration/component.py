@@ -79,7 +79,7 @@ def source_definitions(declaration: Declaration) -> dg.Definitions:
         assets=source_assets(declaration),
         jobs=source_jobs(declaration),
         schedules=source_schedules(declaration),
-        sensors=[*source_sensors(declaration), *event_sensors(declaration.source)],
+        sensors=[*source_sensors(declaration), *event_sensors(declaration)],
     )
 
 

@@ -5,7 +5,7 @@ Dagster reads the annotations of sensors as objects, so they are not postponed h
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 import dagster as dg
@@ -15,6 +15,8 @@ from connector_pipelines.database.connection import Connection
 from connector_pipelines.model import Source
 from connector_pipelines.orchestration import names
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.schedules import today
+from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.sync.context import silent
 from connector_pipelines.webhooks import inbox
 from connector_pipelines.webhooks.inbox import Batch
@@ -54,8 +56,9 @@ _VERDICTS = {
 """A run in any other state is still on its way."""
 
 
-def event_sensors(source: Source) -> list[dg.SensorDefinition]:
+def event_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
     """One for a source that has a webhook; it runs by itself: nothing comes from where nothing was registered."""
+    source = declaration.source
     if hook_of(source) is None:
         return []
 
@@ -68,44 +71,58 @@ def event_sensors(source: Source) -> list[dg.SensorDefinition]:
     )
     def events(context: dg.SensorEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
         with engine.open(launched_by="webhook sensor", report=silent) as surroundings:
-            return tick(surroundings.connection, context.instance, source)
+            return tick(surroundings.connection, context.instance, declaration, datetime.now(UTC))
 
     return [events]
 
 
-def tick(connection: Connection, instance: dg.DagsterInstance, source: Source) -> dg.RunRequest | dg.SkipReason:
+def tick(
+    connection: Connection, instance: dg.DagsterInstance, declaration: Declaration, now: datetime
+) -> dg.RunRequest | dg.SkipReason:
     """Settle the batch under way, then take the next one.
 
     One batch of a source at a time: its run holds the source's pool, and more of them would only take the places of
     other sources' runs. What arrives meanwhile is in the next batch.
     """
-    if batch := inbox.open_batch(connection, source.name):
+    source = declaration.source.name
+    if batch := inbox.open_batch(connection, source):
         judged = _judge(connection, instance, batch)
         if judged.verdict is Verdict.WAITS:
             return dg.SkipReason(judged.reason)
         _settle(connection, batch, judged)
-    fresh = inbox.claim(connection, source.name)
+    day = today(declaration.timetable, now)
+    if day is None:
+        return dg.SkipReason(f"the first day is {declaration.timetable.start_date}")
+    fresh = inbox.claim(connection, source)
     if fresh is None:
-        inbox.forget(connection, source.name)
+        inbox.forget(connection, source)
         return dg.SkipReason("no event waits")
-    return request(source, fresh)
+    return request(declaration.source, fresh, day)
 
 
-def request(source: Source, batch: Batch) -> dg.RunRequest:
+def request(source: Source, batch: Batch, day: str) -> dg.RunRequest:
     """The run that answers a batch: what changed since the last read, of the entities its events name. Pure.
 
     Its key is the batch's own: a tick that is evaluated twice launches one run, and none keeps a later event from being
-    answered. It is launched for no day: the cursor says how far to go back, over midnight, too.
+    answered.
+
+    Args:
+        source: whose events these are.
+        batch: what waits.
+        day: today, for which the run shows in the UI; what it reads goes back to the cursor, over midnight, too.
     """
-    touched = [stream.entity for stream in source.streams if stream.entity in batch.entities]
+    touched = [stream for stream in source.streams if stream.entity in batch.entities]
+    daily = [names.external(source.name, stream.entity) for stream in touched if stream.filters_by_time]
     keys = [
         key
-        for entity in touched
-        for key in (names.external(source.name, entity), names.mapping(source.name, entity), names.core(entity))
+        for name in (stream.entity for stream in touched)
+        for key in (names.external(source.name, name), names.mapping(source.name, name), names.core(name))
     ]
     return dg.RunRequest(
         run_key=f"events {batch.id}",
         asset_selection=keys,
+        partition_key=day if daily else None,
+        run_config={"ops": {key.to_python_identifier(): {"config": {"whole_days": False}} for key in daily}},
         tags={TAG: str(batch.id), "source": source.name, "events": str(batch.events)},
     )
 

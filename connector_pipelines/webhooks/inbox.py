@@ -18,6 +18,7 @@ from connector_pipelines.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
     from connector_pipelines.database.connection import Connection
     from connector_pipelines.external.line import Line
     from connector_pipelines.notices import Notice
@@ -178,7 +179,8 @@ def open_batch(connection: Connection, source: str) -> Batch | None:
 
 def _batch(connection: Connection, source: str, number: int) -> Batch | None:
     row = connection.execute(
-        "SELECT e.batch, now() - min(e.claimed_at), count(DISTINCT e.id), array_agg(DISTINCT entity)"
+        "SELECT e.batch, extract(epoch FROM now() - min(e.claimed_at))::float8, count(DISTINCT e.id),"
+        " array_agg(DISTINCT entity)"
         " FROM connector.integration_webhook_events e CROSS JOIN unnest(e.entities) AS entity"
         " JOIN connector.integrations i ON i.id = e.integration_id AND i.name = %s"
         " WHERE e.status = 'processing' AND e.batch = %s GROUP BY 1",
@@ -186,8 +188,8 @@ def _batch(connection: Connection, source: str, number: int) -> Batch | None:
     ).fetchone()
     if row is None:
         return None
-    found, age, events, entities = cast("tuple[int, timedelta, int, list[str]]", row)
-    return Batch(found, age, events, tuple(entities))
+    found, seconds, events, entities = cast("tuple[int, float, int, list[str]]", row)
+    return Batch(found, timedelta(seconds=seconds), events, tuple(entities))
 
 
 def finish(connection: Connection, batch: Batch, run_id: str, reason: str | None = None) -> None:
