@@ -2,6 +2,7 @@
 
     python bench/webhooks.py                      single events, then many a second
     python bench/webhooks.py --single 30 --rate 50 --seconds 60
+    python bench/webhooks.py --cold             with Dagster's own launcher, which starts a Python for each run
 
 Everything runs as it does in operation: a receiver, Dagster's daemon and its code server are processes of their own,
 on a PostgreSQL of their own. A change is made in a simulated QuickBooks company and told to the receiver; the clock
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import requests
+import yaml
 
 from connector_pipelines.connectors.quickbooks.simulator import Simulator
 from connector_pipelines.connectors.quickbooks.simulator.notifications import VERIFIER_TOKEN
@@ -97,7 +99,7 @@ class Place:
 
 
 @contextmanager
-def deployment(folder: Path) -> Iterator[Place]:
+def deployment(folder: Path, *, cold: bool = False) -> Iterator[Place]:
     """A QuickBooks company, PostgreSQL, a first sync, the daemon and the receiver."""
     declared = folder / "declared" / SOURCE
     declared.mkdir(parents=True)
@@ -106,7 +108,10 @@ def deployment(folder: Path) -> Iterator[Place]:
     (folder / "workspace.yaml").write_text("load_from:\n  - python_file: defs.py\n")
     dagster = folder / "home"
     dagster.mkdir()
-    (dagster / "dagster.yaml").symlink_to(home.ROOT / "dagster.yaml")
+    instance = yaml.safe_load((home.ROOT / "dagster.yaml").read_text())
+    if cold:
+        del instance["run_launcher"]
+    (dagster / "dagster.yaml").write_text(yaml.safe_dump(instance))
     with (
         Simulator(scenario="company", start=datetime.now(UTC) - timedelta(days=2)) as simulator,
         ExitStack() as running,
@@ -282,7 +287,9 @@ def summary(latencies: list[float]) -> dict[str, float]:
     }
 
 
-def webhooks(folder: Path, *, count: int = 20, rate: float = 50.0, seconds: float = 60.0) -> dict[str, Any]:
+def webhooks(
+    folder: Path, *, count: int = 20, rate: float = 50.0, seconds: float = 60.0, cold: bool = False
+) -> dict[str, Any]:
     """Everything that is measured, in seconds.
 
     Args:
@@ -290,8 +297,9 @@ def webhooks(folder: Path, *, count: int = 20, rate: float = 50.0, seconds: floa
         count: of single events.
         rate: events a second afterwards.
         seconds: for how long.
+        cold: with Dagster's own launcher.
     """
-    with deployment(folder) as place:
+    with deployment(folder, cold=cold) as place:
         first = [single(place, 2), place.answers.clear()]  # what is slow once is not what users wait for
         del first
         found: dict[str, Any] = {"load before": round(os.getloadavg()[0], 1)}
@@ -312,10 +320,12 @@ def main() -> None:
     arguments.add_argument("--single", type=int, default=20)
     arguments.add_argument("--rate", type=float, default=50.0)
     arguments.add_argument("--seconds", type=float, default=60.0)
+    arguments.add_argument("--cold", action="store_true")
     given = arguments.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started, too
     with tempfile.TemporaryDirectory() as folder:
-        found = webhooks(Path(folder), count=given.single, rate=given.rate, seconds=given.seconds)
+        how = {"count": given.single, "rate": given.rate, "seconds": given.seconds, "cold": given.cold}
+        found = webhooks(Path(folder), **how)
     print(json.dumps(found, indent=1))
 
 

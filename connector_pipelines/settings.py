@@ -69,6 +69,13 @@ class Settings(BaseSettings):
         alias="CONNECTOR_PIPELINES_DEMO_PORT",
         description="Port on which `make demo` and `make dev` serve the generated school.",
     )
+    receiver_port: int = Field(
+        default=8300,
+        ge=1,
+        le=65_535,
+        alias="CONNECTOR_PIPELINES_RECEIVER_PORT",
+        description="Port on which webhooks are received, also by `make dev`.",
+    )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(),
         alias="CONNECTOR_PIPELINES_TRUSTED_PROXIES",

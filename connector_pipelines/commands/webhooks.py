@@ -16,7 +16,7 @@ events = typer.Typer(no_args_is_help=True, help="Webhooks: switch them off and o
 
 @app.command()
 def receive(
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 8300,
+    port: Annotated[int | None, typer.Option(help="Where to listen; 8300, if the environment says nothing.")] = None,
     host: Annotated[
         str, typer.Option(help="Interface to listen on; a proxy with TLS belongs before it.")
     ] = "127.0.0.1",
@@ -24,9 +24,11 @@ def receive(
     """Receive webhooks for all sources that have one, and serve /metrics, until interrupted."""
     from connector_pipelines.database.connection import database_url
     from connector_pipelines.orchestration.sources import declared_sources
+    from connector_pipelines.settings import settings
     from connector_pipelines.webhooks.serving import receive as serve
 
-    serve(database_url(), declared_sources().values(), host=host, port=port, say=console.out)
+    sources = declared_sources().values()
+    serve(database_url(), sources, host=host, port=port or settings().receiver_port, say=console.out)
 
 
 @events.command("switch")

@@ -41,7 +41,10 @@ def launcher(instance: dg.DagsterInstance) -> WarmLauncher:
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
     """Another process, which waits for a signal."""
-    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as started:
+    waiting = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print('here', flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", waiting], stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert started.stdout.readline() == b"here\n"
         yield started
         started.kill()
 

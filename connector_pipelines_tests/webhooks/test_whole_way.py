@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-import requests
 
 from connector_pipelines.connectors.quickbooks.simulator import Simulator
 from connector_pipelines.connectors.quickbooks.simulator.notifications import VERIFIER_TOKEN
@@ -24,12 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import requests
+
 DECLARED = """
     type: connector_pipelines.orchestration.components.QuickBooksSource
     attributes:
       realm_id: '{realm}'
       base_url: {url}
-      auth: {{token_url: {token_url}, client_id: 'env:QB_ID', client_secret: 'env:QB_SECRET', refresh_token: 'env:QB_TOKEN'}}
+      auth:
+        token_url: {token_url}
+        client_id: 'env:QB_ID'
+        client_secret: 'env:QB_SECRET'
+        refresh_token: 'env:QB_TOKEN'
       webhook: {{verifier_token: 'env:QB_VERIFIER'}}
 """
 DEFINITIONS = """
