@@ -21,7 +21,7 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._grpc.types import ExecuteRunArgs
 
-from connector_pipelines.orchestration.warm import execute
+from connector_pipelines.orchestration.warm import code, execute
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -36,11 +36,15 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 class WarmLauncher(DefaultRunLauncher):
-    """Launches runs as forks of a warm process; those whose code is elsewhere, as Dagster does by default."""
+    """Launches runs as forks of a warm process.
+
+    Runs whose code is elsewhere, or was edited since the process became warm, are launched as Dagster does by default.
+    """
 
     def __init__(self, inst_data: Any = None) -> None:
         super().__init__(inst_data)
         self._processes: dict[str, ForkServerProcess] = {}
+        self._code: tuple[int, int] | None = None
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run; it is on its way when this returns.
@@ -48,7 +52,7 @@ class WarmLauncher(DefaultRunLauncher):
         What it executes is the command that Dagster's launchers for containers run.
         """
         run, origin = context.dagster_run, context.job_code_origin
-        if origin is None or not _is_here(run):
+        if origin is None or not _is_here(run) or self._is_stale():
             super().launch_run(context)
             return
         self._processes = {known: process for known, process in self._processes.items() if process.is_alive()}
@@ -58,6 +62,12 @@ class WarmLauncher(DefaultRunLauncher):
         process.start()
         self._processes[run.run_id] = process
         self._instance.add_run_tags(run.run_id, {PROCESS: f"{socket.gethostname()} {process.pid}"})
+
+    def _is_stale(self) -> bool:
+        """Whether code was edited since a process with it became warm, as the author of a connector does all day."""
+        now = code()
+        self._code = self._code or now
+        return self._code != now
 
     def terminate(self, run_id: str) -> bool:
         """Ask the run to stop, as Ctrl-C does; whether it could be asked."""

@@ -124,7 +124,7 @@ class Receiver:
     def _concerned(self, known: Registered, delivery: Delivery, now: datetime) -> list[Registered]:
         """The source that was called, and those that share the address with it."""
         others = (one for one in self.hooks.values() if one.connector == known.connector and one is not known)
-        return [known, *(one for one in others if known.hook.shared and one.hook.genuine(delivery, now))]
+        return [known, *(one for one in others if known.hook.shared and _genuine(one, delivery, now))]
 
     async def show_metrics(self, request: Request) -> Response:
         """Prometheus' text format; for those alone that may see it."""
@@ -162,6 +162,15 @@ def application(receiver: Receiver) -> Starlette:
         ],
         lifespan=life,
     )
+
+
+def _genuine(other: Registered, delivery: Delivery, now: datetime) -> bool:
+    """Whether a delivery to another source is genuine here, too; a source that cannot say holds up nobody else."""
+    try:
+        return other.hook.genuine(delivery, now)
+    except SyncError as error:
+        _LOG.error("%s takes nothing that is delivered to its neighbors: %s", other.source, error)
+        return False
 
 
 def _answer(outcome: Refusal | SyncError | int) -> Response:

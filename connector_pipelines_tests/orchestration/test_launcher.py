@@ -94,6 +94,15 @@ def test_a_run_is_interrupted(
     assert not launcher.terminate(run_in(instance, process.pid).run_id)
 
 
+def test_edited_code_is_not_warm(launcher: WarmLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run begins with the code as it stands on disk: after an edit it starts in a fresh process."""
+    assert not launcher._is_stale()
+    count, newest = warm.code()
+    assert count > 200
+    monkeypatch.setattr("connector_pipelines.orchestration.launcher.code", lambda: (count, newest + 1))
+    assert launcher._is_stale()
+
+
 def test_what_is_warm_is_what_runs_need() -> None:
     """All steps and connectors are imported beforehand, no simulator and no command."""
     names = set(warm.modules())

@@ -112,7 +112,7 @@ def test_refused_deliveries_leave_nothing(receiving: Callable[..., Any], case: s
 
 
 def test_an_unknown_source_and_one_that_is_off_look_alike(receiving: Callable[..., Any]) -> None:
-    """Nobody learns which sources there are; a webhook that is switched off takes nothing, at once (F25)."""
+    """A webhook that is switched off takes nothing, at once, as if there were none (F25)."""
     place = receiving()
     with connect(place.database) as connection:
         inbox.switch(connection, "shop", on=False, who="ann")
@@ -216,7 +216,9 @@ def test_one_address_for_several_companies(
     """Intuit delivers for all companies of an app to one address: each source takes its own, another app's none."""
     monkeypatch.setenv("QB_VERIFIER", VERIFIER_TOKEN)
     monkeypatch.setenv("QB_OTHER", "another app's token")
-    place = receiving(sources=(books("one", "1"), books("two", "2"), books("other", "2", "QB_OTHER")))
+    place = receiving(
+        sources=(books("one", "1"), books("two", "2"), books("other", "2", "QB_OTHER"), books("unset", "2", "QB_UNSET"))
+    )
     headers, body = notification([("1", "Item", "19", "Update"), ("2", "Vendor", "7", "Create")], form)
     for _ in range(2):
         assert place.post(body, headers, source="one").status_code == 200
@@ -226,6 +228,7 @@ def test_one_address_for_several_companies(
     )
     assert stored == [("one", "item.update", ["inventory_items"]), ("two", "vendor.create", ["vendors"])]
     assert place.post(body, headers, source="other").status_code == 401
+    assert place.post(body, headers, source="unset").status_code == 503
 
 
 def test_secrets_stand_nowhere(receiving: Callable[..., Any]) -> None:
