@@ -162,6 +162,7 @@ def _declaration(simulator: Simulator) -> str:
             refresh_token: "{{{{ env.QB_TOKEN }}}}"
           webhook:
             verifier_token: "{{{{ env.QB_VERIFIER }}}}"
+          policy: {{guard: {{limits: {{updated: 1000}}}}}}  # a minute of these events changes every vendor
     """)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
@@ -36,6 +37,16 @@ KEPT = timedelta(days=90)
 """So long events that are done are kept, to know them when they come again."""
 
 _LONGEST = 200
+
+
+class EventStatus(StrEnum):
+    """Where an event stands (F37)."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    PROCESSED = "processed"
+    FAILED = "failed"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +117,12 @@ def store(line: Line, source: str, notices: Sequence[Notice]) -> Stored:
             JOIN connector.integration_webhooks w ON w.integration_id = i.id AND w.name = %s AND w.enabled
             WHERE i.name = %s
         ), told AS (
-            SELECT DISTINCT ON (id) id, kind, entities, hints
-            FROM jsonb_to_recordset(%s::jsonb) AS t (id text, kind text, entities text[], hints jsonb)
+            SELECT DISTINCT ON (id) id, kind, status, entities, hints
+            FROM jsonb_to_recordset(%s::jsonb) AS t (id text, kind text, status text, entities text[], hints jsonb)
         ), stored AS (
             INSERT INTO connector.integration_webhook_events AS e
                 (integration_id, event_id, event_type, status, payload, entities)
-            SELECT hook.id, told.id, told.kind, CASE told.entities WHEN '{}' THEN 'ignored' ELSE 'pending' END,
-                jsonb_build_object('records', told.hints), told.entities
+            SELECT hook.id, told.id, told.kind, told.status, jsonb_build_object('records', told.hints), told.entities
             FROM hook CROSS JOIN told
             ON CONFLICT (integration_id, event_id) DO UPDATE
             SET status = 'pending', entities = excluded.entities, attempts = 0, due_at = now(), reason = NULL
@@ -128,10 +138,12 @@ def store(line: Line, source: str, notices: Sequence[Notice]) -> Stored:
 
 
 def _shown(notice: Notice) -> dict[str, object]:
+    status = EventStatus.PENDING if notice.entities else EventStatus.IGNORED
     told = notice.id if notice.id is not None else f"once:{uuid4()}"
     return {
         "id": _plain(told),
         "kind": _plain(notice.kind),
+        "status": status,
         "entities": notice.entities,
         "hints": [_plain(hint) for hint in notice.hints[:20]],
     }
