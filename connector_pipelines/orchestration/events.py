@@ -97,6 +97,9 @@ def tick(
     if fresh is None:
         inbox.forget(connection, source)
         return dg.SkipReason("no event waits")
+    if not any(declaration.source.provides(entity) for entity in fresh.entities):
+        inbox.finish(connection, fresh, None, "the source does not feed what was told any more")
+        return dg.SkipReason(f"batch {fresh.id} names nothing that {source} feeds")
     return request(declaration.source, fresh, day)
 
 

@@ -204,8 +204,8 @@ def _batch(connection: Connection, source: str, number: int) -> Batch | None:
     return Batch(found, timedelta(seconds=seconds), events, tuple(entities))
 
 
-def finish(connection: Connection, batch: Batch, run_id: str, reason: str | None = None) -> None:
-    """The events of a batch were answered by a run."""
+def finish(connection: Connection, batch: Batch, run_id: str | None, reason: str) -> None:
+    """The events of a batch were answered, by a run or because there is nothing to read."""
     connection.execute(
         "UPDATE connector.integration_webhook_events SET status = 'processed', processed_at = now(), run_id = %s,"
         " reason = %s WHERE batch = %s AND status = 'processing'",

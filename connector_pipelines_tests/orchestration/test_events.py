@@ -196,6 +196,15 @@ def test_a_held_plan_is_an_answer(project: Any, students: Any, told: Callable[..
     assert "held for a person" in reason
 
 
+def test_what_is_not_fed_any_more_is_not_read(project: Any, told: Callable[..., None]) -> None:
+    """Events of an entity that the source was told to leave out since launch nothing."""
+    told("students")
+    project.declare("alpha", "webhook: true", "entities: [organizations]")
+    assert "names nothing that alpha feeds" in skipped(project)
+    ((status, _, reason),) = events(project)
+    assert (status, reason) == ("processed", "the source does not feed what was told any more")
+
+
 def test_before_the_first_day_nothing_is_taken(project: Any, told: Callable[..., None]) -> None:
     """A source whose days have not begun keeps its events until they have."""
     told("students")
