@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -33,6 +33,7 @@ import psycopg
 import requests
 import yaml
 
+from connector_pipelines.connectors.quickbooks.config import QuickBooksConfig
 from connector_pipelines.connectors.quickbooks.simulator import Simulator
 from connector_pipelines.connectors.quickbooks.simulator.notifications import VERIFIER_TOKEN
 from connector_pipelines.database import embedded
@@ -83,12 +84,21 @@ class Place:
     port: int
     answers: list[float] = field(default_factory=list)
 
+    def items(self) -> list[str]:
+        """The ids of the items that feed core."""
+        table = self.simulator.world.tables["Item"]
+        return [
+            key
+            for key in table.ids()
+            if (table.get(key) or {})["Type"] in QuickBooksConfig.model_fields["item_types"].default
+        ]
+
     def change(self, key: str, name: str) -> float:
-        """Give a vendor a new name, tell it, and say when it was told."""
-        table = self.simulator.world.tables["Vendor"]
+        """Give an item a new name, tell it, and say when it was told."""
+        table = self.simulator.world.tables["Item"]
         now = datetime.now(UTC)
-        self.simulator.put("Vendor", {**(table.get(key) or {}), "DisplayName": name}, at=now)
-        headers, body = self.simulator.notify([(self.simulator.realm_id, "Vendor", key, "Update")])
+        self.simulator.put("Item", {**(table.get(key) or {}), "Name": name}, at=now)
+        headers, body = self.simulator.notify([(self.simulator.realm_id, "Item", key, "Update")])
         began = time.perf_counter()
         answer = requests.post(
             f"http://127.0.0.1:{self.port}/webhooks/{SOURCE}", data=body, headers=headers, timeout=30
@@ -144,9 +154,11 @@ def deployment(folder: Path, *, cold: bool = False) -> Iterator[Place]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the system hands out, so that nobody is given it before our receiver listens."""
+    while True:
+        port = secrets.choice(range(20_000, 30_000))
+        if not dev.answers(port):
+            return port
 
 
 def _declaration(simulator: Simulator) -> str:
@@ -162,7 +174,7 @@ def _declaration(simulator: Simulator) -> str:
             refresh_token: "{{{{ env.QB_TOKEN }}}}"
           webhook:
             verifier_token: "{{{{ env.QB_VERIFIER }}}}"
-          policy: {{guard: {{limits: {{updated: 1000}}}}}}  # a minute of these events changes every vendor
+          policy: {{guard: {{limits: {{updated: 1000}}}}}}  # these events change most of all items
     """)
 
 
@@ -187,7 +199,7 @@ class Watch:
     def _look(self) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
             while not self._stop.wait(0.05):
-                rows = connection.execute("SELECT name FROM core.vendors WHERE name LIKE 'told %'").fetchall()
+                rows = connection.execute("SELECT name FROM core.inventory_items WHERE name LIKE 'told %'").fetchall()
                 now = time.perf_counter()
                 for (name,) in rows:
                     self.seen.setdefault(name, now)
@@ -208,18 +220,23 @@ class Watch:
 
 def single(place: Place, count: int) -> list[float]:
     """One event after another, each when the one before has arrived, at no particular point of the sensor's rhythm."""
+    items = place.items()
     with Watch(place.url) as watch:
         for number in range(count):
             name = f"told single {number}"
-            watch.told[name] = place.change(str(number + 1), name)
+            watch.told[name] = place.change(items[number], name)
             watch.await_all()
             time.sleep(1 + number * 1.7 % 5)
         return watch.latencies()
 
 
 def many(place: Place, rate: float, seconds: float) -> list[float]:
-    """So many events a second, each of another vendor, or of one whose change has long arrived."""
-    vendors = place.simulator.world.tables["Vendor"].size
+    """So many events a second, each of another item.
+
+    Raises:
+        IndexError: there are fewer items than events.
+    """
+    items = place.items()
     with Watch(place.url) as watch:
         began = time.perf_counter()
         for number in range(int(rate * seconds)):
@@ -227,12 +244,7 @@ def many(place: Place, rate: float, seconds: float) -> list[float]:
             if pause > 0:
                 time.sleep(pause)
             name = f"told many {number}"
-            key = str(number % vendors + 1)
-            watch.told[name] = place.change(key, name)
-            if number >= vendors:  # this vendor's earlier name is not awaited any more where it was overwritten
-                earlier = f"told many {number - vendors}"
-                if earlier not in watch.seen:
-                    del watch.told[earlier]
+            watch.told[name] = place.change(items[number], name)
         watch.await_all()
         return watch.latencies()
 
@@ -267,10 +279,11 @@ def stages(url: str) -> dict[str, float]:
 
 def losses(url: str) -> dict[str, int]:
     """Events that are not processed, and runs that were made for the same batch."""
-    with psycopg.connect(url) as connection:
-        left = connection.execute(
-            "SELECT count(*) FROM connector.integration_webhook_events WHERE status <> 'processed'"
-        ).fetchone()
+    until = time.monotonic() + PATIENCE
+    with psycopg.connect(url, autocommit=True) as connection:
+        open_ones = "SELECT count(*) FROM connector.integration_webhook_events WHERE status <> 'processed'"
+        while (left := connection.execute(open_ones).fetchone()) != (0,) and time.monotonic() < until:
+            time.sleep(1)  # the next tick settles the last batch
         tried = connection.execute(
             "SELECT count(*) FROM connector.integration_webhook_events WHERE attempts > 1"
         ).fetchone()
@@ -310,7 +323,6 @@ def webhooks(
         place.answers.clear()
         found[f"{rate:g} a second for {seconds:g} s"] = summary(many(place, rate, seconds))
         found["many events, answered"] = summary(sorted(place.answers))
-        time.sleep(12)  # the next tick settles the last batch
         found["lost or repeated"] = losses(place.url)
         return found
 
