@@ -296,7 +296,7 @@ def summary(latencies: list[float]) -> dict[str, float]:
         "events": len(latencies),
         "mean": statistics.fmean(latencies),
         "median": statistics.median(latencies),
-        "p95": statistics.quantiles(latencies, n=20)[-1],
+        "p95": statistics.quantiles(latencies, n=20, method="inclusive")[-1],
         "slowest": latencies[-1],
     }
 
