@@ -5,6 +5,7 @@
     python bench/run.py --memory --latency      these parts alone
     python bench/run.py --gate                  limits, breaker and cache: what they cost a request
     python bench/run.py --finale                120,000 products, each collection in one answer
+    python bench/run.py --webhooks              from a webhook to core, and where the time goes
 
 Every contestant gets a fresh PostgreSQL of its own in every round and syncs three times: into nothing, with nothing
 changed, with 1 % changed. Contestants take turns, so that a slow minute of the machine does not hit one alone.
@@ -179,6 +180,12 @@ def gate() -> dict[str, float]:
     return dict(json.loads(done.stdout))
 
 
+def webhooks() -> dict[str, Any]:
+    """From a webhook to core, in seconds; see webhooks.py."""
+    done = subprocess.run([sys.executable, str(BENCH / "webhooks.py")], stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
+
+
 def latency(size: Size) -> dict[int, float]:
     """Seconds to read all students with 100 ms added per page, one page at a time and eight."""
     found = {}
@@ -247,6 +254,18 @@ def _cheap(found: dict[str, float]) -> tuple[str, str, str]:
     return "limits, pause and breaker, for each request", f"{cost:.2f} ms", "ok" if cost < 1 else "missed"
 
 
+def _quick(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    lines = []
+    for kind, measured in found.items():
+        if isinstance(measured, dict) and "p95" in measured:
+            answered = kind.endswith("answered")
+            mean, p95 = (0.1, 0.2) if answered else (10.0, 15.0)
+            reached = f"mean {measured['mean']:.3g} s, p95 {measured['p95']:.3g} s"
+            verdict = "ok" if measured["mean"] < mean and measured["p95"] < p95 else "missed"
+            lines.append((f"webhooks, {kind}", reached, verdict))
+    return lines
+
+
 def main() -> None:
     """Run what was asked for, print it, and keep it in .local/bench/results.json."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -263,8 +282,9 @@ def main() -> None:
         default=119_800,
         help="of the Finale account; changing 1 % adds some, and 120,000 are the cap",
     )
+    arguments.add_argument("--webhooks", action="store_true", help="this part alone: from a webhook to core")
     given = arguments.parse_args()
-    everything = not (given.memory or given.latency or given.gate or given.finale)
+    everything = not (given.memory or given.latency or given.gate or given.finale or given.webhooks)
     size = Size.of(given.rows)
     kept: dict[str, Any] = {"machine": machine(), "size": asdict(size), "rounds": given.rounds}
     lines: list[tuple[str, str, str]] = []
@@ -293,6 +313,9 @@ def main() -> None:
         kept["finale_memory_mb"] = peaks
         show(of_both)
         lines += finale.verdicts(of_both, peaks)
+    if given.webhooks or (everything and not given.only):
+        kept["webhook_seconds"] = told = webhooks()
+        lines += _quick(told)
     kept["verdicts"] = lines
     judge(lines)
     (LOCAL / "results.json").write_text(json.dumps(kept, indent=1) + "\n")

@@ -13,8 +13,10 @@ from connector_pipelines.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from connector_pipelines.model import Health, Source, Stream
+    from connector_pipelines.notices import Delivery, HookOptions, Notice
 
 ROSTER = frozenset(
     ("organizations", "terms", "courses", "sections", "students", "instructors", "enrollments", "teaching_assignments")
@@ -54,15 +56,38 @@ class Inventory(Protocol):
         """What can be read of it."""
 
 
+class Hook(Protocol):
+    """The webhook of one source, as its configuration has it: bound, so that nobody has to hand secrets around."""
+
+    @property
+    def options(self) -> HookOptions:
+        """Who may call, how often, and how much at once."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether the system has one address for several sources, so that a delivery may concern any of them."""
+
+    def genuine(self, delivery: Delivery, now: datetime) -> bool:
+        """Whether the system sent this; compared in constant time, over the body's very bytes.
+
+        Raises:
+            SyncError: nobody can say, because a secret is missing.
+        """
+
+    def notices(self, delivery: Delivery) -> Sequence[Notice]:
+        """What a genuine delivery says that changed.
+
+        Raises:
+            BrokenPage: it is nothing this system sends.
+        """
+
+
 @runtime_checkable
 class Webhook(Protocol):
     """Is told by the system when something changed."""
 
-    def genuine(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether the system signed this; compared in constant time."""
-
-    def changed(self, body: bytes) -> Sequence[str]:
-        """The entities to read again."""
+    def hook(self, config: Any) -> Hook | None:
+        """The webhook of a source with this configuration; None where it has none."""
 
 
 @runtime_checkable
@@ -174,3 +199,9 @@ def _offered(source: Source) -> list[object]:
     if inventory:
         offered.append(_Inventory(inventory))
     return offered
+
+
+def hook_of(source: Source) -> Hook | None:
+    """The webhook that a source's configuration switches on; None where it has none."""
+    offering = [one for one in source.connector.abilities if isinstance(one, Webhook)]
+    return next((hook for one in offering if (hook := one.hook(source.config)) is not None), None)

@@ -51,9 +51,10 @@ def run(*, scenario: str, seed: int, report: Report, say: Callable[[str], object
 
 
 def develop(*, port: int, say: Callable[[str], None]) -> int:
-    """Run Dagster's UI and daemon with the school beside them, until interrupted."""
+    """Run Dagster's UI and daemon with the school and the webhook receiver beside them, until interrupted."""
     school = (_command("school", 7), settings().demo_port)
-    return dev.dev(port=port, beside=[school], variables=_CREDENTIALS, say=say)
+    receiver = ([sys.executable, "-m", "connector_pipelines.cli", "receive"], settings().receiver_port)
+    return dev.dev(port=port, beside=[school, receiver], variables=_CREDENTIALS, say=say)
 
 
 @contextmanager

@@ -69,6 +69,24 @@ class Settings(BaseSettings):
         alias="CONNECTOR_PIPELINES_DEMO_PORT",
         description="Port on which `make demo` and `make dev` serve the generated school.",
     )
+    receiver_port: int = Field(
+        default=8300,
+        ge=1,
+        le=65_535,
+        alias="CONNECTOR_PIPELINES_RECEIVER_PORT",
+        description="Port on which webhooks are received, also by `make dev`.",
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(),
+        alias="CONNECTOR_PIPELINES_TRUSTED_PROXIES",
+        description="Comma-separated networks of proxies whose X-Forwarded-For the webhook receiver believes.",
+    )
+    metrics_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default="127.0.0.0/8,::1/128",  # as it would stand in the environment
+        validate_default=True,
+        alias="CONNECTOR_PIPELINES_METRICS_NETWORKS",
+        description="Comma-separated networks that may read the receiver's /metrics.",
+    )
     enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         alias="INTEGRATION_ENABLED_PROVIDERS",
@@ -135,7 +153,7 @@ class Settings(BaseSettings):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip()) or None
 
-    @field_validator("secret_keys", "allowed_networks", mode="before")
+    @field_validator("secret_keys", "allowed_networks", "trusted_proxies", "metrics_networks", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

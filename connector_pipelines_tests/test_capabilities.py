@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,31 +9,47 @@ from connector_pipelines.capabilities import (
     PROTOCOLS,
     Batch,
     DataSync,
+    Hook,
     Inventory,
     Roster,
     Webhook,
     capabilities,
+    hook_of,
     require,
     require_realtime,
 )
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Connector, Health, Source, Stream
+from connector_pipelines.notices import Delivery, HookOptions, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+@dataclass
+class Bound:
+    """A webhook of one source."""
+
+    options: HookOptions = field(default_factory=HookOptions)
+    shared: bool = False
+
+    def genuine(self, delivery: Delivery, now: datetime) -> bool:  # noqa: ARG002 -- the protocol's signature
+        """Whether it is signed."""
+        return delivery.headers.get("signature") == delivery.body.decode()
+
+    def notices(self, delivery: Delivery) -> Sequence[Notice]:
+        """What to read again."""
+        return [Notice("changed", (delivery.body.decode(),))]
 
 
 @dataclass
 class Signed:
-    """A webhook."""
+    """The ability to have a webhook."""
 
-    def genuine(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether it is signed."""
-        return headers.get("signature") == body.decode()
-
-    def changed(self, body: bytes) -> Sequence[str]:
-        """What to read again."""
-        return [body.decode()]
+    def hook(self, config: object) -> Hook | None:
+        """One for whoever is configured with anything."""
+        return Bound() if config else None
 
 
 class Quick:
@@ -76,7 +92,7 @@ def test_capabilities_follow_from_streams_and_abilities(offering: Source, expect
 def test_what_is_there_is_handed_over() -> None:
     """A capability is an object that does it: the ability itself, or the streams of that half of the product."""
     both = source("students", "vendors", abilities=(Signed(),))
-    assert require(both, Webhook).changed(b"students") == ["students"]
+    assert require(both, Webhook).hook("configured") == Bound()
     assert [stream.entity for stream in require(both, Roster).roster()] == ["students"]
     assert [stream.entity for stream in require(both, Inventory).inventory()] == ["vendors"]
     assert len(require(both, DataSync).data()) == 2
@@ -87,6 +103,14 @@ def test_what_is_missing_is_an_error_before_anything_is_sent(protocol: type) -> 
     """Asking for what a connector lacks names it and what there is; the source is not even opened."""
     with pytest.raises(ConfigurationError, match=r"acme cannot do .*It can do: authentication\."):
         require(source(), protocol)
+
+
+def test_a_webhook_is_bound_to_a_configuration() -> None:
+    """A source has a webhook where its connector can have one and its configuration switches it on."""
+    signed = source("students", abilities=(object(), Signed()))
+    assert hook_of(replace(signed, config="on")) == Bound()  # type: ignore[arg-type]
+    assert hook_of(signed) is None
+    assert hook_of(source("students")) is None
 
 
 def test_half_a_protocol_is_none() -> None:

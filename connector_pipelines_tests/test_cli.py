@@ -138,7 +138,7 @@ def test_sources_are_listed_with_what_they_provide() -> None:
     """The list of sources names each with its connector and entities, parents first."""
     listed = CliRunner().invoke(app, ["sources"]).output
     assert "demo_school (OneRoster): organizations, terms" in listed
-    assert "can do: data sync, authentication, roster\n" in listed
+    assert "can do: data sync, authentication, roster, webhook\n" in listed
 
 
 @pytest.mark.usefixtures("here")

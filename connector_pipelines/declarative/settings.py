@@ -14,6 +14,7 @@ from connector_pipelines.declarative.answers import Answer
 from connector_pipelines.declarative.bodies import Compression
 from connector_pipelines.declarative.credentials import Credentials
 from connector_pipelines.declarative.mapping import DeletedBy, FedBy, ModifiedBy, Strict, check_columns
+from connector_pipelines.declarative.notices import DeclaredHook
 from connector_pipelines.declarative.paging import Header, Incremental, LastRecord, Paging, Place, SinglePage
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
@@ -151,6 +152,9 @@ class Settings(Strict, HttpOptions):
     answers: tuple[Answer, ...] = Field(
         default=(), description="What answers mean where their status does not say it; the first that fits counts."
     )
+    webhook: DeclaredHook | None = Field(
+        default=None, description="Events of the system, how it signs them, and what to read again. Unset: none."
+    )
     in_flight: int = Field(
         default=4, ge=1, le=32, description="Requests that may be under way at the same time. 1: one after another."
     )
@@ -166,6 +170,15 @@ class Settings(Strict, HttpOptions):
     def paging_of(self, declared: Declared) -> Paging:
         """How an entity is paged."""
         return declared.paging or self.paging
+
+    @model_validator(mode="after")
+    def _tells_of_what_is_here(self) -> Self:
+        named = {entity for some in (self.webhook.reads if self.webhook else {}).values() for entity in some}
+        strange = sorted(named - set(getattr(self, "entities", {})))
+        if strange:
+            message = f"webhook.reads names {', '.join(strange)}, which this source does not feed"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

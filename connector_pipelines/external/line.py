@@ -14,11 +14,20 @@ _QUICK = "-c synchronous_commit=off -c TimeZone=UTC"
 """Counters may lose their last half second when the server crashes; waiting for the disk would cost more than that."""
 
 
-class Line:
-    """Runs short statements. A connection that broke is replaced with the next one."""
+_DURABLE = "-c TimeZone=UTC"
 
-    def __init__(self, url: str) -> None:
+
+class Line:
+    """Runs short statements. A connection that broke is replaced with the next one.
+
+    Args:
+        url: of the database.
+        durable: what was written outlives a crash of the server from the moment a statement returns.
+    """
+
+    def __init__(self, url: str, *, durable: bool = False) -> None:
         self.url = url
+        self._options = _DURABLE if durable else _QUICK
         self._lock = Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
@@ -45,7 +54,7 @@ class Line:
             except psycopg.OperationalError as error:
                 self._drop()
                 raise DatabaseUnavailable(
-                    "the database that keeps limits and breakers does not answer.", remedy="Launch the run again."
+                    "the database that processes meet in does not answer.", remedy="Try again."
                 ) from error
 
     def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -53,7 +62,7 @@ class Line:
 
         if self._connection is None:
             self._connection = psycopg.connect(
-                self.url, autocommit=True, application_name="connector_pipelines gate", options=_QUICK
+                self.url, autocommit=True, application_name="connector_pipelines gate", options=self._options
             )
         return self._connection
 

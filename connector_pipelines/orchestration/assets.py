@@ -35,6 +35,10 @@ class ReadOptions(dg.Config):
         description="incremental: what changed since the last applied read, or on the partition's days; everything"
         " where nothing was read yet. full: everything, which alone can prove that a record is gone.",
     )
+    whole_days: bool = Field(
+        default=True,
+        description="Read the partition's days whole. False: only what changed since the last applied read.",
+    )
 
 
 def partitions(timetable: Timetable) -> dg.DailyPartitionsDefinition:
@@ -96,7 +100,8 @@ def _external(declaration: Declaration, stream: Stream) -> dg.AssetsDefinition:
     source = declaration.source
 
     def external(context: dg.AssetExecutionContext, config: ReadOptions, engine: Engine) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster knows no subscript
-        return read_step(context, engine, source, stream, mode=config.mode.value, span=span(context))
+        days = span(context) if config.whole_days else Window()
+        return read_step(context, engine, source, stream, mode=config.mode.value, span=days)
 
     does = (
         f"Reads {stream.entity} from {source.connector.title} ({stream.endpoint or stream.entity}), lands the pages as"

@@ -16,6 +16,7 @@ from connector_pipelines.orchestration.assets import core_assets
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
+from connector_pipelines.orchestration.hooking import webhook_jobs
 from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.previewing import preview_job
 from connector_pipelines.orchestration.resolving import resolve_job
@@ -53,6 +54,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             *decision_jobs(by_name),
             *afterwards_jobs(by_name),
             *upkeep_jobs(by_name),
+            *webhook_jobs(),
             resolve_job(),
             accept_job(),
             preview_job(by_name),

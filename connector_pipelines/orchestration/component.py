@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, create_model, model_validator
 from connector_pipelines.model import Connector, Source
 from connector_pipelines.orchestration import environment
 from connector_pipelines.orchestration.assets import source_assets
+from connector_pipelines.orchestration.events import event_sensors
 from connector_pipelines.orchestration.health import source_sensors
 from connector_pipelines.orchestration.jobs import source_jobs
 from connector_pipelines.orchestration.schedules import source_schedules
@@ -78,7 +79,7 @@ def source_definitions(declaration: Declaration) -> dg.Definitions:
         assets=source_assets(declaration),
         jobs=source_jobs(declaration),
         schedules=source_schedules(declaration),
-        sensors=source_sensors(declaration),
+        sensors=[*source_sensors(declaration), *event_sensors(declaration)],
     )
 
 

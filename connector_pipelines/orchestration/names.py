@@ -48,6 +48,11 @@ def test_job(source: str) -> str:
     return f"test_connection_{source}"
 
 
+def events_sensor(source: str) -> str:
+    """The sensor that reads again what webhooks gave notice of."""
+    return f"webhook_{source}"
+
+
 def source_pool(source: str) -> str:
     """The pool that lets one run at a time read a source."""
     return f"source_{source}"

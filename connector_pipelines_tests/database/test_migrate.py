@@ -20,6 +20,7 @@ from connector_pipelines.database.connection import connect
 from connector_pipelines.database.migrate import HEAD, migrate
 from connector_pipelines.errors import Category
 from connector_pipelines.model import PlanState, RunKind, SyncStatus
+from connector_pipelines.webhooks.inbox import EventStatus
 
 if TYPE_CHECKING:
     from connector_pipelines.database.connection import Connection
@@ -61,6 +62,7 @@ def test_words_in_python_are_the_words_in_the_database(connection: Connection) -
     """Enumerations and CHECKs name the same words, so that neither drifts."""
     mappings = "connector.external_system_mappings"
     assert checked(connection, mappings, "sync_status") == set(SyncStatus)
+    assert checked(connection, "connector.integration_webhook_events", "status") == set(EventStatus)
     assert checked(connection, mappings, "entity_type") == set(ENTITIES)
     assert checked(connection, "connector.sync_plans", "state") == set(PlanState)
     assert checked(connection, "connector.sync_runs", "kind") == set(RunKind)

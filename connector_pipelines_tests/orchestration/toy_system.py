@@ -15,10 +15,12 @@ from connector_pipelines.core.entities import ENTITIES, entity
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.model import Connector, Health, Stream, Window
+from connector_pipelines.notices import Delivery, HookOptions, Notice
 from connector_pipelines.pages import Page, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 DEFAULT = ("organizations", "sections", "students", "enrollments")
 WHOLE_ONLY = {"organizations"}
@@ -30,6 +32,7 @@ class Settings(BaseModel):
     file: str = Field(description="Path of the JSON file.")
     key: Secret | None = Field(default=None, description="A secret nobody asks for.")
     entities: tuple[str, ...] = Field(default=DEFAULT, description="What to read.")
+    webhook: bool = Field(default=False, description="Whether the system tells what changed.")
 
 
 def _stream(name: str) -> Stream:
@@ -85,6 +88,29 @@ def split(body: bytes) -> list[bytes]:
     return [json.dumps(record).encode() for record in json.loads(body)]
 
 
+class Told:
+    """Its webhook: a JSON list of what changed."""
+
+    options = HookOptions()
+    shared = False
+
+    def genuine(self, delivery: Delivery, now: datetime) -> bool:
+        """Everything is."""
+        return now is not None and bool(delivery.body)
+
+    def notices(self, delivery: Delivery) -> list[Notice]:
+        """One for each entity."""
+        return [Notice(f"{name} changed", (name,)) for name in json.loads(delivery.body)]
+
+
+class Telling:
+    """The ability to have one."""
+
+    def hook(self, settings: Settings) -> Told | None:
+        """Where the source says so."""
+        return Told() if settings.webhook else None
+
+
 STREAMS = {name: _stream(name) for name in ENTITIES}
 
 CONNECTOR = Connector(
@@ -94,4 +120,5 @@ CONNECTOR = Connector(
     open=nullcontext,
     streams=lambda settings: [STREAMS[name] for name in settings.entities],
     check=lambda settings: Health(ok=Path(settings.file).exists(), detail="looked for the file", latency_seconds=0.001),
+    abilities=(Telling(),),
 )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.csv_api.config import CsvApiConfig
+from connector_pipelines.declarative.events import Events
 from connector_pipelines.model import Connector, Health, Stream
 
 if TYPE_CHECKING:
@@ -46,4 +47,5 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
+    abilities=(Events(),),
 )

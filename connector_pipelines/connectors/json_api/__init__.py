@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.json_api.config import JsonApiConfig
+from connector_pipelines.declarative.events import Events
 from connector_pipelines.model import Connector, Health, Stream
 
 if TYPE_CHECKING:
@@ -47,4 +48,5 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
+    abilities=(Events(),),
 )

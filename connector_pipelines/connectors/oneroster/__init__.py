@@ -7,6 +7,7 @@ wire.py        records as they travel, pages to records
 schemas.py     what we accept
 transform.py   accepted records to core columns
 archive.py     zips of CSV files                  https://www.imsglobal.org/spec/oneroster/v1p2/bind/csv
+webhook.py     what to read again for which event
 simulator/     a server that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked
 """
@@ -21,6 +22,8 @@ from connector_pipelines.model import Connector, Health, Stream
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+
+    from connector_pipelines.capabilities import Hook
 
 
 def _open(config: OneRosterConfig) -> AbstractContextManager[Any]:
@@ -46,6 +49,16 @@ def _check(client: Any) -> Health:
     return archive.check(client) if isinstance(client, archive.Archive) else rest.check(client)
 
 
+class _Events:
+    """Is told by the system what changed (`capabilities.Webhook`)."""
+
+    def hook(self, config: OneRosterConfig) -> Hook | None:
+        """The source's events, where they are configured."""
+        from connector_pipelines.connectors.oneroster.webhook import Events
+
+        return Events(config, config.webhook) if config.webhook else None
+
+
 CONNECTOR = Connector(
     name="oneroster",
     title="OneRoster",
@@ -53,4 +66,5 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
+    abilities=(_Events(),),
 )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
+from connector_pipelines.external.signing import SignedHook
 
 Entities = Literal[
     "organizations",
@@ -98,6 +99,10 @@ class OneRosterConfig(HttpOptions, _Strict):
     )
     headers: dict[str, str] = Field(
         default_factory=dict, description="Extra headers of every request. Not for secrets: they would be readable."
+    )
+
+    webhook: SignedHook | None = Field(
+        default=None, description="Events of this system, and how it signs them. Unset: none are taken."
     )
 
     @field_validator("version", mode="before")

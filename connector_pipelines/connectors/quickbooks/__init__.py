@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from connector_pipelines.capabilities import Hook
+
 
 def _open(config: QuickBooksConfig) -> AbstractContextManager[Any]:
     from connector_pipelines.connectors.quickbooks import client
@@ -54,6 +56,16 @@ class _Batches:
         return batch(client, requests)
 
 
+class _Notified:
+    """Is told by Intuit what changed (`capabilities.Webhook`)."""
+
+    def hook(self, config: QuickBooksConfig) -> Hook | None:
+        """The company's notifications, where they are configured."""
+        from connector_pipelines.connectors.quickbooks.webhook import Notifications
+
+        return Notifications(config, config.webhook) if config.webhook else None
+
+
 CONNECTOR = Connector(
     name="quickbooks",
     title="QuickBooks Online",
@@ -61,5 +73,5 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
-    abilities=(_Batches(),),
+    abilities=(_Batches(), _Notified()),
 )

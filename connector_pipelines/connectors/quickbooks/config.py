@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from connector_pipelines.external.limits import MINUTE, Budget, Limits, Rate
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
+from connector_pipelines.notices import HookOptions
 
 Entities = Literal["vendors", "inventory_items", "purchase_orders", "purchase_order_lines"]
 ItemType = Literal["Inventory", "NonInventory", "Service", "Group"]
@@ -46,6 +47,14 @@ class OAuth2(_Strict):
     token_url: str = Field(default=TOKEN_URL, description="Where tokens are issued.")
 
 
+class QuickBooksHook(HookOptions):
+    """What Intuit's notifications are verified with."""
+
+    verifier_token: Secret = Field(
+        description="The app's verifier token, as {{ env.NAME }}; Intuit's developer portal shows it."
+    )
+
+
 class QuickBooksConfig(HttpOptions, _Strict):
     """One QuickBooks Online company."""
 
@@ -74,6 +83,10 @@ class QuickBooksConfig(HttpOptions, _Strict):
     )
     entities: tuple[Entities, ...] | None = Field(
         default=None, description="Only these entities, e.g. [vendors]. Unset: all."
+    )
+
+    webhook: QuickBooksHook | None = Field(
+        default=None, description="Intuit's notifications. Unset: none are taken. Docs: docs/webhooks.md."
     )
 
     @field_validator("realm_id", mode="before")

@@ -8,21 +8,23 @@ https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import redact
+from connector_pipelines.external.signing import decoded, hmac_of
+from connector_pipelines.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from connector_pipelines.connectors.quickbooks.config import QuickBooksConfig, QuickBooksHook
+    from connector_pipelines.notices import Delivery
 
 SIGNATURE = "intuit-signature"
 """The header with the signature, in any case."""
@@ -54,6 +56,7 @@ class Change:
         external_id: its id there.
         operation: create, update, delete, merge, void, emailed.
         at: when, in UTC; None where that cannot be read.
+        event_id: of the event; None in the first form, which has none.
     """
 
     realm_id: str
@@ -61,11 +64,50 @@ class Change:
     external_id: str
     operation: str
     at: datetime | None
+    event_id: str | None = field(default=None, compare=False)
 
     @property
     def entities(self) -> tuple[str, ...]:
         """The core entities to read again; none for what feeds nothing of ours."""
         return ENTITIES.get(self.name, ())
+
+    @property
+    def identity(self) -> str | None:
+        """By which the same event is known when it comes again; None where nothing tells it from a later one."""
+        if self.event_id or self.at is None:
+            return self.event_id
+        return f"{self.realm_id}/{self.name}/{self.external_id}/{self.operation}/{self.at.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Notifications:
+    """The notifications of one company (`capabilities.Hook`).
+
+    Intuit has one address for each app, whatever companies it is connected to; so each source takes the events of its
+    own realm, at whichever source's address they arrive.
+    """
+
+    config: QuickBooksConfig
+    options: QuickBooksHook
+
+    shared: ClassVar[bool] = True
+
+    def genuine(self, delivery: Delivery, now: datetime) -> bool:  # noqa: ARG002 -- Intuit signs no time; the events' ids stop repetition
+        """Whether Intuit signed this for the app."""
+        return genuine(delivery.headers, delivery.body, self.options.verifier_token.reveal())
+
+    def notices(self, delivery: Delivery) -> Sequence[Notice]:
+        """What changed in this company."""
+        return [
+            Notice(
+                kind=f"{change.name}.{change.operation}",
+                entities=tuple(entity for entity in change.entities if self.config.provides(entity)),
+                id=change.identity,
+                hints=(change.external_id,),
+            )
+            for change in changes(delivery.body)
+            if change.realm_id == self.config.realm_id
+        ]
 
 
 def genuine(headers: Mapping[str, str], body: bytes, verifier_token: str) -> bool:
@@ -77,12 +119,9 @@ def genuine(headers: Mapping[str, str], body: bytes, verifier_token: str) -> boo
         verifier_token: the app's, from Intuit's developer portal. An empty one verifies nothing.
     """
     given = next((value for name, value in headers.items() if name.lower() == SIGNATURE), "")
-    try:
-        signature = base64.b64decode(given, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    expected = hmac.new(verifier_token.encode(), body, hashlib.sha256).digest()
-    return bool(verifier_token) and hmac.compare_digest(signature, expected)
+    signature = decoded(given, "base64")
+    expected = hmac_of(verifier_token, body)
+    return bool(verifier_token) and signature is not None and hmac.compare_digest(signature, expected)
 
 
 def changes(body: bytes) -> tuple[Change, ...]:
@@ -135,7 +174,8 @@ def _cloud_events(told: list[Mapping[str, Any]]) -> list[Change]:
             name, happened = of.groups()
             operation = _OPERATIONS.get(happened, happened)
             realm, identity = str(event["intuitaccountid"]), str(event["intuitentityid"])
-            found.append(Change(realm, name, identity, operation, _moment(event.get("time"))))
+            told_by = str(event["id"]) if event.get("id") else None
+            found.append(Change(realm, name, identity, operation, _moment(event.get("time")), told_by))
     return found
 
 

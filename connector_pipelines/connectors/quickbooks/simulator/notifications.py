@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from typing import TYPE_CHECKING, Literal
+from uuid import NAMESPACE_URL, uuid5
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def _cloud_events(told: Sequence[Told], at: str) -> object:
     return [
         {
             "specversion": "1.0",
-            "id": f"88cd52aa-33b6-4351-9aa4-{number:012}",
+            "id": str(uuid5(NAMESPACE_URL, f"{realm}/{name}/{key}/{operation}/{at}")),
             "source": "intuit.simulator",
             "type": f"qbo.{name.lower()}.{_PAST[operation]}.v1",
             "datacontenttype": "application/json",
@@ -59,5 +60,5 @@ def _cloud_events(told: Sequence[Told], at: str) -> object:
             "intuitaccountid": realm,
             "data": {},
         }
-        for number, (realm, name, key, operation) in enumerate(told)
+        for realm, name, key, operation in told
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -15,7 +16,6 @@ from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from connector_pipelines.connectors.quickbooks.simulator.exchange import Request
     from connector_pipelines.connectors.quickbooks.simulator.notifications import Form, Told
@@ -169,6 +169,9 @@ class Simulator:
         with self.service.lock:
             self.world.tables[table].remove(key, at or self.world.now)
 
-    def notify(self, told: Sequence[Told], form: Form = "cloudevents") -> tuple[dict[str, str], bytes]:
-        """Headers and body of a signed webhook delivery."""
-        return notification(told, form)
+    def notify(
+        self, told: Sequence[Told], form: Form = "cloudevents", at: datetime | None = None
+    ) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a signed webhook delivery. The same things told of the same instant have the same ids."""
+        moment = at or datetime.fromtimestamp(self.service.clock(), UTC)
+        return notification(told, form, moment.astimezone(UTC).isoformat(timespec="milliseconds"))

@@ -1,0 +1,56 @@
+"""What a warm process has imported before a run begins, and what a run does in a fork of it.
+
+Nothing here connects, reads a declaration or starts a thread: a fork takes modules along, and those alone. Declarations
+are read by each run, as ever.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import connector_pipelines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_LOG = logging.getLogger(__name__)
+
+_HEAVY = ("pandas", "pandera.pandas", "pyarrow", "requests", "cryptography.fernet", "dagster._cli", "dagster_postgres")
+_NEVER = ("simulator", "commands", "cli", "demo", "definitions", "migrations", "dev", "launcher", "preloaded", "warm")
+
+
+def modules() -> Iterator[str]:
+    """What runs import sooner or later: the libraries that take long, and all of ours but what no run uses."""
+    yield from _HEAVY
+    for found in pkgutil.walk_packages(connector_pipelines.__path__, "connector_pipelines."):
+        if not any(part in _NEVER for part in found.name.split(".")):
+            yield found.name
+
+
+def warm_up() -> None:
+    """Import it all. What cannot be imported is left to the run that needs it, which says why."""
+    for name in modules():
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 -- one broken module must not keep all runs from starting
+            _LOG.warning("%s is not imported beforehand: %s", name, error)
+    gc.freeze()  # what is there now is never looked at again, so that forks share it
+
+
+def code() -> tuple[int, int]:
+    """What the code on disk counts as: how many modules there are, and when the newest of them was written."""
+    written = [file.stat().st_mtime_ns for root in connector_pipelines.__path__ for file in Path(root).rglob("*.py")]
+    return len(written), max(written, default=0)
+
+
+def execute(command: Sequence[str]) -> None:
+    """Be one of Dagster's own commands, in this process."""
+    from dagster._cli import create_dagster_cli
+
+    command_line = create_dagster_cli()  # type: ignore[no-untyped-call]  # Dagster's is without types
+    command_line.main(args=list(command), prog_name="dagster", standalone_mode=False)

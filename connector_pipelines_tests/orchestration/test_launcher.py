@@ -1,0 +1,116 @@
+"""Runs in forks of a warm process: where they are, whether they live, and how they are stopped."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+from dagster._core.launcher.base import WorkerStatus
+
+from connector_pipelines.orchestration import warm
+from connector_pipelines.orchestration.launcher import PROCESS, WarmLauncher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dg.op
+def nothing() -> None:
+    """Do nothing."""
+
+
+@dg.job
+def idle() -> None:
+    """Nothing."""
+    nothing()
+
+
+@pytest.fixture
+def launcher(instance: dg.DagsterInstance) -> WarmLauncher:
+    """A launcher of the test's instance."""
+    launching = WarmLauncher()
+    launching.register_instance(instance)
+    return launching
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """Another process, which waits for a signal."""
+    waiting = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print('here', flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", waiting], stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert started.stdout.readline() == b"here\n"
+        yield started
+        started.kill()
+
+
+def run_in(instance: dg.DagsterInstance, pid: int, host: str | None = None) -> dg.DagsterRun:
+    """A run that is said to be in a process."""
+    tags = {PROCESS: f"{host or socket.gethostname()} {pid}"}
+    return instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags=tags)
+
+
+def gone(process: subprocess.Popen[bytes]) -> int:
+    """The id of a process that is there no more."""
+    process.kill()
+    process.wait()
+    return process.pid
+
+
+def test_a_run_lives_while_its_process_does(
+    instance: dg.DagsterInstance, launcher: WarmLauncher, process: subprocess.Popen[bytes]
+) -> None:
+    """A run whose process is there is running; one whose process died has failed, which Dagster then notices."""
+    run = run_in(instance, process.pid)
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+    gone(process)
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
+
+
+def test_runs_elsewhere_are_left_alone(instance: dg.DagsterInstance, launcher: WarmLauncher) -> None:
+    """Of a run on another machine, or one that a command executes, nobody here says that it died."""
+    elsewhere = run_in(instance, 1, "another.example")
+    by_hand = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED)
+    for run in (elsewhere, by_hand):
+        assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+        assert not launcher.terminate(run.run_id)
+
+
+def test_a_run_is_interrupted(
+    instance: dg.DagsterInstance, launcher: WarmLauncher, process: subprocess.Popen[bytes]
+) -> None:
+    """Terminating a run interrupts its process, as Ctrl-C does; a run that died cannot be asked."""
+    run = run_in(instance, process.pid)
+    assert launcher.terminate(run.run_id)
+    assert process.wait(30) == -signal.SIGINT
+    canceling = instance.get_run_by_id(run.run_id)
+    assert canceling
+    assert canceling.status is dg.DagsterRunStatus.CANCELING
+    assert not launcher.terminate(run_in(instance, process.pid).run_id)
+
+
+def test_edited_code_is_not_warm(launcher: WarmLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run begins with the code as it stands on disk: after an edit it starts in a fresh process."""
+    assert not launcher._is_stale()
+    count, newest = warm.code()
+    assert count > 200
+    monkeypatch.setattr("connector_pipelines.orchestration.launcher.code", lambda: (count, newest + 1))
+    assert launcher._is_stale()
+
+
+def test_what_is_warm_is_what_runs_need() -> None:
+    """All steps and connectors are imported beforehand, no simulator and no command."""
+    names = set(warm.modules())
+    assert {"pandas", "connector_pipelines.sync.pull", "connector_pipelines.connectors.quickbooks.client"} <= names
+    assert not [name for name in names if "simulator" in name or ".commands" in name or name.endswith(".demo")]
+
+
+def test_a_command_is_one_of_dagsters(capfd: pytest.CaptureFixture[str]) -> None:
+    """What a fork executes is Dagster's own command line."""
+    warm.execute(["api", "--help"])
+    assert "internal use cases" in capfd.readouterr().out
