@@ -7,7 +7,10 @@ moved; what is measured is served from disk.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -18,7 +21,6 @@ from connector_pipelines.connectors.finale.simulator.world import SCENARIOS, Siz
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from contest import Contestant, Results
 
@@ -73,19 +75,27 @@ class Account:
     wanted: Mapping[int, dict[str, int]]
 
 
-def render(folder: Path, size: Size) -> Account:
-    """The answers of both versions below a folder, made once."""
-    folder = folder / f"{size.products}"
+def render(folder: Path, products: int) -> Account:
+    """The answers of both versions below a folder, made once.
+
+    In a process of its own: a measured process begins with the memory of the one that starts it in its highest mark.
+    """
+    size, folder = of(products), folder / str(products)
     done = folder / "wanted.json"
-    stamp = {"size": asdict(size)}
-    if not done.exists() or json.loads(done.read_text())["size"] != stamp["size"]:
-        with Simulator(size=size) as simulator:
-            first = _rendered(simulator, folder / "1")
-            simulator.evolve(1)
-            wanted = {"1": first, "2": _rendered(simulator, folder / "2")}
-        done.write_text(json.dumps(stamp | {"wanted": wanted}))
+    if not done.exists() or json.loads(done.read_text())["size"] != asdict(size):
+        subprocess.run([sys.executable, __file__, str(folder), str(products)], check=True)
     wanted = json.loads(done.read_text())["wanted"]
     return Account(folder, {int(version): found for version, found in wanted.items()})
+
+
+def main() -> None:
+    """Render an account: the folder, and how many products."""
+    folder, size = Path(sys.argv[1]), of(int(sys.argv[2]))
+    with Simulator(size=size) as simulator:
+        first = _rendered(simulator, folder / "1")
+        simulator.evolve(1)
+        wanted = {"1": first, "2": _rendered(simulator, folder / "2")}
+    (folder / "wanted.json").write_text(json.dumps({"size": asdict(size), "wanted": wanted}))
 
 
 def _rendered(simulator: Simulator, folder: Path) -> dict[str, int]:
@@ -125,3 +135,7 @@ def verdicts(results: Results, memory: Mapping[int, float]) -> list[tuple[str, s
 
 _ALLOWED_MB = 60
 """The sums of stock are kept for each product while the products are read, and batches of rows become full ones."""
+
+
+if __name__ == "__main__":
+    main()

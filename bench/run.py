@@ -164,7 +164,7 @@ def memory() -> dict[int, float]:
 
 def inventory(products: int, rounds: int) -> tuple[dict[tuple[str, str], list[Measured]], dict[int, float]]:
     """A Finale account: both contestants through every scenario, and our peak memory with a quarter of it and all."""
-    accounts = [finale.render(LOCAL / "finale", finale.of(n)) for n in (products // 4, products)]
+    accounts = [finale.render(LOCAL / "finale", n) for n in (products // 4, products)]
     ours, default = finale.contestants(*CONTESTANTS[:2])
     with _server("finale_server.py", accounts[0].folder):
         [(_, quarter), *_] = _one_round(ours, lambda scenario: accounts[0].wanted[scenario.version])

@@ -17,6 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
 from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.external.bounded import BoundedResponse
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -63,11 +64,15 @@ def _checked(connection: HTTPConnection, sock: socket.socket) -> socket.socket:
 
 
 class _Plain(HTTPConnection):
+    response_class = BoundedResponse
+
     def _new_conn(self) -> socket.socket:
         return _checked(self, super()._new_conn())
 
 
 class _Encrypted(HTTPSConnection):
+    response_class = BoundedResponse
+
     def _new_conn(self) -> socket.socket:
         return _checked(self, super()._new_conn())
 

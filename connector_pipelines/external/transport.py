@@ -13,6 +13,7 @@ from requests.structures import CaseInsensitiveDict
 
 from connector_pipelines.errors import AuthFailed, BrokenPage, ConfigurationError
 from connector_pipelines.external import redact
+from connector_pipelines.external.bounded import TookTooLong, until
 from connector_pipelines.external.messages import Request, Response, is_loopback, same_origin
 from connector_pipelines.external.reach import Adapter, TlsVersion
 from connector_pipelines.external.retry import Unreachable
@@ -41,7 +42,7 @@ class Transport:
 
     Args:
         timeout_seconds: for connecting, and for each wait for bytes.
-        deadline_seconds: for a whole body: one that drips never waits long for the next byte.
+        deadline_seconds: for a whole answer: one that drips never waits long for the next byte.
         max_bytes: the largest body, decompressed.
         oldest_tls: the oldest version of TLS that is spoken.
     """
@@ -126,14 +127,17 @@ class Transport:
         prepared = requests.Request(
             request.method, request.full_url, headers=dict(request.headers), data=request.body
         ).prepare()  # not the session's own: it would add credentials from .netrc
-        with session.send(
-            prepared,
-            stream=True,
-            timeout=(self._timeout, self._timeout),
-            allow_redirects=False,
-            **self._settings(session, prepared),
-        ) as answer:
-            blocks = self._blocks(answer.raw, request, started + self._deadline)
+        with (
+            until(started + self._deadline),
+            session.send(
+                prepared,
+                stream=True,
+                timeout=(self._timeout, self._timeout),
+                allow_redirects=False,
+                **self._settings(session, prepared),
+            ) as answer,
+        ):
+            blocks = self._blocks(answer.raw, request)
             good = 200 <= answer.status_code < 300  # noqa: PLR2004 -- success
             body = _filed(blocks, request.into) if request.into and good else b"".join(blocks)
             headers = CaseInsensitiveDict(answer.headers)
@@ -146,20 +150,20 @@ class Transport:
             self._environment[origin] = _settings(session, prepared)
         return self._environment[origin]
 
-    def _blocks(self, raw: _Readable, request: Request, deadline: float) -> Iterator[bytes]:
+    def _blocks(self, raw: _Readable, request: Request) -> Iterator[bytes]:
         from urllib3.exceptions import HTTPError
 
         size = 0
         try:
             while block := raw.read1(_BLOCK, decode_content=True):  # what is there; `read` would wait for a whole block
                 size += len(block)
-                if time.monotonic() > deadline:
-                    raise Unreachable(f"had not sent its whole answer after {self._deadline:g} s")
                 if size > self._max_bytes:
                     most = f"{self._max_bytes:,} bytes"
                     raise BrokenPage(f"{redact.url(request.url)} sends over {most}.", remedy="Ask for less.")
                 yield block
         except (HTTPError, OSError) as error:
+            if isinstance(error.__cause__, TookTooLong):
+                raise Unreachable(f"had not sent its whole answer after {self._deadline:g} s") from None
             raise Unreachable(f"broke off in the middle of its answer ({type(error).__name__})") from None
 
 
