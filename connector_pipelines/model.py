@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines import outward
 from connector_pipelines.pages import Stability
 from connector_pipelines.policy import SyncPolicy
 
@@ -52,6 +53,7 @@ class RunKind(StrEnum):
     RETRY = "retry"
     UNDO = "undo"
     RESOLUTION = "resolution"
+    EXPORT = "export"
 
 
 class SyncStatus(StrEnum):
@@ -132,6 +134,7 @@ class Connector:
         streams: what it can read for a config, parents before children.
         check: a cheap call that proves URL and credentials.
         abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
+        exports: what it can write for a config, what is referred to before what refers.
     """
 
     name: str
@@ -141,6 +144,7 @@ class Connector:
     streams: Callable[[Any], Sequence[Stream]]
     check: Callable[[Any], Health]
     abilities: tuple[object, ...] = ()
+    exports: Callable[[Any], Sequence[outward.Export]] = outward.none
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,11 @@ class Source:
     def streams(self) -> tuple[Stream, ...]:
         """The streams this source's config switches on, parents before children."""
         return tuple(self.connector.streams(self.config))
+
+    @property
+    def exports(self) -> tuple[outward.Export, ...]:
+        """What this source's config lets us write, what is referred to before what refers."""
+        return tuple(self.connector.exports(self.config))
 
     def stream(self, entity: str) -> Stream:
         """The stream that feeds an entity.
