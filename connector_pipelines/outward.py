@@ -121,13 +121,14 @@ class Export:
         entity: what it is called there, and in the asset key: "users".
         of: the extract it is made of: a name in `core/extracts.py`. Its columns are what `shape` gets.
         shape: one row of the extract to the record that should stand there. Pure: no clock, no network. The row has
-            the extract's columns as Python values, `key`, and under each name in `refers` the external id there.
+            the extract's columns as Python values, `key`, and under each name in `refers` the external id there, or
+            None where core names nobody. Raises `BadRow` for what cannot be said there: it becomes a dead letter.
         find: looks for records that stand there already: all candidates of each, none for what is not there. Asked for
             before anything is created. At most `batch` at a time.
         send: writes one batch of one action, and says of each order what became of it; at once where it makes
-            several calls. An order without an outcome counts as not known.
+            several calls. An order without an outcome counts as not known, and is looked up before it is sent again.
         read_back: what stands there now for external ids, in the terms of the wanted record; None for what is gone.
-            A withdrawn record may be told as gone or with its fields. At most `batch` at a time.
+            One that is withdrawn is gone, or has a field that says so. At most `batch` at a time.
         batch: how many rows the system takes in one call.
         refers: the references of the extract that a record needs, each with the export of the same source that holds
             its external id: {"person": "users"}. A row waits until what it refers to stands there. It may name itself.
@@ -154,6 +155,11 @@ class Export:
 
 
 PREFIX = "export/"
+
+
+def is_export(entity: str) -> bool:
+    """Whether a run, plan or dead letter is of an export: nothing that is read is called so."""
+    return entity.startswith(PREFIX)
 
 
 def none(_config: Any) -> Sequence[Export]:

@@ -43,9 +43,14 @@ def letters_table(run_id: int) -> sql.Identifier:
     return sql.Identifier("staging", f"letters_{run_id}")
 
 
+def shaped_table(run_id: int) -> sql.Identifier:
+    """Of an export, the records that should stand in the other system, and what stands there already."""
+    return sql.Identifier("staging", f"shaped_{run_id}")
+
+
 def read_tables(run_id: int) -> tuple[sql.Identifier, ...]:
-    """Everything that is staged of a read."""
-    return rows_table(run_id), unseen_table(run_id), letters_table(run_id)
+    """Everything that is staged of a run."""
+    return rows_table(run_id), unseen_table(run_id), letters_table(run_id), shaped_table(run_id)
 
 
 def plan_table(plan_id: int) -> sql.Identifier:

@@ -17,7 +17,7 @@ CREATE TABLE connector.exports (
     record jsonb NOT NULL DEFAULT '{}',
     sending jsonb,
     stands jsonb,
-    refused uuid,
+    refused jsonb,
     row_hash uuid,
     matched_by text,
     attempts integer NOT NULL DEFAULT 0,
@@ -44,8 +44,8 @@ COMMENT ON COLUMN connector.exports.sending IS 'What is being sent; null when no
 COMMENT ON COLUMN connector.exports.stands IS
     'What was read back, where it is not what was sent: a grade that was capped, a locked field.';
 COMMENT ON COLUMN connector.exports.refused IS
-    'Hash of the record that the other system did not take; it is not sent again before it changed or a person says so.';
-COMMENT ON COLUMN connector.exports.again IS 'What failed may be sent again by itself.';
+    'The record that the other system did not take, or "withdraw"; it is not sent again as it is, unless "again" says so.';
+COMMENT ON COLUMN connector.exports.again IS 'What failed is sent again by the next export.';
 COMMENT ON COLUMN connector.exports.row_hash IS
     'Hash of the row of core, salted with the code that shapes it; a row with a known one is not even shaped.';
 
