@@ -218,3 +218,13 @@ def standing(connection: Connection, source: str, entity: str, *, batch: int) ->
     ):
         last = rows[-1][0]
         yield rows
+
+
+def forgive(connection: Connection, source: str, entity: str, keys: Sequence[str]) -> None:
+    """Let what was refused be sent again by the next export, and what is kept otherwise, too."""
+    connection.execute(
+        "UPDATE connector.exports SET again = true, attempts = 0, row_hash = NULL,"
+        " record = coalesce(stands, record), stands = NULL"
+        " WHERE source = %s AND entity = %s AND key = ANY(%s) AND (state = 'failed' OR stands IS NOT NULL)",
+        [source, entity, list(keys)],
+    )
