@@ -125,8 +125,9 @@ class Export:
             None where core names nobody. Raises `BadRow` for what cannot be said there: it becomes a dead letter.
         find: looks for records that stand there already: all candidates of each, none for what is not there. Asked for
             before anything is created. At most `batch` at a time.
-        send: writes one batch of one action, and says of each order what became of it; at once where it makes
-            several calls. An order without an outcome counts as not known, and is looked up before it is sent again.
+        send: writes one batch of one action, and says of each order what became of it; at once where it makes several
+            calls. An order without an outcome counts as not known, and is looked up before it is sent again. A write
+            whose answer was lost must not be repeated here: its client asks once (`Policy(max_retries=0)`).
         read_back: what stands there now for external ids, in the terms of the wanted record; None for what is gone.
             One that is withdrawn is gone, or has a field that says so. At most `batch` at a time.
         batch: how many rows the system takes in one call.
