@@ -163,8 +163,8 @@ class Source:
 
     @property
     def exports(self) -> tuple[outward.Export, ...]:
-        """What this source's config lets us write, what is referred to before what refers."""
-        return tuple(self.connector.exports(self.config))
+        """What its policy lets us write, what is referred to before what refers."""
+        return tuple(one for one in self.connector.exports(self.config) if {one.entity, "*"} & {*self.policy.exports})
 
     def stream(self, entity: str) -> Stream:
         """The stream that feeds an entity.

@@ -6,18 +6,18 @@ anyway; the outbox only says that there is something to compare. What the trigge
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from connector_pipelines.core.extracts import extract
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
 
     from connector_pipelines.database.connection import Connection
     from connector_pipelines.model import Source
-    from connector_pipelines.outward import Export
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class Pending:
     """What waits to be exported to a source.
 
     Attributes:
-        entities: the core tables that changed.
-        rows: how many rows of them.
+        exports: the exports that are concerned, by their names there.
+        rows: how many rows of core changed.
         oldest, newest: when the first and the last of the changes were made.
     """
 
-    entities: tuple[str, ...]
+    exports: tuple[str, ...]
     rows: int
     oldest: datetime
     newest: datetime
@@ -40,54 +40,47 @@ class Pending:
         return now - self.newest >= quiet or now - self.oldest >= patience
 
 
-def made_of(exports: Iterable[Export]) -> set[str]:
-    """The core entities that exports are made of."""
-    return {entity for export in exports for entity in extract(export.of).entities}
-
-
 def watch(connection: Connection, source: Source) -> None:
     """Let the triggers note changes of what this source's exports are made of; of nothing else any more."""
-    wanted = sorted(made_of(source.exports))
+    wanted = sorted((export.entity, entity) for export in source.exports for entity in extract(export.of).entities)
     known = connection.execute(
-        "SELECT entity FROM connector.export_watches WHERE source = %s ORDER BY entity", [source.name]
+        "SELECT export, entity FROM connector.export_watches WHERE source = %s", [source.name]
     ).fetchall()
-    if [entity for (entity,) in known] == wanted:
+    if sorted(cast("list[tuple[str, str]]", known)) == wanted:
         return
+    names = [export.entity for export in source.exports]
     with connection.transaction():
         connection.execute("DELETE FROM connector.export_watches WHERE source = %s", [source.name])
         connection.execute(
-            "INSERT INTO connector.export_watches (source, entity) SELECT %s, unnest(%s::text[])"
-            " ON CONFLICT DO NOTHING",
-            [source.name, wanted],
+            "INSERT INTO connector.export_watches (source, export, entity)"
+            " SELECT %s, * FROM unnest(%s::text[], %s::text[])",
+            [source.name, [export for export, _ in wanted], [entity for _, entity in wanted]],
         )
         connection.execute(
-            "DELETE FROM connector.export_outbox WHERE source = %s AND entity <> ALL(%s)", [source.name, wanted]
+            "DELETE FROM connector.export_outbox WHERE source = %s AND export <> ALL(%s)", [source.name, names]
         )
 
 
 def pending(connection: Connection, source: str) -> Pending | None:
     """What waits; None where nothing does."""
     row = connection.execute(
-        "SELECT array_agg(DISTINCT entity ORDER BY entity), count(DISTINCT (entity, internal_id)), min(at), max(at)"
+        "SELECT array_agg(DISTINCT export ORDER BY export), count(DISTINCT (entity, internal_id)), min(at), max(at)"
         " FROM connector.export_outbox WHERE source = %s",
         [source],
     ).fetchone()
-    entities, rows, oldest, newest = cast("tuple[list[str] | None, int, datetime, datetime]", row)
-    return Pending(tuple(entities), rows, oldest, newest) if entities else None
+    exports, rows, oldest, newest = cast("tuple[list[str] | None, int, datetime, datetime]", row)
+    return Pending(tuple(exports), rows, oldest, newest) if exports else None
 
 
-def remember(connection: Connection, source: str) -> None:
-    """Note what is in the outbox before core is compared. What comes later stays for the next export."""
-    connection.execute("DROP TABLE IF EXISTS pg_temp.seen_changes")
-    connection.execute("CREATE TEMP TABLE seen_changes (id bigint, entity text)")
-    connection.execute(
-        "INSERT INTO seen_changes SELECT id, entity FROM connector.export_outbox WHERE source = %s", [source]
-    )
-
-
-def forget(connection: Connection, entities: Collection[str]) -> None:
-    """Remove what was noted of these core entities: it was compared."""
-    connection.execute(
-        "DELETE FROM connector.export_outbox o USING seen_changes s WHERE s.id = o.id AND s.entity = ANY(%s)",
-        [list(entities)],
-    )
+@contextmanager
+def taken(connection: Connection, source: str, export: str) -> Iterator[None]:
+    """Remove what is in the outbox for an export once core was compared within. What comes meanwhile stays."""
+    with connection.transaction():
+        connection.execute("DROP TABLE IF EXISTS pg_temp.seen_changes")
+        connection.execute(
+            "CREATE TEMP TABLE seen_changes AS"
+            " SELECT id FROM connector.export_outbox WHERE source = %s AND export = %s",
+            [source, export],
+        )
+    yield
+    connection.execute("DELETE FROM connector.export_outbox o USING seen_changes s WHERE s.id = o.id")

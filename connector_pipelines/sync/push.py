@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.database import staging
@@ -55,13 +56,10 @@ def push(
     exports = source.exports if entities is None else [export_of(source, entity) for entity in entities]
     register(connection, source)
     outbox.watch(connection, source)
-    outbox.remember(connection, source.name)
     for export in (one for one in source.exports if one.name in {chosen.name for chosen in exports}):
-        with at(source.name, export.name), hold(connection, _lock(source, export)), opened(source) as client:
+        seen = nullcontext() if dry_run else outbox.taken(connection, source.name, export.entity)
+        with at(source.name, export.name), hold(connection, _lock(source, export)), opened(source) as client, seen:
             yield from _rounds(context, source, export, client, dry_run=dry_run, compare=compare, today=today)
-    if not dry_run:
-        left_out = [export for export in source.exports if export.name not in {one.name for one in exports}]
-        outbox.forget(connection, outbox.made_of(exports) - outbox.made_of(left_out))
 
 
 def send_accepted(context: Context, source: Source, entity: str) -> list[Receipt]:

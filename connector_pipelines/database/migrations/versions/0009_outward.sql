@@ -52,27 +52,31 @@ COMMENT ON COLUMN connector.exports.row_hash IS
 -- Which exports want to know of changes of a core table. Without a row here its triggers write nothing.
 CREATE TABLE connector.export_watches (
     source text NOT NULL,
+    export text NOT NULL,
     entity text NOT NULL,
-    PRIMARY KEY (source, entity)
+    PRIMARY KEY (source, export, entity)
 );
 
 CREATE TABLE connector.export_outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source text NOT NULL,
+    export text NOT NULL,
     entity text NOT NULL,
     internal_id bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX ON connector.export_outbox (source, at);
+CREATE INDEX ON connector.export_outbox (source, export);
 
 COMMENT ON TABLE connector.export_outbox IS
-    'Rows of core that changed since they were last exported. An export removes what it saw before it began.';
+    'Rows of core that changed since they were last exported, for each export that is made of them. An export removes '
+    'what it saw before it began.';
 
 -- Writing core needs no right on these tables.
 CREATE FUNCTION connector.note_exports() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-    INSERT INTO connector.export_outbox (source, entity, internal_id)
-    SELECT w.source, w.entity, n.id FROM connector.export_watches w CROSS JOIN changed n WHERE w.entity = TG_TABLE_NAME;
+    INSERT INTO connector.export_outbox (source, export, entity, internal_id)
+    SELECT w.source, w.export, w.entity, n.id
+    FROM connector.export_watches w CROSS JOIN changed n WHERE w.entity = TG_TABLE_NAME;
     RETURN NULL;
 END $$;
 
