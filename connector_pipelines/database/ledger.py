@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import sql
 
-from connector_pipelines.database.connection import Connection, query
+from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.database.tables import plan_table
 from connector_pipelines.outward import Action, Order
 
@@ -228,3 +228,37 @@ def forgive(connection: Connection, source: str, entity: str, keys: Sequence[str
         " WHERE source = %s AND entity = %s AND key = ANY(%s) AND (state = 'failed' OR stands IS NOT NULL)",
         [source, entity, list(keys)],
     )
+
+
+def external_id_of(connection: Connection, source: str, entity: str, key: str) -> str | None:
+    """The record that is kept up for a row of core."""
+    known = "SELECT external_id FROM connector.exports WHERE source = %s AND entity = %s AND key = %s"
+    return cast("str | None", scalar(connection, known, source, entity, key))
+
+
+def decide(
+    connection: Connection,
+    source: str,
+    entity: str,
+    key: str,
+    *,
+    external_id: str | None,
+    record: Mapping[str, Any],
+    by: str,
+) -> None:
+    """Enter what a person said of a row: which record it is, or that it shall have a new one."""
+    connection.execute(
+        "INSERT INTO connector.exports (source, entity, key, external_id, state, record, matched_by)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (source, entity, key) DO UPDATE SET"
+        " external_id = excluded.external_id, state = excluded.state, record = excluded.record,"
+        " matched_by = excluded.matched_by, row_hash = NULL, refused = NULL, rule = NULL, error = NULL, again = false",
+        [source, entity, key, external_id, "sent" if external_id else "wanted", json.dumps(record), by],
+    )
+
+
+def by_state(connection: Connection, source: str) -> list[tuple[str, str, int]]:
+    """How many records of each export are in which state."""
+    rows = connection.execute(
+        "SELECT entity, state, count(*) FROM connector.exports WHERE source = %s GROUP BY 1, 2 ORDER BY 1, 2", [source]
+    ).fetchall()
+    return cast("list[tuple[str, str, int]]", rows)

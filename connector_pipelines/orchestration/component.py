@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, create_model, model_validator
 from connector_pipelines.model import Connector, Source
 from connector_pipelines.orchestration import environment
 from connector_pipelines.orchestration.assets import source_assets
+from connector_pipelines.orchestration.exports import export_assets, export_jobs, export_schedules, export_sensors
 from connector_pipelines.orchestration.health import source_sensors
 from connector_pipelines.orchestration.jobs import source_jobs
 from connector_pipelines.orchestration.schedules import source_schedules
@@ -75,10 +76,10 @@ class SourceComponent(dg.Component):
 def source_definitions(declaration: Declaration) -> dg.Definitions:
     """All that belongs to one source alone."""
     return dg.Definitions(
-        assets=source_assets(declaration),
-        jobs=source_jobs(declaration),
-        schedules=source_schedules(declaration),
-        sensors=source_sensors(declaration),
+        assets=[*source_assets(declaration), *export_assets(declaration)],
+        jobs=[*source_jobs(declaration), *export_jobs(declaration.source)],
+        schedules=[*source_schedules(declaration), *export_schedules(declaration)],
+        sensors=[*source_sensors(declaration), *export_sensors(declaration)],
     )
 
 

@@ -266,7 +266,7 @@ class Outward:
     campus: Campus
     landing: Landing
     batch: int = 3
-    policy: SyncPolicy = field(default_factory=SyncPolicy)
+    policy: SyncPolicy = field(default_factory=lambda: SyncPolicy(exports=("*",)))
     child: int = 0
 
     @property
@@ -276,7 +276,7 @@ class Outward:
 
     def may(self, **policy: Any) -> None:
         """Say what may be done to the other system, as in YAML."""
-        self.policy = SyncPolicy.model_validate(policy)
+        self.policy = SyncPolicy.model_validate({"exports": ["*"]} | policy)
 
     @contextmanager
     def open(self) -> Iterator[Context]:
@@ -311,7 +311,12 @@ class Outward:
         names = ("username", "email", "status", "phone")
         with connect(self.url) as connection:
             for number in numbers:
-                told = {"username": f"S{number}", "email": f"s{number}@x.example", "status": "active", "phone": None}
+                told: dict[str, object] = {
+                    "username": f"S{number}",
+                    "email": f"s{number}@x.example",
+                    "status": "active",
+                    "phone": None,
+                }
                 told |= columns
                 connection.execute(
                     "INSERT INTO core.students (id, given_name, family_name, username, email, status, phone)"

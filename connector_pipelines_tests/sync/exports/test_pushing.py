@@ -11,6 +11,7 @@ import pytest
 from connector_pipelines.errors import ApprovalRefused, ConfigurationError
 from connector_pipelines.model import Counts, PlanState
 from connector_pipelines.sync.letters import Choice
+from connector_pipelines.sync.linking import link
 from connector_pipelines.sync.retrying import retry
 
 if TYPE_CHECKING:
@@ -294,3 +295,27 @@ def test_every_plan_adds_up(outward: Outward) -> None:
     done = outward.push()
     assert all(one.plan.counts.accounted_for for one in done.values())
     assert replace(done["users"].plan.counts, fetched=0) == Counts(created=1, skipped=1, dead_lettered=3)
+
+
+@pytest.mark.parametrize(("external_id", "left"), [("1", ["s1"]), (None, ["other", "s1"])])
+def test_person_decides_a_doubtful_match(outward: Outward, external_id: str | None, left: list[str]) -> None:
+    """A person says that it is the record that was found, or that there shall be a new one; the next push does it."""
+    outward.campus.put("users", name="other", email="s1@x.example")
+    outward.students(1)
+    outward.push("users")
+    with outward.open() as context:
+        link(context, outward.source, "users", "students/1", external_id, who="ann", why="asked the school")
+    assert outward.push("users")["users"].verified
+    assert (outward.campus.names("users"), outward.letters()) == (left, [])
+    assert outward.rows(
+        "SELECT who, detail ->> 'why' FROM connector.integration_audit_logs WHERE action LIKE 'rec%'"
+    ) == [("ann", "asked the school")]
+
+
+@pytest.mark.parametrize(("external_id", "why"), [("9", "no 9 there"), ("1", "another row")])
+def test_wrong_word_is_refused(outward: Outward, external_id: str, why: str) -> None:
+    """A record that is not there, or that is kept up for another row, cannot be linked."""
+    outward.students(1)
+    outward.push("users")
+    with outward.open() as context, pytest.raises(ConfigurationError, match=why):
+        link(context, outward.source, "users", "students/2", external_id, who="ann", why="")
