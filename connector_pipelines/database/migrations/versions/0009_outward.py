@@ -7,7 +7,7 @@ from alembic import op
 from connector_pipelines.database.migrations import run_file
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:
