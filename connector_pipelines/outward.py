@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 Record = Mapping[str, Any]
 """The fields of a record that are ours, in the other system's terms; JSON values only. All others are left alone."""
+
+
+class Untold(Enum):
+    """What `read_back` says of a field that the system takes and never tells again: it counts as it was taken."""
+
+    UNTOLD = "untold"
 
 
 class Action(StrEnum):
@@ -128,7 +134,8 @@ class Export:
         send: writes one batch of one action, and says of each order what became of it; at once where it makes several
             calls. An order without an outcome counts as not known, and is looked up before it is sent again. A write
             whose answer was lost must not be repeated here: its client asks once (`Policy(max_retries=0)`).
-        read_back: what stands there now for external ids, in the terms of the wanted record; None for what is gone.
+        read_back: what stands there now for external ids, in the terms of the wanted record; None for what is gone,
+            and `Untold.UNTOLD` for a field that the system takes and never tells.
             One that is withdrawn is gone, or has a field that says so. At most `batch` at a time.
         batch: how many rows the system takes in one call.
         refers: the references of the extract that a record needs, each with the export of the same source that holds

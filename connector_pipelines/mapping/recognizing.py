@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.outward import Action
+from connector_pipelines.outward import Action, Untold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from connector_pipelines.outward import Found, Record
+
+
+UNTOLD = Untold.UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def recognize(candidates: Collection[Found], sure: Collection[str]) -> Recognize
 
 def differing(record: Record, other: Record) -> tuple[str, ...]:
     """The fields of a record that say something else in another; a field that is missing there says nothing (null)."""
-    return tuple(name for name, value in record.items() if other.get(name) != value)
+    return tuple(name for name, value in record.items() if other.get(name) is not UNTOLD and other.get(name) != value)
 
 
 class Fate(StrEnum):
@@ -73,13 +76,13 @@ def fate(action: Action, *, before: Record, sent: Record, stands: Record | None)
     if stands is None:
         return Fate.NOT_DONE if action is Action.RESTORE else Fate.GONE
     changed = differing(sent, before)
-    untouched = all(stands.get(name) == before.get(name) for name in changed)
+    untouched = all(stands.get(name) is UNTOLD or stands.get(name) == before.get(name) for name in changed)
     return Fate.NOT_DONE if changed and untouched else Fate.DONE
 
 
 def own(record: Record, stands: Mapping[str, Any]) -> dict[str, Any]:
     """Of what stands there, our fields alone."""
-    return {name: stands.get(name) for name in record}
+    return {name: value if stands.get(name) is UNTOLD else stands.get(name) for name, value in record.items()}
 
 
 def grouped(found: Iterable[Found]) -> dict[str, list[Found]]:
