@@ -26,6 +26,13 @@ SCHOOL = """
     INSERT INTO core.enrollments (student_id, section_id, status, start_date) VALUES
         (1, 1, 'dropped', '2026-02-01'), (1, 2, 'enrolled', '2026-03-01'), (1, 5, 'enrolled', NULL);
     INSERT INTO core.teaching_assignments (instructor_id, section_id, status, is_primary) VALUES (1, 1, 'active', true);
+    INSERT INTO core.assessments (title, status, section_id, learning_outcome, program_outcome, is_finalized, max_score)
+        VALUES ('Quiz', 'active', 1, 'SLO1', 'PO1', true, 10), ('Draft', 'active', 2, 'SLO2', 'PO1', NULL, 10);
+    INSERT INTO core.grades (grade_type, status, student_id, assessment_id, section_id, score, achievement, is_override)
+        VALUES ('assignment_grade', 'active', 1, 1, NULL, 8, 'Met', NULL),
+            ('assignment_grade', 'active', 1, 2, NULL, 2, 'Not Met', true),
+            ('course_total', 'active', 1, NULL, 1, 90, NULL, NULL),
+            ('section_total', 'active', 1, NULL, 1, 80, NULL, NULL);
 """
 
 
@@ -89,6 +96,34 @@ def test_who_changes_the_section_stays_in_the_course(school: Any) -> None:
     """A participation is active while any membership of the person in the offering is, with that one's dates."""
     row = school("participations")["students/1@courses/1@terms/2"]
     assert (row["active"], row["role"], row["start_date"]) == (True, "student", date(2026, 3, 1))
+
+
+def test_final_grades_are_what_core_owns(school: Any) -> None:
+    """Totals of courses, and what a person set against what was computed; all grades are another extract (K8)."""
+    assert set(school("final_grades")) == {"grades/2", "grades/3"}
+    assert set(school("grades")) == {f"grades/{n}" for n in range(1, 5)}
+
+
+def test_results_say_whether_they_are_final(school: Any) -> None:
+    """A result on an assessment that is not finalized is told as such, with its outcome and section (G49)."""
+    rows = school("outcomes")
+    assert {key: (row["learning_outcome"], row["finalized"], row["section"]) for key, row in rows.items()} == {
+        "grades/1": ("SLO1", True, "sections/1"),
+        "grades/2": ("SLO2", False, "sections/2"),
+    }
+
+
+def test_programs_are_made_of_final_results_alone(school: Any) -> None:
+    """A program's outcome in a term counts finalized results, by level."""
+    (row,) = school("program_outcomes").values()
+    assert (row["key"], row["people"], row["results"], row["met"], row["not_met"]) == (
+        "programs/PO1@terms/2",
+        1,
+        1,
+        1,
+        0,
+    )
+    assert (float(row["share_met"]), float(row["mean_score"])) == (1.0, 0.8)
 
 
 def test_unknown_extract_is_named() -> None:
