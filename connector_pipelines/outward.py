@@ -143,6 +143,8 @@ class Export:
         sure: the ways of recognizing (`Found.by`) that need no person. A record they all point to is taken; where they
             point to several, or only another way found something, a person decides.
         together: a field of the record by which orders are sorted, so that one batch touches few of its values.
+        times: for rules that ask who wrote last: the extract's column that says when core changed the row, and the key
+            under which `read_back` says when the record was changed there, in seconds since 1970.
     """
 
     entity: str
@@ -155,6 +157,7 @@ class Export:
     refers: Mapping[str, str] = field(default_factory=dict)
     sure: tuple[str, ...] = ()
     together: str = ""
+    times: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:

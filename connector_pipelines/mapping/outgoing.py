@@ -1,9 +1,7 @@
 """Makes the plan of an export: what another system should hold, against the ledger of what it does. Sends nothing.
 
-stage     the extract's rows, with the external ids of what they refer to, each with its hash
-to_shape  rows the ledger does not know in this form
-to_find   shaped records that never stood there
-make      create, link, update, restore, withdraw, unchanged; refused and waiting rows become dead letters
+What should stand there was staged, shaped and looked up before (`extracting`). Here it becomes: create, link, update,
+restore, withdraw, unchanged; refused, doubtful and waiting rows become dead letters.
 """
 
 from __future__ import annotations
@@ -11,164 +9,22 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from connector_pipelines.database import dead_letters, staging
+from connector_pipelines.database import dead_letters
 from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.database.tables import plan_table, rows_table, shaped_table
 from connector_pipelines.mapping import give_way, guard
+from connector_pipelines.mapping.extracting import REFUSED, SETTLED
 from connector_pipelines.model import Counts, Plan, PlanState
 from connector_pipelines.outward import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from connector_pipelines.model import Read
     from connector_pipelines.outward import Export
     from connector_pipelines.policy import SyncPolicy
-
-BY_A_PERSON = "a person"
-"""How a record was recognized that somebody named."""
-
-
-def stage(
-    connection: Connection, read: Read, export: Export, extract: sql.Composed, references: Mapping[str, str]
-) -> int:
-    """Stage the extract's rows, each with what it refers to in the other system.
-
-    Args:
-        connection: in autocommit mode.
-        read: the run.
-        export: what they are for.
-        extract: the query.
-        references: of the extract: column to extract.
-
-    Returns:
-        how many there are.
-    """
-    table = rows_table(read.id)
-    joins = [
-        query(
-            "LEFT JOIN connector.exports {alias} ON {alias}.source = {source} AND {alias}.entity = {entity}"
-            " AND {alias}.key = e.{name} AND {alias}.external_id IS NOT NULL",
-            alias=f"_{name}",
-            source=sql.Literal(read.source),
-            entity=sql.Literal(entity),
-            name=name,
-        )
-        for name, entity in export.refers.items()
-    ]
-    external = [query("{alias}.external_id AS {alias}", alias=f"_{name}") for name in export.refers]
-    missing = [
-        query(
-            "CASE WHEN e.{name} IS NOT NULL AND {alias}.external_id IS NULL THEN {what} || e.{name} END",
-            name=name,
-            alias=f"_{name}",
-            what=sql.Literal(f"{entity} "),
-        )
-        for name, entity in export.refers.items()
-    ]
-    with connection.transaction():
-        staging.drop(connection, table, shaped_table(read.id))
-        connection.execute(
-            query(
-                "CREATE UNLOGGED TABLE {table} AS SELECT e.*{external},"
-                " nullif(concat_ws(', ', NULL{missing}), '') AS _waits,"
-                " md5({salt} || e::text || concat_ws('|', ''{ids}))::uuid AS _hash FROM ({extract}) e {joins}",
-                table=table,
-                external=_after(external),
-                missing=_after(missing),
-                salt=sql.Literal(str(read.salt)),
-                ids=_after([query("coalesce({a}.external_id, '')", a=f"_{name}") for name in export.refers]),
-                extract=extract,
-                joins=sql.SQL(" ").join(joins),
-            )
-        )
-        connection.execute(query("CREATE UNIQUE INDEX ON {table} (key)", table=table))
-        connection.execute(query("ANALYZE {table}", table=table))
-        connection.execute(query(_SHAPED, table=shaped_table(read.id)))
-    unused = set(references) - set(export.refers)
-    for name in unused:  # a key says nothing to the other system
-        connection.execute(query("ALTER TABLE {table} DROP COLUMN {name}", table=table, name=name))
-    return cast("int", scalar(connection, query("SELECT count(*) FROM {table}", table=table)))
-
-
-def _after(parts: list[sql.Composed]) -> sql.Composed:
-    return sql.SQL("").join([query(", {part}", part=part) for part in parts])
-
-
-_SHAPED = """
-    CREATE UNLOGGED TABLE {table} (
-        key text PRIMARY KEY, verdict text NOT NULL, rule text, reason text, record jsonb,
-        external_id text, matched_by text, stands jsonb
-    )
-"""
-
-
-def to_shape(connection: Connection, read: Read, export: Export, *, batch: int) -> Iterator[list[dict[str, Any]]]:
-    """The rows that must be shaped, as `shape` takes them; the caller may write between two batches.
-
-    A row that is known in this very form, and settled, is not among them.
-    """
-    from psycopg.rows import dict_row
-
-    rows = query(
-        "SELECT r.* FROM {rows} r LEFT JOIN connector.exports l ON {same} WHERE r._waits IS NULL"
-        " AND NOT coalesce({settled}, false) AND r.key > %s ORDER BY r.key LIMIT %s",
-        rows=rows_table(read.id),
-        same=_same(read, "r.key"),
-        settled=_SETTLED,
-    )
-    last = ""
-    while True:
-        with connection.cursor(row_factory=dict_row) as cursor:
-            found = cursor.execute(rows, [last, batch]).fetchall()
-        if not found:
-            return
-        last = found[-1]["key"]
-        for row in found:
-            del row["_waits"], row["_hash"]
-            row.update({name: row.pop(f"_{name}") for name in export.refers})
-        yield found
-
-
-def to_find(connection: Connection, read: Read, *, batch: int) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Key and record of what should stand there and never did, in batches."""
-    rows = query(
-        "SELECT s.key, s.record FROM {shaped} s LEFT JOIN connector.exports l ON {same}"
-        " WHERE s.verdict = 'wanted' AND l.external_id IS NULL AND l.matched_by IS DISTINCT FROM {person}"
-        " AND NOT coalesce({refused}, false) AND s.key > %s ORDER BY s.key LIMIT %s",
-        shaped=shaped_table(read.id),
-        same=_same(read, "s.key"),
-        person=sql.Literal(BY_A_PERSON),
-        refused=_REFUSED,
-    )
-    last = ""
-    while found := connection.execute(rows, [last, batch]).fetchall():
-        last = str(found[-1][0])
-        yield cast("list[tuple[str, dict[str, Any]]]", found)
-
-
-def _same(read: Read, key: str) -> sql.Composed:
-    table, column = key.split(".")
-    return query(
-        "l.source = {source} AND l.entity = {entity} AND l.key = {key}",
-        source=sql.Literal(read.source),
-        entity=sql.Literal(read.entity.removeprefix(PREFIX)),
-        key=sql.Identifier(table, column),
-    )
-
-
-_SETTLED = sql.SQL(
-    "(l.row_hash = r._hash AND (l.state IN ('sent', 'verified', 'withdrawn') OR l.state = 'failed' AND NOT l.again))"
-)
-# What was refused is not sent again as it is, unless that may help.
-_REFUSED = sql.SQL(
-    "(l.state = 'failed' AND NOT l.again"
-    " AND l.refused = CASE s.verdict WHEN 'wanted' THEN s.record ELSE '\"withdraw\"' END)"
-)
 
 
 def make(connection: Connection, read: Read, export: Export, *, policy: SyncPolicy) -> Plan:
@@ -188,8 +44,8 @@ def make(connection: Connection, read: Read, export: Export, *, policy: SyncPoli
             "shaped": shaped_table(read.id),
             "source": sql.Literal(read.source),
             "entity": sql.Literal(export.entity),
-            "settled": _SETTLED,
-            "refused": _REFUSED,
+            "settled": SETTLED,
+            "refused": REFUSED,
             "drops": sql.Literal(export.name in policy.drops),
             "together": sql.Literal(export.together),
             "batch": sql.Literal(export.batch),
@@ -245,7 +101,7 @@ _PLAN = """
                 WHEN r._waits IS NOT NULL THEN 'waiting'
                 WHEN coalesce({settled}, false) THEN CASE l.state WHEN 'failed' THEN 'failed'
                     WHEN 'withdrawn' THEN 'skipped' ELSE CASE WHEN l.stands IS NULL THEN 'same' ELSE 'kept' END END
-                WHEN s.verdict IN ('refused', 'doubtful') THEN s.verdict
+                WHEN s.verdict IN ('refused', 'doubtful', 'contested') THEN s.verdict
                 WHEN s.verdict = 'skipped' THEN 'skipped'
                 WHEN coalesce({refused}, false) THEN 'failed'
                 WHEN s.verdict = 'unwanted' THEN CASE WHEN l.external_id IS NULL OR l.state = 'withdrawn'
@@ -261,7 +117,7 @@ _PLAN = """
         LEFT JOIN {shaped} s ON s.key = r.key
         LEFT JOIN LATERAL (
             SELECT jsonb_object_agg(w.key, jsonb_build_array(coalesce(was -> w.key, 'null'), w.value)) AS changes
-            FROM (SELECT CASE WHEN l.external_id IS NULL THEN s.stands ELSE l.record END AS was) b
+            FROM (SELECT coalesce(s.stands, l.record) AS was) b
             CROSS JOIN jsonb_each(s.record) w
             WHERE coalesce(was -> w.key, 'null') <> w.value
         ) f ON s.verdict = 'wanted' AND coalesce(l.external_id, s.external_id) IS NOT NULL
@@ -308,19 +164,20 @@ def _counted(connection: Connection, table: sql.Identifier, read: Read) -> Count
         created=of("create"),
         updated=of("update", "restore") + linked_and_changed,
         skipped=of("skipped", "withdraw"),
+        conflicts=of("contested"),
         dead_lettered=of("refused", "doubtful", "failed", "waiting"),
         waiting=of("waiting"),
         linked=of("link"),
         dropped=of("withdraw", "drop"),
         absent=of("absent"),
     )
-    counted = counts.created + counts.updated + counts.skipped + counts.dead_lettered
+    counted = counts.created + counts.updated + counts.skipped + counts.conflicts + counts.dead_lettered
     return replace(counts, unchanged=read.rows - counted)
 
 
 def _write_letters(connection: Connection, read: Read, table: sql.Identifier) -> None:
     """What will not stand there as wanted, each with its reason; what waits does so without its record."""
-    for fates, state in ((("refused", "doubtful", "failed", "kept"), "open"), (("waiting",), "waiting")):
+    for fates, state in ((("refused", "doubtful", "contested", "failed", "kept"), "open"), (("waiting",), "waiting")):
         rows = query(
             "SELECT external_id, CASE fate WHEN 'waiting' THEN 'waits' ELSE coalesce(rule, fate) END,"
             " CASE fate WHEN 'waiting' THEN 'waits for ' || reason ELSE coalesce(reason, '') END, record, NULL::jsonb,"

@@ -21,9 +21,10 @@ def findings(source: Source) -> Iterator[Finding]:
     """What a policy names and the source does not feed."""
     policy, fed = source.policy, {name: entity for name, entity in ENTITIES.items() if source.provides(name)}
     yield from _exports(source)
-    for *place, why in conflicts.unknown(policy.conflicts, fed):
-        yield ("conflicts", *place), why
     written = [export.name for export in source.exports]
+    read = {name: rules for name, rules in policy.conflicts.items() if name not in written}
+    for *place, why in conflicts.unknown(read, fed):
+        yield ("conflicts", *place), why
     for path, entity in _named(policy):
         if entity not in fed and entity not in written:
             yield path, f"the source feeds no {entity}; it feeds {', '.join([*fed, *written]) or 'nothing'}"

@@ -14,12 +14,13 @@ from connector_pipelines.database.connection import query
 from connector_pipelines.database.tables import plan_table, shaped_table
 from connector_pipelines.errors import ConfigurationError, SyncError
 from connector_pipelines.external.surroundings import opened
-from connector_pipelines.mapping import outgoing
+from connector_pipelines.mapping import extracting, outgoing
 from connector_pipelines.mapping.recognizing import grouped, own, recognize
 from connector_pipelines.model import PlanState, Progress, RunKind, Window
 from connector_pipelines.outward import Skipped, Unwanted, Wanted
 from connector_pipelines.pages import BadRow
 from connector_pipelines.sync import records
+from connector_pipelines.sync.contesting import settle_contested
 from connector_pipelines.sync.planning import keep_approved
 from connector_pipelines.sync.salt import salt_of_export
 
@@ -101,10 +102,11 @@ def _looked(
     taken = extract(export.of)
     read = replace(read, salt=salt_of_export(source, export))
     day = today or datetime.now(UTC).date()
-    rows = outgoing.stage(context.connection, read, export, taken.query(day), taken.references)
+    rows = extracting.stage(context.connection, read, export, taken.query(day), taken.references)
     read = replace(read, rows=rows, staged=rows, complete=True, snapshot=True)
     skipped = _shape(context, export, read)
     _find(context, export, client, read)
+    settle_contested(context, source, export, client, read)
     records.finish_run(context.connection, read, skipped)
     return read
 
@@ -113,7 +115,7 @@ def _shape(context: Context, export: Export, read: Read) -> Counter[str]:
     """Shape what is not known in its present form; why rows are skipped."""
     skipped: Counter[str] = Counter()
     done = 0
-    for rows in outgoing.to_shape(context.connection, read, export, batch=_SHAPED_AT_ONCE):
+    for rows in extracting.to_shape(context.connection, read, export, batch=_SHAPED_AT_ONCE):
         shaped = [_shaped(export, row) for row in rows]
         skipped.update(str(reason) for _, verdict, _, reason, _ in shaped if verdict in {"skipped", "unwanted"})
         names = query("COPY {table} (key, verdict, rule, reason, record) FROM STDIN", table=shaped_table(read.id))
@@ -144,7 +146,7 @@ def _shaped(export: Export, row: Mapping[str, Any]) -> tuple[str, str, str | Non
 def _find(context: Context, export: Export, client: Any, read: Read) -> None:
     """Look there for what should be new."""
     done = 0
-    for rows in outgoing.to_find(context.connection, read, batch=export.batch):
+    for rows in extracting.to_find(context.connection, read, batch=export.batch):
         wanted = [Wanted(key, record) for key, record in rows]
         found = _recognized(export, wanted, client)
         if found:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from connector_pipelines.database import ledger
 from connector_pipelines.errors import ConfigurationError, at
 from connector_pipelines.external.surroundings import opened
-from connector_pipelines.mapping.outgoing import BY_A_PERSON
+from connector_pipelines.mapping.extracting import BY_A_PERSON
 from connector_pipelines.sync import records
 from connector_pipelines.sync.exporting import export_of
 from connector_pipelines.sync.locks import hold

@@ -256,7 +256,9 @@ def _finish(context: Context, export: Export, plan: Plan, read: Read, started: f
 
 
 _TOUCH = """
-    UPDATE connector.exports l SET row_hash = p.row_hash FROM {plan} p
+    UPDATE connector.exports l SET row_hash = p.row_hash, record = CASE WHEN p.stands IS NULL THEN l.record
+        ELSE p.record END
+    FROM {plan} p
     WHERE p.action = 'touch' AND l.source = %s AND l.entity = %s AND l.key = p.external_id
 """
 

@@ -9,6 +9,7 @@ from connector_pipelines.database.ledger import Entry
 from connector_pipelines.mapping.recognizing import Fate, differing, fate, grouped, own, recognize
 from connector_pipelines.model import Progress
 from connector_pipelines.outward import Action, Wanted
+from connector_pipelines.sync.contesting import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,10 +49,11 @@ def verify(context: Context, source: Source, export: Export, client: Any) -> int
         how many records differ.
     """
     drifted = done = 0
+    rules = rules_of(source, export)
     for rows in ledger.standing(context.connection, source.name, export.entity, batch=export.batch):
         there = dict(export.read_back(client, [external_id for _, external_id, _ in rows]))
         entries = [
-            _drifted(key, known, there[external_id])
+            _drifted(key, known, there[external_id], contested=bool(rules))
             for key, external_id, known in rows
             if external_id in there and (there[external_id] is None or differing(known, there[external_id] or {}))
         ]
@@ -68,9 +70,12 @@ def _book(context: Context, source: Source, export: Export, entries: Sequence[En
             ledger.book(context.connection, source.name, export.entity, entries, plan=None)
 
 
-def _drifted(key: str, known: Record, stands: Record | None) -> Entry:
+def _drifted(key: str, known: Record, stands: Record | None, *, contested: bool) -> Entry:
+    """What differs is looked at by the next plan: as it stands, or by the rules, which ask for themselves."""
     if stands is None:
         return Entry(key, "wanted", gone=True, settled=False, done=False)
+    if contested:
+        return Entry(key, "sent", settled=False, done=False)
     return Entry(key, "sent", record=own(known, stands), settled=False, done=False)
 
 

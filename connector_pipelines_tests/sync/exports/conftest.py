@@ -205,6 +205,10 @@ def _user(row: Mapping[str, Any]) -> Record | Skipped | Unwanted:
     return user | ({"score": int(row["phone"])} if row["phone"] else {})
 
 
+def _grade(row: Mapping[str, Any]) -> Record:
+    return {"name": row["key"], "user": row["person"], "grade": float(row["score"])}
+
+
 def _group(row: Mapping[str, Any]) -> Record | Skipped:
     return {"name": row["title"], "hidden": row["ended"]}
 
@@ -236,6 +240,7 @@ def _exports(settings: Settings) -> list[Export]:
     return [
         export("categories", "terms", _category, refers={"parent": "categories"}),
         export("users", "people", _user),
+        export("grades", "final_grades", _grade, refers={"person": "users"}, times=("graded_at", "changed")),
         export("groups", "sections", _group),
         export("members", "memberships", _member, refers={"person": "users", "section": "groups"}, together="name"),
     ]

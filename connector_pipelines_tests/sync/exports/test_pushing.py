@@ -281,8 +281,8 @@ def test_comparison_finds_drift(outward: Outward) -> None:
 
 def test_unknown_export_is_named(outward: Outward) -> None:
     """An export that the source does not have is refused before anything is done."""
-    with pytest.raises(ConfigurationError, match="exports no grades"):
-        outward.push("grades")
+    with pytest.raises(ConfigurationError, match="exports no pets"):
+        outward.push("pets")
 
 
 def test_every_plan_adds_up(outward: Outward) -> None:
