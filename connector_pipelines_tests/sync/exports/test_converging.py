@@ -55,7 +55,7 @@ def take(outward: Outward, step: Step, *, n: int) -> None:
             campus.lose, campus.silent, campus.strike = set(), set(), lambda _: False
 
 
-@settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=steps)
 def test_any_story_converges(outward: Outward, story: list[Step]) -> None:
     """Changes of core, pushes, lost calls and lost answers in any order: two pushes later both sides agree, nobody was

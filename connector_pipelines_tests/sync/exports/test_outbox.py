@@ -39,13 +39,13 @@ def test_tables_that_nobody_exports_are_not_noted(outward: Outward) -> None:
 
 
 def test_one_export_leaves_what_others_need(outward: Outward) -> None:
-    """An export removes its own notes alone: a section concerns groups and members."""
+    """An export removes its own notes alone: a section concerns groups, and members and grades in it."""
     outward.push()
     outward.execute("INSERT INTO core.sections (title, status) VALUES ('A', 'active')")
     outward.push("groups")
     found = waiting(outward)
     assert found
-    assert found.exports == ("members",)
+    assert found.exports == ("grades", "members")
 
 
 @pytest.mark.parametrize("how", ["dry run", "failure"])
