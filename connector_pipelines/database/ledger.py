@@ -192,6 +192,14 @@ def taken(connection: Connection, source: str, entity: str, ids: Mapping[str, st
     return found
 
 
+def analyze(connection: Connection) -> None:
+    """Tell PostgreSQL how the ledger has grown, after batches 1, 2, 4, 8 ….
+
+    Planning as if it were empty, it read all rows for each batch: a first export of 10,000 took two minutes.
+    """
+    connection.execute("ANALYZE connector.exports (source, entity, key, external_id)")
+
+
 def unanswered(connection: Connection, source: str, entity: str, *, batch: int) -> Iterator[list[Sending]]:
     """Rows that are marked as being sent, in batches. The caller books each batch before it takes the next."""
     statement = (

@@ -142,7 +142,9 @@ _ORDER = """
 # What is only counted has no place in the plan.
 _KEEP = """
     DELETE FROM {plan} WHERE sends IS NULL AND action NOT IN ('link', 'touch', 'absent');
-    CREATE INDEX ON {plan} (seq)
+    CREATE INDEX ON {plan} (seq);
+    CREATE UNIQUE INDEX ON {plan} (external_id);
+    ANALYZE {plan}
 """
 
 

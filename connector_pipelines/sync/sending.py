@@ -80,6 +80,8 @@ def _send_chunk(context: Context, export: Export, client: Any, plan: Plan, read:
         plan = _book(context, export, plan, read, batch)
         if batch.stopped:
             raise batch.stopped
+    if chunk.bit_count() == 1:
+        ledger.analyze(context.connection)
     plan = replace(plan, applied_chunks=chunk)
     context.connection.execute("UPDATE connector.sync_plans SET applied_chunks = %s WHERE id = %s", [chunk, plan.id])
     return plan
