@@ -172,17 +172,15 @@ class Source:
         Raises:
             KeyError: this source does not provide it.
         """
-        return next(s for s in self.streams if s.entity == entity) if self.provides(entity) else _unknown(self, entity)
+        streams = {stream.entity: stream for stream in self.streams}
+        if entity not in streams:
+            message = f"source {self.name} has no {entity}; it provides {', '.join(streams)}"
+            raise KeyError(message)
+        return streams[entity]
 
     def provides(self, entity: str) -> bool:
         """Whether this source feeds the entity."""
         return any(stream.entity == entity for stream in self.streams)
-
-
-def _unknown(source: Source, entity: str) -> Stream:
-    known = ", ".join(stream.entity for stream in source.streams)
-    message = f"source {source.name} has no {entity}; it provides {known}"
-    raise KeyError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,11 +385,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step forward of long work, told once per page batch or chunk.
-
-    Attributes:
-        total: how many there will be, where that is known.
-    """
+    """One step forward of long work, told once per page batch or chunk; `total` where the end is known."""
 
     source: str
     entity: str
