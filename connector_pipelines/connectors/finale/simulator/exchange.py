@@ -5,35 +5,19 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from connector_pipelines.connectors.finale.simulator.faults import Active
+from connector_pipelines.simulation.exchange import Call
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+__all__ = ["Call", "Reply"]
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 LOGIN_PAGE = b"<!doctype html><html><head><title>Log in</title></head><body><form>Log in</form></body></html>"
 BUSY_PAGE = b"<html><body><h1>429 Too Many Requests</h1></body></html>"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request as the service sees it. `pairs` are all parameters of the query, `params` the last of each name."""
-
-    method: str
-    path: str
-    pairs: Sequence[tuple[str, str]]
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The query's parameters."""
-        return dict(self.pairs)
 
 
 @dataclass(frozen=True, slots=True)

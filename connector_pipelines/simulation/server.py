@@ -1,4 +1,7 @@
-"""The service on a socket: an ASGI application, and a uvicorn server in a thread that starts and stops at once."""
+"""A service on a socket: an ASGI application, and a uvicorn server in a thread that starts and stops at once.
+
+uvicorn's own shutdown sleeps in steps of 100 ms, which a test suite with many simulators pays each time.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,54 @@ import threading
 import traceback
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import uvicorn
 from starlette.requests import Request as HttpRequest
 
-from connector_pipelines.connectors.finale.simulator.exchange import Call, Reply, on_the_wire
+from connector_pipelines.simulation.exchange import Call, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.types import Receive, Scope, Send
 
 PIECES = 10
 LINGER_SECONDS = 2.0
 TICK_SECONDS = 0.005
+
+
+class Struck(Protocol):
+    """The faults that strike one request."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def number(self, name: str) -> int:
+        """The value of a fault."""
+
+
+class Reply(Protocol):
+    """What a service answers. The server itself knows the faults delay, stall, reset, slow-body, lower-case-headers."""
+
+    @property
+    def status(self) -> int:
+        """The status."""
+
+    @property
+    def body(self) -> bytes:
+        """The body, as it is sent."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Headers beside date, length and type."""
+
+    @property
+    def content_type(self) -> str:
+        """Sent where there is a body."""
+
+    @property
+    def struck(self) -> Struck:
+        """What goes wrong."""
 
 
 class ConnectionBrokenError(Exception):
@@ -41,7 +77,7 @@ class Application:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        reply = on_the_wire(self._answered(await _call(HttpRequest(scope, receive))))
+        reply = self._answered(await _call(HttpRequest(scope, receive)))
         if "delay" in reply.struck:
             await self._pause(reply.struck.number("delay"))
         if "stall" in reply.struck:
@@ -55,7 +91,7 @@ class Application:
         try:
             return self.answer(call)
         except Exception:  # noqa: BLE001 -- whatever it was, it is shown to whoever asked
-            return Reply(500, traceback.format_exc().encode(), content_type="text/plain; charset=utf-8")
+            return Failure(traceback.format_exc().encode())
 
     async def _body(self, reply: Reply, send: Send) -> None:
         body, struck = reply.body, reply.struck
@@ -116,7 +152,7 @@ class ServerThread:
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name=f"finale-simulator-{self.port}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
 
     def start(self) -> None:
         """Begin to serve. The socket listens already, so the first client need not wait."""
