@@ -1,7 +1,7 @@
 """Faults: each trap of a system as a switch, off by default.
 
-A fault is written `name`, `name=value`, `name@k` or both, and may be limited to targets:
-`reset@2:core_user_create_users` strikes the second call of that function and no other. Without `@k` a fault strikes every time.
+A fault is written `name`, `name=value`, `name@k` or both, and may be limited to targets: `reset@2:core_user_get_users`
+strikes the second call of that function and no other. Without `@k` a fault strikes every time.
 """
 
 from __future__ import annotations

@@ -1,0 +1,47 @@
+"""Moodle: assessments, grades, submissions and engagement from it, courses, people and enrolments to it.
+
+config.py      what a source must say, and what the environment says for it
+client.py      one function per endpoint
+calls.py       one call: the token last, what an answer means, what may be sent again
+writing.py     rows in batches, and what became of each
+errorcodes.py  what Moodle's error codes mean for us
+wire.py        forms to Moodle, JSON back
+README.md      scopes, limits, quirks, what was checked
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.connectors.moodle.config import MoodleConfig
+from connector_pipelines.model import Connector, Health, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+
+def _open(config: MoodleConfig) -> AbstractContextManager[Any]:
+    from connector_pipelines.connectors.moodle import client
+
+    return client.connect(config)
+
+
+def _streams(_config: MoodleConfig) -> Sequence[Stream]:
+    return ()
+
+
+def _check(moodle: Any) -> Health:
+    from connector_pipelines.connectors.moodle import client
+
+    return client.check(moodle)
+
+
+CONNECTOR = Connector(
+    name="moodle",
+    title="Moodle",
+    config=MoodleConfig,
+    open=_open,
+    streams=_streams,
+    check=_check,
+)

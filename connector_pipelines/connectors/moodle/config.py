@@ -1,0 +1,92 @@
+"""What a Moodle source must say. This model is the schema of its `defs.yaml`.
+
+Where it says nothing, the environment does (requirements M65-M73): MOODLE_BASE_URL, MOODLE_API_TOKEN,
+MOODLE_BATCH_SIZE, MOODLE_RETRY_ATTEMPTS, MOODLE_RATE_LIMIT and MOODLE_TIMEOUT.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.external.messages import is_loopback
+from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.external.secrets import Secret
+from connector_pipelines.settings import settings
+
+Entities = Literal["assessments", "grades", "submissions", "engagement"]
+
+MOST_FIELDS = 4_000
+"""Form fields per call. PHP drops fields beyond `max_input_vars`, 5,000 on a Moodle as installed, without an error."""
+
+
+class MoodleConfig(HttpOptions):
+    """One Moodle site."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = Field(
+        default=None, description="The site's address, e.g. https://moodle.school.example. Unset: MOODLE_BASE_URL."
+    )
+    token: Secret = Field(
+        default=Secret.env("MOODLE_API_TOKEN"), description="A token of the web-service user, as {{ env.NAME }}."
+    )
+    batch_size: int | None = Field(
+        default=None, ge=1, le=10_000, description="Records per call. Unset: MOODLE_BATCH_SIZE."
+    )
+    max_fields: int = Field(
+        default=MOST_FIELDS,
+        ge=100,
+        description="Form fields per call, whatever the batch size. Must stay below max_input_vars of the site's PHP.",
+    )
+    roles: dict[str, int] = Field(
+        default={"student": 5, "teacher": 4, "editingteacher": 3},
+        description="Numbers of the site's roles by name, as under Site administration, Users, Define roles: no "
+        "function of the web services tells them.",
+    )
+    page_size: int = Field(default=500, ge=1, le=10_000, description="Enrolled users per page.")
+    entities: tuple[Entities, ...] | None = Field(
+        default=None, description="Only these entities, e.g. [engagement]. Unset: all."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _site(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("https://") and not is_loopback(value):
+            message = "must begin with https://"
+            raise ValueError(message)
+        return value and value.rstrip("/")
+
+    @property
+    def site(self) -> str:
+        """The site's address.
+
+        Raises:
+            ConfigurationError: neither the source nor the environment names one.
+        """
+        found = self.base_url or settings().moodle_base_url
+        if not found:
+            raise ConfigurationError("a Moodle source names no site.", remedy="Set base_url, or MOODLE_BASE_URL.")
+        return found.rstrip("/")
+
+    @property
+    def batch(self) -> int:
+        """Records per call, at most."""
+        return self.batch_size or settings().moodle_batch_size
+
+    def role(self, name: str) -> int:
+        """The number of a role.
+
+        Raises:
+            ConfigurationError: there is none of that name.
+        """
+        if name not in self.roles:
+            known = ", ".join(self.roles)
+            raise ConfigurationError(f"there is no role {name!r}; there are {known}.", remedy="Add it to `roles`.")
+        return self.roles[name]
+
+    def provides(self, entity: str) -> bool:
+        """Whether this source feeds the entity."""
+        return self.entities is None or entity in self.entities

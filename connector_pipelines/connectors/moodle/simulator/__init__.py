@@ -1,0 +1,1 @@
+"""A Moodle site that behaves, and misbehaves on demand."""
