@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Params = dict[str, Any]
 
-_TAIL = 4
+_OTHERS = 4
 """Fields that every call has: two settings, the function and the token."""
 
 _decoder = msgspec.json.Decoder()
@@ -53,10 +53,12 @@ def _field(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def form(function: str, params: Mapping[str, Any]) -> bytes:
     """The body of a call without its token, which is appended when it is sent and so comes last.
 
+    Format and function come first: a call that PHP cuts must still be answered in JSON.
+
     Titles come as they were entered (`moodlewssettingraw`); escaped ones would never agree with ours.
     """
-    tail = (("moodlewssettingraw", "1"), ("moodlewsrestformat", "json"), ("wsfunction", function))
-    return urlencode((*fields(params), *tail)).encode()
+    head = (("moodlewsrestformat", "json"), ("moodlewssettingraw", "1"), ("wsfunction", function))
+    return urlencode((*head, *fields(params))).encode()
 
 
 def batches(rows: Sequence[Params], *, most_rows: int, most_fields: int, shared: int = 0) -> Iterator[Sequence[Params]]:
@@ -71,7 +73,7 @@ def batches(rows: Sequence[Params], *, most_rows: int, most_fields: int, shared:
     begin, used = 0, 0
     for at, row in enumerate(rows):
         size = sum(1 for _ in fields(row))
-        if at > begin and (at - begin == most_rows or used + size > most_fields - shared - _TAIL):
+        if at > begin and (at - begin == most_rows or used + size > most_fields - shared - _OTHERS):
             yield rows[begin:at]
             begin, used = at, 0
         used += size

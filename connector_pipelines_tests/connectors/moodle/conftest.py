@@ -15,12 +15,14 @@ import stamina
 
 from connector_pipelines.connectors.moodle import client
 from connector_pipelines.connectors.moodle.config import MoodleConfig
+from connector_pipelines.connectors.moodle.simulator import Simulator
 from connector_pipelines.connectors.moodle.simulator.php import as_json, unfold
 from connector_pipelines.simulation.faults import Active
 from connector_pipelines.simulation.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from connector_pipelines.simulation.exchange import Call
 
@@ -128,3 +130,19 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
 
     yield open_client
     stamina.set_testing(False)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A small site: twelve students with ids from 4, courses 2, 3 and 4 with two assignments each."""
+    with Simulator(scenario="small") as running:
+        yield running
+
+
+@pytest.fixture
+def asked(
+    simulator: Simulator, opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AbstractContextManager[client.Moodle]]:
+    """Opens a client of the small site."""
+    monkeypatch.setenv("MOODLE_API_TOKEN", simulator.token)
+    return lambda **more: opened(simulator.url, **more)

@@ -15,11 +15,11 @@ from connector_pipelines.errors import AuthFailed, BrokenPage, NetworkError, Syn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TAIL = b"moodlewssettingraw=1&moodlewsrestformat=json&wsfunction="
+HEAD = b"moodlewsrestformat=json&moodlewssettingraw=1&wsfunction="
 
 
 def test_requests_are_the_recorded_ones(exchanges: Any) -> None:
-    """The client writes every recorded request byte for byte, with what is its own behind it."""
+    """The client writes every recorded request byte for byte, behind what is its own."""
     compared = 0
     for exchange in exchanges.values():
         if not isinstance(exchange.params, dict) or exchange.encoded is None:
@@ -29,7 +29,7 @@ def test_requests_are_the_recorded_ones(exchanges: Any) -> None:
             continue
         body = wire.form(exchange.function, exchange.params)
         recorded = urlencode(exchange.encoded).encode()
-        assert body == (recorded + b"&" if recorded else b"") + TAIL + exchange.function.encode(), exchange.name
+        assert body == HEAD + exchange.function.encode() + (b"&" + recorded if recorded else b""), exchange.name
         compared += 1
     assert compared > 170
 

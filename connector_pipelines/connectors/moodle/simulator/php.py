@@ -18,8 +18,8 @@ def as_json(document: object) -> bytes:
 
 
 def kept(pairs: Sequence[tuple[str, str]], most: int) -> Sequence[tuple[str, str]]:
-    """The fields that PHP reads; those past `max_input_vars` are dropped without an error."""
-    return pairs[:most]
+    """The fields that PHP reads: one more than `max_input_vars`. The others are dropped without an error."""
+    return pairs[: most + 1]
 
 
 def unfold(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
