@@ -6,6 +6,12 @@ calls.py       one call: the token last, what an answer means, what may be sent 
 writing.py     rows in batches, and what became of each
 errorcodes.py  what Moodle's error codes mean for us
 wire.py        forms to Moodle, JSON back
+reading.py     the raw pages of each entity
+records.py     records as they travel
+streams.py     their columns, and what is read
+schemas.py     what we accept
+transform.py   accepted records to core columns
+simulator/     a site that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked
 """
 
@@ -27,8 +33,10 @@ def _open(config: MoodleConfig) -> AbstractContextManager[Any]:
     return client.connect(config)
 
 
-def _streams(_config: MoodleConfig) -> Sequence[Stream]:
-    return ()
+def _streams(config: MoodleConfig) -> Sequence[Stream]:
+    from connector_pipelines.connectors.moodle.streams import streams
+
+    return streams(config)
 
 
 def _check(moodle: Any) -> Health:
