@@ -11,6 +11,9 @@ records.py     records as they travel
 streams.py     their columns, and what is read
 schemas.py     what we accept
 transform.py   accepted records to core columns
+shapes.py      core rows to the records that should stand there
+provisioning.py  looks for, sends and reads back records
+export.py      what is written, and of which extract
 simulator/     a site that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked
 """
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from connector_pipelines.outward import Export
+
 
 def _open(config: MoodleConfig) -> AbstractContextManager[Any]:
     from connector_pipelines.connectors.moodle import client
@@ -37,6 +42,12 @@ def _streams(config: MoodleConfig) -> Sequence[Stream]:
     from connector_pipelines.connectors.moodle.streams import streams
 
     return streams(config)
+
+
+def _exports(config: MoodleConfig) -> Sequence[Export]:
+    from connector_pipelines.connectors.moodle.export import exports
+
+    return exports(config)
 
 
 def _check(moodle: Any) -> Health:
@@ -52,4 +63,5 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
+    exports=_exports,
 )

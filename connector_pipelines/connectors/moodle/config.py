@@ -18,6 +18,8 @@ from connector_pipelines.settings import settings
 
 Entities = Literal["assessments", "grades", "submissions", "engagement"]
 
+Personal = Literal["number", "username", "email", "phone", "middle_name", "preferred_name", "kind"]
+
 MOST_FIELDS = 4_000
 """Form fields per call. PHP drops fields beyond `max_input_vars`, 5,000 on a Moodle as installed, without an error."""
 
@@ -45,6 +47,30 @@ class MoodleConfig(HttpOptions):
         default={"student": 5, "teacher": 4, "editingteacher": 3},
         description="Numbers of the site's roles by name, as under Site administration, Users, Define roles: no "
         "function of the web services tells them.",
+    )
+    layout: Literal["groups", "courses"] = Field(
+        default="groups",
+        description="What a section is there: a group in the course of its term, or a course of its own.",
+    )
+    root_category: int = Field(
+        default=0, ge=0, description="Number of the category that terms are put into; 0 for the top."
+    )
+    auth_plugin: Literal["manual", "oidc", "saml2"] = Field(
+        default="manual",
+        description="How people log in there. Those of manual are sent a password by e-mail, the others have none.",
+    )
+    idnumber: Literal["number", "username", "email"] = Field(
+        default="number",
+        description="What of a person stands in Moodle's ID number: what the identity provider calls it.",
+    )
+    profile_fields: dict[str, Personal] = Field(
+        default_factory=dict,
+        description="Profile fields of the site by short name, and which column of a person each is given (M57).",
+    )
+    student_role: str = Field(default="student", description="The role of students, a name of `roles`.")
+    instructor_role: str = Field(default="editingteacher", description="The role of instructors, a name of `roles`.")
+    leaving: Literal["suspend", "unenrol"] = Field(
+        default="suspend", description="What happens to who leaves a course. Unenrolling takes grades with it."
     )
     page_size: int = Field(default=500, ge=1, le=10_000, description="Enrolled users per page.")
     entities: tuple[Entities, ...] | None = Field(
@@ -86,6 +112,16 @@ class MoodleConfig(HttpOptions):
             known = ", ".join(self.roles)
             raise ConfigurationError(f"there is no role {name!r}; there are {known}.", remedy="Add it to `roles`.")
         return self.roles[name]
+
+    @property
+    def student(self) -> int:
+        """The number of the students' role."""
+        return self.role(self.student_role)
+
+    @property
+    def instructor(self) -> int:
+        """The number of the instructors' role."""
+        return self.role(self.instructor_role)
 
     def provides(self, entity: str) -> bool:
         """Whether this source feeds the entity."""

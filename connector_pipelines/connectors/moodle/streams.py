@@ -187,4 +187,4 @@ def streams(config: MoodleConfig) -> tuple[Stream, ...]:
 def _as_configured(stream: Stream, config: MoodleConfig) -> Stream:
     if stream.entity != "engagement":
         return stream
-    return replace(stream, columns=engagement_columns(config.role("student")))
+    return replace(stream, columns=engagement_columns(config.student))

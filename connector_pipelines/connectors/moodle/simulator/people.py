@@ -29,14 +29,14 @@ _OPTIONAL = {
     "description": "raw",
     "city": "notags",
     "country": "raw",
-    "suspended": "bool",
     "customfields": [{"type!": "raw", "value!": "raw"}],
 }
 _NAMES = {"firstname": "notags", "lastname": "notags"}
 CREATE = {
     "users!": [{"username!": "username"} | {f"{n}!": k for n, k in _NAMES.items()} | {"email!": "email"} | _OPTIONAL]
 }
-UPDATE = {"users!": [{"id!": "int", "username": "username", "email": "email"} | _NAMES | _OPTIONAL]}
+_UPDATED = {"id!": "int", "username": "username", "email": "email", "suspended": "bool"}
+UPDATE = {"users!": [_UPDATED | _NAMES | _OPTIONAL]}
 DELETE = {"userids!": ["int"]}
 BY_FIELD = {"field!": "raw", "values!": ["raw"]}
 FIND = {"criteria!": [{"key!": "raw", "value!": "raw"}]}
@@ -84,9 +84,15 @@ def _created(site: Site, one: Row, taken: _Taken) -> Row:
     plain = [kept.pop(name).strip() for name in names]
     taken.usernames.add(one["username"])
     taken.emails.add(one["email"].lower())
-    dropped = {"customfields": [], "department": ""}  # both are taken without complaint; neither was there to be read
+    dropped = {"customfields": _known(site, one), "department": ""}  # taken without complaint, not there to be read
     made = site.add("users", **person(*plain, **kept | dropped))
     return {"id": made["id"], "username": made["username"]}
+
+
+def _known(site: Site, one: Row) -> Row:
+    """The profile fields that the site has; the others are ignored."""
+    given = {field["type"]: field["value"] for field in one.get("customfields", ())}
+    return {name: value for name, value in given.items() if name in site.profile_fields}
 
 
 def _check_password(password: str | None) -> None:
@@ -129,10 +135,9 @@ def _updated(site: Site, one: Row) -> tuple[str, str] | None:
     if "email" in one and _has_email(site, one["email"], but=one["id"]):
         return "useremailduplicate", "Duplicate address"
     _fit(one)
-    changes = {
-        name: value for name, value in one.items() if name not in {"id", "password", "createpassword", "customfields"}
-    }
-    site.put("users", one["id"], **changes)
+    left_out = {"id", "password", "createpassword"}
+    own = {"customfields": known["customfields"] | _known(site, one)}
+    site.put("users", one["id"], **{name: value for name, value in one.items() if name not in left_out} | own)
     return None
 
 
@@ -208,6 +213,7 @@ def shown(site: Site, user: Row) -> Row:
     """A user as it is listed; an empty number is left out."""
     pictures = f"{SITE}/theme/image.php/boost/core/{site.clock()}/u/"
     numbered = {"idnumber": user["idnumber"]} if user["idnumber"] else {}
+    own = [{"type": "text", "value": v, "name": n, "shortname": n} for n, v in user["customfields"].items()]
     return {
         "id": user["id"],
         "username": user["username"],
@@ -229,6 +235,7 @@ def shown(site: Site, user: Row) -> Row:
         "trackforums": 0,
         "profileimageurlsmall": f"{pictures}f2",
         "profileimageurl": f"{pictures}f1",
+        **({"customfields": own} if own else {}),
     }
 
 

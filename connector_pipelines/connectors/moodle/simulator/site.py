@@ -29,11 +29,13 @@ class Site:
         tables: rows by id; enrolments by course, and there by user.
         spent: the highest id of each table, whether its row was kept or not.
         clock: Unix seconds.
+        profile_fields: short names of those the site has; values for others are taken and dropped.
     """
 
     clock: Callable[[], int] = lambda: START
     tables: dict[str, Table] = field(default_factory=lambda: {name: {} for name in TABLES})
     spent: Counter[str] = field(default_factory=Counter)
+    profile_fields: tuple[str, ...] = ()
 
     def __getitem__(self, table: str) -> Table:
         return self.tables[table]
@@ -118,6 +120,6 @@ def person(username: str, firstname: str, lastname: str, email: str, **more: Any
         "deleted": False,
         "firstaccess": 0,
         "lastaccess": 0,
-        "customfields": [],
+        "customfields": {},
     }
     return usual | more
