@@ -37,6 +37,7 @@ def assessments(frame: pd.DataFrame) -> pd.DataFrame:
     kind = _mapped(frame["itemtype"], ASSESSMENT_TYPES).fillna(_text(frame["module"]))
     unnamed = _mapped(frame["itemtype"], UNNAMED).fillna(kind).fillna("Item")
     most = _number(frame["most"])
+    scale = most.fillna("").str.startswith("-")  # below zero it is the number of a scale, no points
     return _core(
         frame,
         modified=_time(frame["timemodified"]),
@@ -46,7 +47,7 @@ def assessments(frame: pd.DataFrame) -> pd.DataFrame:
         available_at=_time(frame["from"]),
         due_at=_time(frame["duedate"]),
         min_score=_number(frame["least"]).where(frame["itemtype"] != "assign", "0"),
-        max_score=most.where(~most.fillna("").str.startswith("-")),  # below zero it is a scale's number, no points
+        max_score=most.where(~scale & ~frame["itemtype"].isin(list(UNNAMED))),  # of a total it differs by person
         learning_outcome=_nothing(frame),
         program_outcome=_nothing(frame),
         is_finalized=_flags(frame, value=None),

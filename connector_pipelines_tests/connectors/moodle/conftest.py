@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,19 @@ from urllib.parse import parse_qsl
 import pytest
 import stamina
 
-from connector_pipelines.connectors.moodle import client
+from connector_pipelines.connectors.moodle import CONNECTOR, client
 from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.connectors.moodle.simulator import Simulator
 from connector_pipelines.connectors.moodle.simulator.php import as_json, unfold
+from connector_pipelines.database.connection import connect
+from connector_pipelines.external.landing import Landing
+from connector_pipelines.model import Source
+from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.simulation.faults import Active
 from connector_pipelines.simulation.server import ServerThread
+from connector_pipelines.sync.context import Context
+from connector_pipelines.sync.push import push
+from connector_pipelines.sync.whole import Outcome, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,3 +154,99 @@ def asked(
     """Opens a client of the small site."""
     monkeypatch.setenv("MOODLE_API_TOKEN", simulator.token)
     return lambda **more: opened(simulator.url, **more)
+
+
+TODAY = date(2026, 10, 1)
+CORE = """
+    INSERT INTO core.terms (id, title, start_date, end_date, status, parent_id) OVERRIDING SYSTEM VALUE VALUES
+        (1, '2026/27', '2026-08-01', '2027-07-31', 'active', NULL),
+        (2, 'Fall', '2026-08-15', '2026-12-20', 'active', 1), (3, 'Spring', '2027-01-10', '2027-06-10', 'active', 1);
+    INSERT INTO core.courses (id, title, course_code, status) OVERRIDING SYSTEM VALUE VALUES
+        (1, 'R&D "Lab" - d''été', 'RD', 'active'), (2, 'History', 'HIS', 'active'), (3, 'Empty', 'EMP', 'active');
+    INSERT INTO core.sections (id, title, section_code, status, course_id, term_id) OVERRIDING SYSTEM VALUE VALUES
+        (1, 'Lab A', 'RD-A', 'active', 1, 2), (2, 'Lab B', 'RD-B', 'active', 1, 2),
+        (3, 'History', 'HIS-1', 'active', 2, 2),
+        (4, 'Nowhere', 'NO', 'active', 3, NULL);
+    INSERT INTO core.students (id, given_name, family_name, username, email, student_number, status)
+        OVERRIDING SYSTEM VALUE VALUES
+        (1, 'Ada', 'Lovelace', 'Ada', 'Ada@School.example', 'S1', 'active'),
+        (2, 'Søren', 'Øst', NULL, 'soren@school.example', 'S2', 'active'),
+        (3, 'No', 'Mail', 'nomail', NULL, 'S3', 'active');
+    INSERT INTO core.instructors (id, given_name, family_name, username, email, staff_number, status)
+        OVERRIDING SYSTEM VALUE VALUES (1, 'Grace', 'Hopper', 'ghopper', 'grace@school.example', 'T1', 'active');
+    INSERT INTO core.enrollments (id, status, start_date, student_id, section_id) OVERRIDING SYSTEM VALUE VALUES
+        (1, 'enrolled', '2026-09-01', 1, 1), (2, 'enrolled', NULL, 2, 2), (3, 'enrolled', NULL, 1, 3);
+    INSERT INTO core.teaching_assignments (id, status, instructor_id, section_id) OVERRIDING SYSTEM VALUE VALUES
+        (1, 'active', 1, 1), (2, 'active', 1, 2);
+"""
+
+
+@dataclass
+class Campus:
+    """Core with a few people, a site, and the way from one to the other."""
+
+    url: str
+    simulator: Simulator
+    landing: Landing
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def source(self) -> Source:
+        """The site as a declared source, which may be written to."""
+        config = MoodleConfig.model_validate({"base_url": self.simulator.url, "max_retries": 0} | self.more)
+        names = [f"export/{export.entity}" for export in CONNECTOR.exports(config)]
+        told = {"exports": ("*",), "drops": names, "guard": {"limits": {"floor": 1_000}}}
+        return Source("campus", CONNECTOR, config, SyncPolicy.model_validate(told))
+
+    def push(self, *entities: str, today: date = TODAY, **how: Any) -> dict[str, Outcome]:
+        """Push; the last outcome of each export."""
+        with connect(self.url) as connection:
+            done = push(Context(connection, self.landing), self.source(), entities=entities or None, today=today, **how)
+            return {outcome.entity.removeprefix("export/"): outcome for outcome in done}
+
+    def sync(self) -> dict[str, Outcome]:
+        """Read everything; the outcome of each entity."""
+        with connect(self.url) as connection:
+            done = sync(Context(connection, self.landing), self.source())
+            return {outcome.entity: outcome for outcome in done}
+
+    def execute(self, statement: Any) -> None:
+        """Change core."""
+        with connect(self.url) as connection:
+            connection.execute(statement)
+
+    def rows(self, statement: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with connect(self.url) as connection:
+            return connection.execute(statement).fetchall()
+
+    def letters(self) -> list[tuple[Any, ...]]:
+        """Unsettled dead letters."""
+        return self.rows(
+            "SELECT entity, external_id, rule, reason FROM connector.dead_letters WHERE state <> 'resolved' ORDER BY id"
+        )
+
+    def user(self, username: str) -> dict[str, Any]:
+        """A user of the site."""
+        (found,) = self.simulator.site.where("users", username=username)
+        return found
+
+    def course(self, number: str) -> dict[str, Any]:
+        """A course of the site, by its ID number."""
+        (found,) = self.simulator.site.where("courses", idnumber=number)
+        return found
+
+    def enrolled(self, number: str) -> dict[str, dict[str, Any]]:
+        """Who is in a course, by user name."""
+        rows = self.simulator.site.enrolled(self.course(number)["id"])
+        return {self.simulator.site["users"][user]["username"]: row for user, row in rows.items()}
+
+
+@pytest.fixture
+def campus(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Campus]:
+    """Core and an empty site."""
+    now = int(datetime.combine(TODAY, datetime.min.time(), UTC).timestamp())
+    with Simulator(scenario="empty", clock=lambda: now) as simulator:
+        monkeypatch.setenv("MOODLE_API_TOKEN", simulator.token)
+        campus = Campus(database, simulator, Landing(str(tmp_path / "landing")))
+        campus.execute(CORE)
+        yield campus
