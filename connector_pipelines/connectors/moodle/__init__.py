@@ -13,6 +13,8 @@ schemas.py     what we accept
 transform.py   accepted records to core columns
 shapes.py      core rows to the records that should stand there
 provisioning.py  looks for, sends and reads back records
+grading.py     grades that are pushed, and what became of them
+final_grades.py  which grades, and where to
 export.py      what is written, and of which extract
 simulator/     a site that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked

@@ -69,6 +69,11 @@ class MoodleConfig(HttpOptions):
     )
     student_role: str = Field(default="student", description="The role of students, a name of `roles`.")
     instructor_role: str = Field(default="editingteacher", description="The role of instructors, a name of `roles`.")
+    final_grade_activity: str | None = Field(
+        default=None,
+        min_length=1,
+        description="ID number of the assignment that takes final grades, one in each course. Unset: none are sent.",
+    )
     leaving: Literal["suspend", "unenrol"] = Field(
         default="suspend", description="What happens to who leaves a course. Unenrolling takes grades with it."
     )

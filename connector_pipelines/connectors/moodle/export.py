@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_pipelines.connectors.moodle import provisioning, shapes
+from connector_pipelines.connectors.moodle import final_grades, provisioning, shapes
 from connector_pipelines.outward import Export
 
 if TYPE_CHECKING:
@@ -18,10 +18,12 @@ def exports(config: MoodleConfig) -> tuple[Export, ...]:
     common = (_categories(config), _users(config))
     if config.layout == "courses":
         courses = _courses(config, of="sections", shape=shapes.section)
-        return (*common, courses, _enrolments(config, of="memberships", place="section"))
+        enrolments = _enrolments(config, of="memberships", place="section")
+        return (*common, courses, enrolments, *_final_grades(config, place="section"))
     courses = _courses(config, of="offerings", shape=shapes.offering)
     enrolments = _enrolments(config, of="participations", place="offering")
-    return (*common, courses, _groups(config), enrolments, _members(config))
+    grades = _final_grades(config, place="offering")
+    return (*common, courses, _groups(config), enrolments, _members(config), *grades)
 
 
 def _categories(config: MoodleConfig) -> Export:
@@ -109,3 +111,22 @@ def _members(config: MoodleConfig) -> Export:
         sure=(provisioning.MEMBERSHIP,),
         together="groupid",
     )
+
+
+def _final_grades(config: MoodleConfig, *, place: str) -> tuple[Export, ...]:
+    if config.final_grade_activity is None:
+        return ()
+    kind = final_grades.FinalGrades(config.final_grade_activity)
+    export = Export(
+        entity="grades",
+        of="final_grades",
+        shape=final_grades.shape,
+        find=kind.find,
+        send=kind.send,
+        read_back=kind.read,
+        batch=config.batch,
+        refers={"person": "users", place: "courses"},
+        sure=(final_grades.GRADEBOOK,),
+        together="courseid",
+    )
+    return (export,)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connector_pipelines.connectors.moodle.simulator import grading
 from connector_pipelines.connectors.moodle.simulator.site import person
 from connector_pipelines.errors import SyncError
 
@@ -175,3 +176,31 @@ def test_profile_fields_and_log_in(campus: Any) -> None:
     ada = campus.user("ada")
     assert (ada["auth"], ada["idnumber"], ada["customfields"]) == ("oidc", "Ada@School.example", {"sub": "S1"})
     assert [letter[0] for letter in campus.letters()] == ["export/users"]
+
+
+FINAL = """
+    INSERT INTO core.grades (id, grade_type, score, status, student_id, section_id) OVERRIDING SYSTEM VALUE VALUES
+        (1, 'course_total', 87.50, 'active', 1, 1), (2, 'course_total', 150, 'active', 2, 2),
+        (3, 'course_total', 60, 'active', 1, 3), (4, 'assignment_grade', 5, 'active', 1, 1);
+"""
+
+
+def test_final_grades_are_pushed_and_read_back(campus: Any) -> None:
+    """Final grades go to the activity for them; one that is capped is told, and a course without the activity, too."""
+    campus.more = {"final_grade_activity": "FINAL"}
+    campus.push()
+    lab = campus.course("courses/1@terms/2")["id"]
+    grading.assignment(campus.simulator.site, lab, "Final grade", idnumber="FINAL")
+    campus.execute(FINAL)
+    campus.push("grades")
+    (item,) = campus.simulator.site.where("items", idnumber="FINAL")
+    held = {user: row["value"] for (place, user), row in campus.simulator.site["grades"].items() if place == item["id"]}
+    assert held == {campus.user("ada")["id"]: 87.5, campus.user("soren@school.example")["id"]: 100}
+    letters = {letter[1]: letter[2] for letter in campus.letters() if letter[0] == "export/grades"}
+    assert letters == {"grades/2": "kept otherwise", "grades/3": "no activity"}
+    before = len(campus.simulator.ledger)
+    campus.push("grades")
+    assert len(campus.simulator.ledger) == before
+    campus.execute("UPDATE core.grades SET score = 90 WHERE id = 1")
+    campus.push("grades")
+    assert campus.simulator.site["grades"][item["id"], campus.user("ada")["id"]]["value"] == 90
