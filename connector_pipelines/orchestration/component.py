@@ -63,7 +63,9 @@ class SourceComponent(dg.Component):
         fields = cls.connector.config.model_fields
         config = {name: getattr(given, name) for name in given.model_fields_set if name in fields}
         settings = cls.connector.config(**_by_alias(cls.connector.config, config))
-        return cls(settings, given.schedule, given.policy)  # type: ignore[attr-defined]
+        told: Timetable = given.schedule  # type: ignore[attr-defined]
+        usual = {name: value for name, value in cls.connector.schedule().items() if name not in told.model_fields_set}
+        return cls(settings, told.model_copy(update=usual), given.policy)  # type: ignore[attr-defined]
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's two layers of assets, its jobs and schedules. What it shares with others is made once."""
