@@ -242,33 +242,39 @@ class Enrolments:
     leaving: str
 
     def find(self, moodle: Moodle, wanted: Sequence[Wanted]) -> Iterator[Found]:
-        """Who is in the courses."""
-        there = self._there(moodle, (one.record["courseid"] for one in wanted))
+        """Who is in the courses; whoever was put there by somebody else is given our dates."""
+        there: dict[str, dict[str, Any]] = {}
+        for course in dict.fromkeys(one.record["courseid"] for one in wanted):
+            there |= self._listed(moodle, course)
         for one in wanted:
             number = f"{one.record['courseid']}:{one.record['userid']}"
             if number in there:
-                told = {name: value for name, value in there[number].items() if value is not Untold.UNTOLD}
-                yield Found(one.key, number, MEMBERSHIP, told)
+                yield Found(one.key, number, MEMBERSHIP, there[number])
 
     def read(self, moodle: Moodle, ids: Sequence[str]) -> ReadBack:
-        """Who is in the courses; dates are not told, nor who is suspended, if it may be for the dates."""
-        there = self._there(moodle, (int(one.partition(":")[0]) for one in ids))
+        """Who is in the courses; dates are not told, nor who is suspended, if it may be for the dates.
+
+        Who is active is asked first: where nobody else is looked for, that is all.
+        """
+        untold = {"start": Untold.UNTOLD, "end": Untold.UNTOLD}
+        there: dict[str, dict[str, Any]] = {}
+        for course in dict.fromkeys(int(one.partition(":")[0]) for one in ids):
+            active = self._listed(moodle, course, onlyactive=1)
+            there |= {number: one | untold | {"suspended": False} for number, one in active.items()}
+            if any(one not in there for one in ids if one.startswith(f"{course}:")):
+                others = {n: one for n, one in self._listed(moodle, course).items() if n not in active}
+                there |= {number: one | untold | {"suspended": Untold.UNTOLD} for number, one in others.items()}
         return ((one, there.get(one)) for one in ids)
 
-    def _there(self, moodle: Moodle, courses: Iterable[int]) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        for course in dict.fromkeys(courses):
-            active = {one["id"] for one in client.enrolled_users(moodle, course, userfields="id", onlyactive=1)}
-            for one in client.enrolled_users(moodle, course, userfields="id,roles"):
-                found[f"{course}:{one['id']}"] = {
-                    "courseid": course,
-                    "userid": one["id"],
-                    "role": self._role({role["roleid"] for role in one.get("roles", ())}),
-                    "start": Untold.UNTOLD,
-                    "end": Untold.UNTOLD,
-                    "suspended": False if one["id"] in active else Untold.UNTOLD,
-                }
-        return found
+    def _listed(self, moodle: Moodle, course: int, **options: object) -> dict[str, dict[str, Any]]:
+        return {
+            f"{course}:{one['id']}": {
+                "courseid": course,
+                "userid": one["id"],
+                "role": self._role({role["roleid"] for role in one.get("roles", ())}),
+            }
+            for one in client.enrolled_users(moodle, course, userfields="id,roles", **options)
+        }
 
     def _role(self, roles: set[int]) -> str | None:
         if self.instructor in roles:
