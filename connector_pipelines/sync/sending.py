@@ -180,7 +180,9 @@ def _keep_changes(context: Context, plan: Plan, keys: Sequence[str]) -> None:
         query(
             "INSERT INTO connector.sync_changes (plan_id, internal_id, external_id, changes, action)"
             " SELECT %s, l.id, p.external_id, coalesce(p.changes, '{{}}'), p.action FROM {plan} p"
-            " JOIN connector.exports l ON l.source = %s AND l.entity = %s AND l.key = p.external_id"
+            # by the ledger's index, row by row: it grows while we send, and a join planned for few took 5 s a batch
+            " CROSS JOIN LATERAL (SELECT o.id FROM connector.exports o"
+            " WHERE o.source = %s AND o.entity = %s AND o.key = p.external_id OFFSET 0) l"
             " WHERE p.external_id = ANY(%s) ON CONFLICT DO NOTHING",
             plan=plan_table(plan.id),
         ),
@@ -275,7 +277,8 @@ def _read_back(context: Context, export: Export, plan: Plan) -> tuple[int, int, 
             SELECT coalesce(sum(hashtextextended(l.key || l.record::text, 0)), 0),
                 coalesce(sum(hashtextextended(l.key || coalesce(l.stands, l.record)::text, 0)), 0),
                 (array_agg(l.key ORDER BY l.key) FILTER (WHERE l.stands IS NOT NULL OR l.record <> p.record))[1:20]
-            FROM {plan} p JOIN connector.exports l ON l.source = %s AND l.entity = %s AND l.key = p.external_id
+            FROM {plan} p CROSS JOIN LATERAL (SELECT o.* FROM connector.exports o
+                WHERE o.source = %s AND o.entity = %s AND o.key = p.external_id OFFSET 0) l  -- as in _keep_changes
             WHERE p.sends IN ('create', 'update', 'restore') AND l.state IN ('sent', 'verified')
             """,
             plan=plan_table(plan.id),
