@@ -56,14 +56,6 @@ class RunKind(StrEnum):
     EXPORT = "export"
 
 
-class SyncStatus(StrEnum):
-    """The state of one mapping (requirements G8, K11)."""
-
-    PENDING = "pending"
-    SYNCED = "synced"
-    ERROR = "error"
-
-
 @dataclass(frozen=True, slots=True)
 class Window:
     """The span of modification times a read asks for, in UTC. Both ends open: everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 from psycopg import sql
 
@@ -10,6 +11,15 @@ from connector_pipelines.errors import ConfigurationError
 
 DROPPED_BY = "dropped by"
 """The key in a mapping's metadata under which the plan stands that dropped it, until the record comes back."""
+
+
+class SyncStatus(StrEnum):
+    """The state of one mapping (requirements G8, K11)."""
+
+    PENDING = "pending"
+    SYNCED = "synced"
+    ERROR = "error"
+
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
