@@ -6,6 +6,7 @@ are Unix seconds: a first day begins at midnight UTC, a last day ends with it; 0
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ PROFILE = "profile_field_"
 """Before the short name of a profile field; Moodle's forms call them so, too."""
 
 LONGEST_NAME = 254
+
+# One that Moodle does not take is an error even when it is looked for, and would take a whole batch with it.
+_USERNAME = re.compile(r"[-.@_a-z0-9]+")
+_EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>.]+")
 
 
 def begins(day: date | None) -> int:
@@ -101,9 +106,13 @@ def user(config: MoodleConfig) -> Shape:
         if row["status"] != "active" or row["enabled"] is False:
             return Unwanted("the person is inactive")
         email = (row["email"] or "").strip().lower()
-        name = (row["username"] or email).strip().lower()
-        if not email or not name:
+        name = (row["username"] or "").strip().lower() or email
+        if not email:
             raise BadRow("email is required", "has no e-mail address, without which Moodle takes nobody")
+        if not _EMAIL.fullmatch(email):
+            raise BadRow("email is none", "has an e-mail address that is none")
+        if not _USERNAME.fullmatch(name):
+            raise BadRow("username has other characters", "has a user name with more than letters, digits and -.@_")
         record = {
             "username": name,
             "firstname": row["given_name"].strip(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.moodle.simulator import refusals
+from connector_pipelines.connectors.moodle.simulator.params import checked
 from connector_pipelines.connectors.moodle.simulator.site import person
 
 if TYPE_CHECKING:
@@ -168,8 +169,8 @@ def by_field(site: Site, given: Row) -> list[Row]:
             "codingerror",
             "Coding error detected, it must be fixed by a programmer: invalid field parameter",
         )
-    if name == "username" and any(value != value.lower() for value in values):
-        raise refusals.parameter("username")
+    if name in {"username", "email"}:  # what would not be taken is not even looked for
+        checked([name], dict(enumerate(map(str, values))))
     wanted = set(map(str, values))
     found = [u for u in site["users"].values() if str(u[name]) in wanted and (name == "id" or not u["deleted"])]
     return [shown(site, user) for user in found]
