@@ -4,6 +4,7 @@
     python bench/run.py --rounds 1 --rows 2000  a quick look that everything works
     python bench/run.py --memory --latency      these parts alone
     python bench/run.py --gate                  limits, breaker and cache: what they cost a request
+    python bench/run.py --finale                120,000 products, each collection in one answer
 
 Every contestant gets a fresh PostgreSQL of its own in every round and syncs three times: into nothing, with nothing
 changed, with 1 % changed. Contestants take turns, so that a slow minute of the machine does not hit one alone.
@@ -22,20 +23,23 @@ from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import finale
 import postgres
 import psutil
 import requests
-from contest import CONTESTANTS, SCENARIOS, TARGETS, Contestant, Results, expected, median
+from contest import CONTESTANTS, SCENARIOS, TARGETS, Contestant, Results, Scenario, expected, median
 from measure import Failed, Measured, measure
 from pages import Size, render
 from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 BENCH = Path(__file__).parent
 LOCAL = BENCH.parent / ".local" / "bench"
@@ -44,12 +48,15 @@ URL = f"http://127.0.0.1:{PORT}"
 console = Console(width=120)
 
 
-@contextmanager
-def page_server(size: Size, *, delay_ms: float = 0) -> Iterator[None]:
+def page_server(size: Size, *, delay_ms: float = 0) -> AbstractContextManager[None]:
     """The pages of a size, served by a process of their own."""
-    folder = render(LOCAL / "pages", size)
-    script = [sys.executable, str(BENCH / "server.py"), "--pages", str(folder), "--port", str(PORT)]
-    with subprocess.Popen([*script, "--delay-ms", str(delay_ms)]) as process:
+    return _server("server.py", render(LOCAL / "pages", size), "--delay-ms", str(delay_ms))
+
+
+@contextmanager
+def _server(script: str, pages: Path, *more: str) -> Iterator[None]:
+    command = [sys.executable, str(BENCH / script), "--pages", str(pages), "--port", str(PORT), *more]
+    with subprocess.Popen(command) as process:
         try:
             _await_server(process)
             yield
@@ -101,30 +108,31 @@ def start(contestant: Contestant, database: str, folder: Path, *more: str) -> Me
     return measure([*script, "--url", URL, "--database", database, "--folder", str(folder), *more], database, settings)
 
 
-def contest(size: Size, contestants: Sequence[Contestant], rounds: int) -> dict[tuple[str, str], list[Measured]]:
-    """Every contestant through every scenario, as often as asked for."""
+def contest(
+    contestants: Sequence[Contestant], rounds: int, wanted: Callable[[Scenario], dict[str, int]]
+) -> dict[tuple[str, str], list[Measured]]:
+    """Every contestant through every scenario, as often as asked for; what they must find then is verified."""
     found: dict[tuple[str, str], list[Measured]] = defaultdict(list)
-    with page_server(size):
-        for number in range(rounds):
-            turn = number % len(contestants)
-            for contestant in [*contestants[turn:], *contestants[:turn]]:
-                for scenario, measured in _one_round(contestant, size):
-                    found[contestant.name, scenario].append(measured)
-                    console.print(
-                        f"round {number + 1}  {contestant.title:22} {scenario:8} {measured.whole_seconds:7.2f} s",
-                        style="dim",
-                    )
+    for number in range(rounds):
+        turn = number % len(contestants)
+        for contestant in [*contestants[turn:], *contestants[:turn]]:
+            for scenario, measured in _one_round(contestant, wanted):
+                found[contestant.name, scenario].append(measured)
+                console.print(
+                    f"round {number + 1}  {contestant.title:22} {scenario:8} {measured.whole_seconds:7.2f} s",
+                    style="dim",
+                )
     return found
 
 
-def _one_round(contestant: Contestant, size: Size) -> Iterator[tuple[str, Measured]]:
+def _one_round(contestant: Contestant, wanted: Callable[[Scenario], dict[str, int]]) -> Iterator[tuple[str, Measured]]:
     folder = LOCAL / "work" / contestant.name
     shutil.rmtree(folder, ignore_errors=True)
     with postgres.server(LOCAL / "postgres") as database:
         for scenario in SCENARIOS:
             serve(scenario.version)
             measured = start(contestant, database, folder)
-            _verify(contestant, database, expected(size, scenario))
+            _verify(contestant, database, wanted(scenario))
             yield scenario.name, measured
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -151,6 +159,18 @@ def memory() -> dict[int, float]:
                 _verify(ours, database, wanted)
             shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def inventory(products: int, rounds: int) -> tuple[dict[tuple[str, str], list[Measured]], dict[int, float]]:
+    """A Finale account: both contestants through every scenario, and our peak memory with a quarter of it and all."""
+    accounts = [finale.render(LOCAL / "finale", finale.of(n)) for n in (products // 4, products)]
+    ours, default = finale.contestants(*CONTESTANTS[:2])
+    with _server("finale_server.py", accounts[0].folder):
+        [(_, quarter), *_] = _one_round(ours, lambda scenario: accounts[0].wanted[scenario.version])
+    with _server("finale_server.py", accounts[1].folder):
+        rounds_of = contest((ours, default), rounds, lambda scenario: accounts[1].wanted[scenario.version])
+    whole = max(one.peak_mb for one in rounds_of["ours", SCENARIOS[0].name])
+    return rounds_of, {products // 4: quarter.peak_mb, products: whole}
 
 
 def gate() -> dict[str, float]:
@@ -236,14 +256,22 @@ def main() -> None:
     arguments.add_argument("--memory", action="store_true", help="this part alone: 1,000,000 enrollments")
     arguments.add_argument("--latency", action="store_true", help="this part alone: 100 ms per page")
     arguments.add_argument("--gate", action="store_true", help="this part alone: what limits cost a request")
+    arguments.add_argument("--finale", action="store_true", help="this part alone: a Finale account")
+    arguments.add_argument(
+        "--products",
+        type=int,
+        default=119_800,
+        help="of the Finale account; changing 1 % adds some, and 120,000 are the cap",
+    )
     given = arguments.parse_args()
-    everything = not (given.memory or given.latency or given.gate)
+    everything = not (given.memory or given.latency or given.gate or given.finale)
     size = Size.of(given.rows)
     kept: dict[str, Any] = {"machine": machine(), "size": asdict(size), "rounds": given.rounds}
     lines: list[tuple[str, str, str]] = []
     if everything:
         contestants = [c for c in CONTESTANTS if not given.only or c.name in given.only]
-        rounds = contest(size, contestants, given.rounds)
+        with page_server(size):
+            rounds = contest(contestants, given.rounds, partial(expected, size))
         results = {key: median(found) for key, found in rounds.items()}
         kept["figures"] = {f"{who}, {what}": [asdict(m) for m in found] for (who, what), found in rounds.items()}
         kept["medians"] = {f"{who}, {what}": asdict(found) for (who, what), found in results.items()}
@@ -258,6 +286,13 @@ def main() -> None:
     if given.gate or (everything and not given.only):
         kept["gate_milliseconds"] = found_here = gate()
         lines.append(_cheap(found_here))
+    if given.finale or (everything and not given.only):
+        found_rounds, peaks = inventory(given.products, given.rounds)
+        of_both = {key: median(found) for key, found in found_rounds.items()}
+        kept["finale"] = {f"{who}, {what}": [asdict(m) for m in found] for (who, what), found in found_rounds.items()}
+        kept["finale_memory_mb"] = peaks
+        show(of_both)
+        lines += finale.verdicts(of_both, peaks)
     kept["verdicts"] = lines
     judge(lines)
     (LOCAL / "results.json").write_text(json.dumps(kept, indent=1) + "\n")

@@ -148,6 +148,20 @@ def require(source: Source, protocol: type[P]) -> P:
     )
 
 
+def require_realtime(source: Source) -> None:
+    """Whether a source may be declared to follow its system as things happen (E11): asked often, or told.
+
+    Raises:
+        ConfigurationError: its connector neither keeps `Realtime` nor takes webhooks; nothing was sent.
+    """
+    if not {"realtime", "webhook"} & {*capabilities(source)}:
+        raise ConfigurationError(
+            f"source {source.name} cannot be followed in real time: its connector {source.connector.name} "
+            "can neither be asked every few seconds nor take webhooks.",
+            remedy="Let it be read every hour, every day, or by hand.",
+        )
+
+
 def _offered(source: Source) -> list[object]:
     offered: list[object] = [*source.connector.abilities, _Authentication(source)]
     streams = source.streams

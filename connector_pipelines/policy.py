@@ -90,6 +90,11 @@ class SyncPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    tenant: str = Field(
+        default="default",
+        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        description="Whose source it is. A role of the database that looks for one tenant sees none of another's.",
+    )
     guard: GuardPolicy = Field(default_factory=GuardPolicy, description="When a plan waits for a person.")
     conflicts: dict[str, dict[str, Rule]] = Field(
         default_factory=dict, description="Per entity and field, or '*' for all its fields: who wins. Else the source."

@@ -14,6 +14,7 @@ from connector_pipelines.capabilities import (
     Webhook,
     capabilities,
     require,
+    require_realtime,
 )
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Connector, Health, Source, Stream
@@ -33,6 +34,14 @@ class Signed:
     def changed(self, body: bytes) -> Sequence[str]:
         """What to read again."""
         return [body.decode()]
+
+
+class Quick:
+    """A system that may be asked all the time."""
+
+    def shortest_interval_seconds(self) -> float:
+        """How often."""
+        return 5.0
 
 
 def _fine(_: object) -> Health:
@@ -85,3 +94,11 @@ def test_half_a_protocol_is_none() -> None:
     assert "batch" not in capabilities(source(abilities=(Signed(),)))
     with pytest.raises(ConfigurationError, match="cannot do batch"):
         require(source(abilities=(object(),)), Batch)
+
+
+def test_following_in_real_time_is_refused_where_nothing_could_follow() -> None:
+    """A source that neither takes webhooks nor may be asked often is refused by name; either ability is enough."""
+    for ability in (Signed(), Quick()):
+        require_realtime(source("students", abilities=(ability,)))
+    with pytest.raises(ConfigurationError, match=r"acme cannot be followed in real time.*every hour"):
+        require_realtime(source("students"))

@@ -35,6 +35,19 @@ CONTENT = sql.SQL("to_jsonb(s) - 'page' - 'row' - 'fingerprint'")
 """Of a staged row `s`, what the source said, as jsonb: without where it came from."""
 
 
+def said(value: sql.Composable, held: sql.Composable) -> sql.Composed:
+    """What a staged row `s` says of a field.
+
+    Of a deleted record many systems send the id alone: what such a row leaves empty stays as core has it, so that
+    nothing of the record is lost but its status.
+
+    Args:
+        value: what stands in the row, or what it refers to.
+        held: what core holds; null where it has no row.
+    """
+    return query("CASE WHEN s.deleted THEN coalesce({value}, {held}) ELSE {value} END", value=value, held=held)
+
+
 def columns(entity: Entity) -> dict[str, str]:
     """Names and PostgreSQL types of the entity's staged rows, in order."""
     fed = {column.name: column.kind for column in entity.columns}

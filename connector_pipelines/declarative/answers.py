@@ -13,19 +13,24 @@ from pydantic import Field, model_validator
 from connector_pipelines.declarative import paths
 from connector_pipelines.declarative.bodies import nothing
 from connector_pipelines.declarative.mapping import Strict
-from connector_pipelines.external import redact
+from connector_pipelines.declarative.paginators import at
+from connector_pipelines.declarative.paging import Place
+from connector_pipelines.errors import RefusedBySource
+from connector_pipelines.external import redact, retry
 from connector_pipelines.external.retry import HUNDREDS, STATUSES, Do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from connector_pipelines.external.messages import Response
     from connector_pipelines.external.retry import Rule
 
-Then = Literal["accept", "empty", "retry", "wait", "refresh", "deny", "refuse"]
+Then = Literal["accept", "empty", "split", "retry", "wait", "refresh", "deny", "refuse"]
 
 _DO: dict[str, Do] = {name: Do(name) for name in ("accept", "retry", "wait", "refresh", "deny", "refuse")} | {
-    "empty": Do.ACCEPT
+    "empty": Do.ACCEPT,
+    "split": Do.ACCEPT,
 }
 _SAYS = ("message", "error_description", "error", "detail", "title", "description", "msg")
 
@@ -39,13 +44,22 @@ class Answer(Strict):
     header: str | None = Field(default=None, description="A header that is there and not empty.")
     then: Then = Field(
         description="accept: a page. empty: a page without rows. retry: again after a moment. wait: a rate limit. "
-        "refresh: log in again. deny: a person must look at the credentials. refuse: the request is wrong."
+        "split: the span is too large, ask for its halves. refresh: log in again. deny: a person must look at the "
+        "credentials. refuse: the request is wrong."
+    )
+    after: Place | None = Field(
+        default=None,
+        description="For wait: where the answer says how long, in seconds or as a time since 1970. Unset: the headers "
+        "Retry-After, RateLimit-Reset and X-RateLimit-Reset are looked at; without any, a minute.",
     )
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
         if self.where:
             paths.in_json(self.where)
+        if self.after and self.then != "wait":
+            message = "`after` is for answers that mean: wait"
+            raise ValueError(message)
         if self.then in {"empty", "accept"} and any(status >= 500 for status in self.status):  # noqa: PLR2004 -- server errors
             message = "an error of the server cannot be taken for a page"
             raise ValueError(message)
@@ -75,6 +89,39 @@ def _judge(rules: Sequence[Answer]) -> Callable[[Response], Do]:
         return usual if isinstance(usual, Do) else HUNDREDS.get(response.status // 100, Do.REFUSE)
 
     return judge
+
+
+def lifted(rules: Sequence[Answer]) -> Callable[[Response, datetime], float | None]:
+    """How long an answer that means a limit says to wait, by the rule that fits, else by its headers."""
+
+    def seconds(response: Response, now: datetime) -> float | None:
+        fitting = next((rule for rule in rules if rule.fits(response)), None)
+        if fitting is None or fitting.after is None:
+            return retry.lifted(response, now)
+        said = at(fitting.after, response, _document)
+        return None if said is None or isinstance(said, bool) else retry.until(str(said), now)
+
+    return seconds
+
+
+class SpanTooLarge(RefusedBySource):
+    """The source does not take so long a span; it may take its halves."""
+
+
+def taken(rules: Sequence[Answer], response: Response) -> Response:
+    """The answer, as `emptied` leaves it.
+
+    Raises:
+        SpanTooLarge: a rule says so.
+    """
+    fitting = next((rule for rule in rules if rule.fits(response)), None)
+    if fitting and fitting.then == "split":
+        said = explained(response)
+        raise SpanTooLarge(
+            f"{response.url} answered {response.status}{f' ({said})' if said else ''}: the span is too large.",
+            remedy="Such a span can be halved where `incremental` has an end; a full read has no span. Ask for less.",
+        )
+    return emptied(rules, response)
 
 
 def emptied(rules: Sequence[Answer], response: Response) -> Response:
@@ -107,6 +154,13 @@ def _words(told: object, depth: int = 0) -> list[str]:
         return []
     here = [text for name in _SAYS if isinstance(text := told.get(name), str) and text]
     return here + [word for value in told.values() for word in _words(value, depth + 1)]
+
+
+def _document(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _truth(expression: str, body: bytes) -> bool:

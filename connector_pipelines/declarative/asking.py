@@ -97,6 +97,15 @@ def spans(incremental: Incremental | None, window: Window, now: datetime) -> Ite
     yield Window(since, window.until)
 
 
+def halves(incremental: Incremental | None, span: Window, now: datetime) -> tuple[Window, ...]:
+    """Two spans instead of one that is too large; none where it has no beginning, cannot end, or is of a second."""
+    if incremental is None or span.since is None or not (incremental.until or incremental.expression_until):
+        return ()
+    length = (span.until or now) - span.since
+    middle = span.since + timedelta(seconds=int(length.total_seconds()) // 2)
+    return (Window(span.since, middle), Window(middle, span.until)) if middle > span.since else ()
+
+
 def _forgotten(incremental: Incremental, window: Window, now: datetime) -> bool:
     """Whether the source no longer knows what changed since then."""
     if incremental.retention_days is None:

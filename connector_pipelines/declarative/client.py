@@ -10,14 +10,14 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from connector_pipelines.declarative import answers, bodies, paginators
 from connector_pipelines.declarative import paging as declared_paging
-from connector_pipelines.declarative.asking import first_request, spans
+from connector_pipelines.declarative.asking import first_request, halves, spans
 from connector_pipelines.declarative.decoding import decoder
 from connector_pipelines.declarative.fields import check as field_check
 from connector_pipelines.declarative.schemas import columns_of
@@ -94,6 +94,7 @@ def connect(kind: Kind, settings: Settings) -> Iterator[Api]:
         settings.base_url,
         settings.auth.scheme() if settings.auth else None,
         overrides=answers.overrides(settings.answers),
+        lifted=answers.lifted(settings.answers),
         headers={"Accept": kind.media} | settings.headers | secret,
         explain=answers.explained,
     ) as http:
@@ -121,7 +122,11 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
     def read(api: Api, window: Window) -> Reading:
         asked = api.settings.declared.get(name, declared)  # the source may be asked as an earlier configuration says
         still = Stability.STABLE if _holds_still(api, asked) else None
-        return Reading(_pages(api, asked, window), snapshot=window.mode is Mode.FULL, stability=lambda: still)
+        return Reading(
+            _pages(api, asked, window, api.settings.in_flight),
+            snapshot=window.mode is Mode.FULL,
+            stability=lambda: still,
+        )
 
     by_time = declared.incremental is not None or (declared.each is not None and declared.each.changed_only)
     return Stream(
@@ -197,25 +202,32 @@ def check(api: Api) -> Health:
     )
 
 
-def _pages(api: Api, declared: Declared, window: Window) -> Generator[Page]:
-    """All pages of an entity in a window, numbered through."""
-    number = 0
-    for span in spans(declared.incremental, window, utc_now()):
-        for page in _span(api, declared, span, window):
-            number += 1
-            yield replace(page, number=number)
+def _pages(api: Api, declared: Declared, window: Window, in_flight: int) -> Generator[Page]:
+    """All pages of an entity in a window, numbered through. A span that is too large is asked for in halves."""
+    numbers, now = count(1), utc_now()
+    todo = deque(spans(declared.incremental, window, now))
+    while todo:
+        span = todo.popleft()
+        try:
+            for page in _span(api, declared, span, window, in_flight):
+                yield replace(page, number=next(numbers))
+        except answers.SpanTooLarge:
+            two = halves(declared.incremental, span, now)
+            if not two:
+                raise
+            todo.extendleft(reversed(two))
 
 
-def _span(api: Api, declared: Declared, span: Window, window: Window) -> Iterable[Page]:
+def _span(api: Api, declared: Declared, span: Window, window: Window, in_flight: int) -> Iterable[Page]:
     each = declared.each
     if each is None:
-        return _part(api, declared, span, _Part({}, {}), api.settings.in_flight)
+        return _part(api, declared, span, _Part({}, {}), in_flight)
     if each.entity is None:
-        parts = _values(each)
-        return chain.from_iterable(_part(api, declared, span, part, api.settings.in_flight) for part in parts)
+        return chain.from_iterable(_part(api, declared, span, part, in_flight) for part in _values(each))
     parents = api.settings.declared[each.entity]
-    found = _parents(each, parents, _pages(api, parents, window if each.changed_only else Window()))
-    return _side_by_side(found, lambda part: list(_part(api, declared, span, part, 1)), api.settings.in_flight)
+    theirs = _pages(api, parents, window if each.changed_only else Window(), 1 if parents.each else in_flight)
+    found = _parents(each, parents, theirs, needed=declared.named())
+    return _side_by_side(found, lambda part: list(_part(api, declared, span, part, 1)), in_flight)
 
 
 def _part(api: Api, declared: Declared, span: Window, part: _Part, in_flight: int) -> Iterator[Page]:
@@ -229,7 +241,7 @@ def _fetch(api: Api, part: _Part) -> Callable[[Request, Event | None], Response]
     """Sends a request; the answer's body is noted as what a replay needs to know."""
 
     def fetch(request: Request, stop: Event | None) -> Response:
-        response = answers.emptied(api.settings.answers, api.http.send(request, stop))
+        response = answers.taken(api.settings.answers, api.http.send(request, stop))
         return replace(response, body=bodies.of_parent(part.parent, response.body)) if part.parent else response
 
     return fetch
@@ -247,23 +259,27 @@ def _batches(values: Iterable[str], size: int) -> Iterator[list[str]]:
         yield batch
 
 
-def _parents(each: Each, parents: Declared, pages: Iterable[Page]) -> Iterator[_Part]:
-    """Each parent once, in the order in which they come; one without the field has no children to ask for."""
+def _parents(each: Each, parents: Declared, pages: Iterable[Page], *, needed: frozenset[str]) -> Iterator[_Part]:
+    """Each parent once, in the order in which they come; one without a needed field has no children to ask for."""
     path_in = type(parents).path_in
     find = path_in(str(each.field)).get
     carried = {name: path_in(text).get for name, text in each.carry.items()}
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
 
     def known() -> Iterator[tuple[str, dict[str, object]]]:
         for record in _records(pages):
             value = find(record)
-            if value is None or str(value) in seen:
-                continue
-            seen.add(str(value))
-            yield str(value), {name: get(record) for name, get in carried.items()}
+            more = {name: get(record) for name, get in carried.items()}
+            lacking = value is None or any(more.get(name, "") is None for name in needed)
+            key = (str(value), *(str(more[name]) for name in sorted(needed & more.keys())))
+            if not lacking and key not in seen:
+                seen.add(key)
+                yield str(value), more
 
     if each.batch == 1:
-        yield from (_Part({each.name: value}, {each.name: value} | more) for value, more in known())
+        for value, more in known():
+            carried_texts = {name: str(held) for name, held in more.items() if held is not None}
+            yield _Part(carried_texts | {each.name: value}, more | {each.name: value})
         return
     for batch in _batches((value for value, _ in known()), each.batch):
         yield _Part({each.name: each.separator.join(batch)}, {each.name: each.separator.join(batch)})

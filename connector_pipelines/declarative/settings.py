@@ -34,7 +34,9 @@ class Each(Strict):
     values: tuple[str, ...] = Field(default=(), description="The values themselves, instead of parents.")
     name: str = Field(default="id", description="What the value is called: $id in path and parameters, `_parent.id`.")
     carry: dict[str, str] = Field(
-        default_factory=dict, description="Other fields of the parent that its records carry: name and path."
+        default_factory=dict,
+        description="Other fields of the parent that its records carry, by name; path and parameters may hold $name. "
+        "`_parent.id` is the parent's own parent.",
     )
     batch: int = Field(default=1, ge=1, le=1_000, description="Values per request; then nothing can be carried.")
     separator: str = Field(default=",", description="What stands between the values of a batch.")
@@ -106,12 +108,16 @@ class Declared(Strict):
         if incremental and incremental.newest_first and self.modified is None:
             message = "newest_first needs modified"
             raise ValueError(message)
-        named = {name for text in (self.path, *self.params.values()) for name in Template(text).get_identifiers()}
-        strange = sorted(named - {self.each.name if self.each else ""})
+        strange = sorted(self.named() - ({self.each.name, *self.each.carry} if self.each else set()))
         if strange:
             message = f"nothing is called ${', $'.join(strange)}; `each` names what a path may hold"
             raise ValueError(message)
         return self
+
+    def named(self) -> frozenset[str]:
+        """What $names stand in path and parameters."""
+        texts = (self.path, *self.params.values())
+        return frozenset(name for text in texts for name in Template(text).get_identifiers())
 
     def own_paths(self) -> list[str]:
         """Every path into a record of this entity."""
@@ -200,9 +206,13 @@ class Settings(Strict, HttpOptions):
         if parent is None or parent is declared:
             message = f"each.entity is {each.entity}, which is no other entity of this source"
             raise ValueError(message)
-        if parent.each is not None:
-            message = f"{each.entity} is asked for each of something itself; one level is all there is"
-            raise ValueError(message)
+        above, higher = [each.entity], parent.each
+        while higher and higher.entity and higher.entity in self.declared:
+            if higher.entity in above:
+                message = f"{' and '.join(above)} are asked for each of one another"
+                raise ValueError(message)
+            above.append(higher.entity)
+            higher = self.declared[higher.entity].each
         if each.changed_only and parent.incremental is None:
             message = f"changed_only needs {each.entity} to be incremental"
             raise ValueError(message)

@@ -24,7 +24,6 @@ from connector_pipelines.external.retry import (
     Policy,
     pause,
     persist,
-    retry_after,
     utc_now,
 )
 from connector_pipelines.external.turns import Turns
@@ -179,7 +178,7 @@ class Client:
     def _heard(self, response: Response) -> Response:
         """The response; if it says that we ask too often, everybody is told before anybody asks again."""
         if self._policy.action(response) is Do.WAIT:
-            told = retry_after(response.headers.get("Retry-After"), utc_now())
+            told = self._policy.lifted(response, utc_now())
             self._turns.paused(USUAL_RATE_LIMIT_SECONDS if told is None else told)
         return response
 

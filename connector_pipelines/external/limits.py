@@ -50,6 +50,10 @@ class Budget:
     methods: tuple[str, ...] = ()
     path: str = ""
 
+    def __str__(self) -> str:
+        at_once = () if self.at_once is None else (f"{self.at_once} at once",)
+        return ", ".join((*map(str, self.rates), *at_once))
+
     def counts(self, request: Request) -> bool:
         """Whether a request is one of these."""
         return (not self.methods or request.method in self.methods) and bool(re.search(self.path, request.url))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 from connector_pipelines.errors import ConfigurationError
@@ -21,6 +21,8 @@ class Request:
     Attributes:
         url: absolute, or relative to the client's base URL.
         params: the query in the order it is sent; percent-encoded by RFC 3986, a space as %20.
+        into: a file for the body of a good answer, 2xx, which then is not in the response: for answers that are too
+            large for memory. Each try begins it anew.
     """
 
     url: str
@@ -28,6 +30,7 @@ class Request:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes | None = field(default=None, repr=False)
+    into: IO[bytes] | None = field(default=None, repr=False, compare=False)
 
     def with_params(self, changes: Mapping[str, str]) -> Request:
         """The same request with parameters replaced where they stand, new ones at the end."""
@@ -61,7 +64,7 @@ class Response:
 
     Attributes:
         headers: names in any case.
-        body: decompressed.
+        body: decompressed; empty where the request named a file for it.
         url: as asked, without secrets.
         seconds: from sending to the last byte.
     """

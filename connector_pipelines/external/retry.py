@@ -52,28 +52,6 @@ STATUSES: Mapping[int, Rule] = MappingProxyType(
 HUNDREDS: Mapping[int, Do] = MappingProxyType({2: Do.ACCEPT, 3: Do.REFUSE, 4: Do.REFUSE, 5: Do.RETRY})
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How patient we are with one source.
-
-    Attributes:
-        max_retries: re-sends after the first try for transient failures.
-        max_waits: re-sends after a rate limit, counted apart.
-        overrides: the source's own entries of the table, by status.
-    """
-
-    max_retries: int = 3
-    max_waits: int = 3
-    overrides: Mapping[int, Rule] = field(default_factory=dict)
-
-    def action(self, response: Response) -> Do:
-        """What to do with an answer."""
-        rule = self.overrides.get(response.status) or STATUSES.get(response.status)
-        if rule is None:
-            return HUNDREDS.get(response.status // 100, Do.REFUSE)
-        return rule if isinstance(rule, Do) else rule(response)
-
-
 class Unreachable(Exception):
     """No answer came, or not all of it: what the transport raises for time-outs, resets and the like."""
 
@@ -105,9 +83,61 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RATE_LIMIT_SECONDS)
 
 
+RESETS = ("RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset")
+"""Where sources without `Retry-After` say when their limit is lifted: in so many seconds, or at a time since 1970."""
+
+_FIRST_EPOCH = 1_000_000_000  # seconds until 2001; nobody is asked to wait that long
+_FIRST_EPOCH_MS = _FIRST_EPOCH * 1000
+
+
+def lifted(response: Response, now: datetime) -> float | None:
+    """Seconds until a source's limit is lifted, as its headers say; None if they don't."""
+    told = retry_after(response.headers.get("Retry-After"), now)
+    resets = (response.headers.get(name) for name in RESETS)
+    return told if told is not None else next((until(text, now) for text in resets if text), None)
+
+
+def until(text: str, now: datetime) -> float | None:
+    """Seconds until what a number says: a moment since 1970 in seconds or milliseconds, or else so many seconds.
+
+    None where it is no number. Nothing means more than five minutes.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    moment = number / 1000 if number >= _FIRST_EPOCH_MS else number
+    seconds = moment - now.timestamp() if number >= _FIRST_EPOCH else number
+    return min(max(seconds, 0.0), LONGEST_RATE_LIMIT_SECONDS) if seconds == seconds else None  # noqa: PLR0124 -- "nan" is one
+
+
 def _until(date: str, now: datetime) -> float:
     moment = parsedate_to_datetime(date)
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient we are with one source.
+
+    Attributes:
+        max_retries: re-sends after the first try for transient failures.
+        max_waits: re-sends after a rate limit, counted apart.
+        overrides: the source's own entries of the table, by status.
+        lifted: how long an answer that means a limit says to wait.
+    """
+
+    max_retries: int = 3
+    max_waits: int = 3
+    overrides: Mapping[int, Rule] = field(default_factory=dict)
+    lifted: Callable[[Response, datetime], float | None] = lifted
+
+    def action(self, response: Response) -> Do:
+        """What to do with an answer."""
+        rule = self.overrides.get(response.status) or STATUSES.get(response.status)
+        if rule is None:
+            return HUNDREDS.get(response.status // 100, Do.REFUSE)
+        return rule if isinstance(rule, Do) else rule(response)
 
 
 def utc_now() -> datetime:
@@ -168,12 +198,11 @@ class _Ledger:
             return response
         said = self.call.explain(response)
         answer = f"answered {response.status}" + (f" ({said})" if said else "")
-        told = retry_after(response.headers.get("Retry-After"), self.clock())
         match action:
             case Do.RETRY:
-                raise self._transient(answer, told)
+                raise self._transient(answer, retry_after(response.headers.get("Retry-After"), self.clock()))
             case Do.WAIT:
-                raise self._limited(answer, told)
+                raise self._limited(answer, self.policy.lifted(response, self.clock()))
             case Do.REFRESH:
                 raise self._unauthorized(answer)
             case Do.DENY:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -18,7 +18,7 @@ from connector_pipelines.external.reach import Adapter, TlsVersion
 from connector_pipelines.external.retry import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 MAX_BYTES = 256 * 1024 * 1024
 """No page is larger; a body that goes on beyond this, decompressed, is a mistake or an attack."""
@@ -133,7 +133,9 @@ class Transport:
             allow_redirects=False,
             **self._settings(session, prepared),
         ) as answer:
-            body = self._body(answer.raw, request, started + self._deadline)
+            blocks = self._blocks(answer.raw, request, started + self._deadline)
+            good = 200 <= answer.status_code < 300  # noqa: PLR2004 -- success
+            body = _filed(blocks, request.into) if request.into and good else b"".join(blocks)
             headers = CaseInsensitiveDict(answer.headers)
             return Response(answer.status_code, headers, body, redact.url(request.full_url), time.monotonic() - started)
 
@@ -144,10 +146,10 @@ class Transport:
             self._environment[origin] = _settings(session, prepared)
         return self._environment[origin]
 
-    def _body(self, raw: _Readable, request: Request, deadline: float) -> bytes:
+    def _blocks(self, raw: _Readable, request: Request, deadline: float) -> Iterator[bytes]:
         from urllib3.exceptions import HTTPError
 
-        blocks, size = [], 0
+        size = 0
         try:
             while block := raw.read1(_BLOCK, decode_content=True):  # what is there; `read` would wait for a whole block
                 size += len(block)
@@ -156,10 +158,17 @@ class Transport:
                 if size > self._max_bytes:
                     most = f"{self._max_bytes:,} bytes"
                     raise BrokenPage(f"{redact.url(request.url)} sends over {most}.", remedy="Ask for less.")
-                blocks.append(block)
+                yield block
         except (HTTPError, OSError) as error:
             raise Unreachable(f"broke off in the middle of its answer ({type(error).__name__})") from None
-        return b"".join(blocks)
+
+
+def _filed(blocks: Iterable[bytes], file: IO[bytes]) -> bytes:
+    """Write a body to a file, over what an earlier try left there; nothing remains to be held in memory."""
+    file.seek(0)
+    file.truncate()
+    file.writelines(blocks)
+    return b""
 
 
 def _settings(session: requests.Session, prepared: requests.PreparedRequest) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def compare(connection: Connection, entity: Entity, source: str, reads: Sequence
     _say(connection, entity, reads)
     fed = [(c.name, query("s.{n}", n=c.name)) for c in entity.columns]
     fed += [(r.column, references.found(r)) for r in entity.references]
-    pairs = [query("({k}, to_jsonb(c.{n}), to_jsonb({new}))", k=sql.Literal(n), n=n, new=new) for n, new in fed]
+    said = [(name, staging.said(value, query("c.{n}", n=name))) for name, value in fed]
+    pairs = [query("({k}, to_jsonb(c.{n}), to_jsonb({new}))", k=sql.Literal(n), n=n, new=new) for n, new in said]
     connection.execute(
         query(
             _DIFFERENCES,

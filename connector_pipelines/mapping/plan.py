@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from connector_pipelines.database import dead_letters
+from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
 from connector_pipelines.mapping import (
@@ -136,12 +136,10 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
     place, of which the planner knows that it is unique: joined by id, page and row, it expects one row and loops over
     indexes for each of 100,000. OFFSET 0 keeps the differences from being worked out once for each use.
     """
-    fed = [c.name for c in entity.columns]
-    pointers = [(r.column, references.found(r)) for r in entity.references]
-    before_after = [query("({k}, to_jsonb(c.{n}), to_jsonb(s.{n}))", k=sql.Literal(n), n=n) for n in fed]
-    before_after += [
-        query("({k}, to_jsonb(c.{n}), to_jsonb({new}))", k=sql.Literal(n), n=n, new=new) for n, new in pointers
-    ]
+    fed = [(c.name, query("s.{n}", n=c.name)) for c in entity.columns]
+    fed += [(r.column, references.found(r)) for r in entity.references]
+    said = [(name, staging.said(value, query("c.{n}", n=name))) for name, value in fed]
+    before_after = [query("({k}, to_jsonb(c.{n}), to_jsonb({new}))", k=sql.Literal(n), n=n, new=new) for n, new in said]
     connection.execute(
         query(
             """
@@ -169,9 +167,8 @@ def _write_rows(connection: Connection, entity: Entity, read: Read, table: sql.I
             table=table,
             sequence=sql.Literal(f"core.{entity.table}_id_seq"),
             values=comma(
-                [query("s.{n}", n=n) for n in fed]
+                [query("{new} AS {n}", new=new, n=name) for name, new in said]
                 + [query("s.{n}", n=r.name) for r in entity.references]
-                + [query("{new} AS {n}", new=new, n=n) for n, new in pointers]
             ),
             rows=rows_table(read.id),
             joins=references.joins(entity, read.source),

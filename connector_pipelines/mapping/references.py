@@ -250,7 +250,7 @@ def refuse_unplaced(connection: Connection, entity: Entity, read: Read, plan: sq
 
     A mapping whose core row vanished is never re-pointed to a new one: a person decides (DESIGN, Database).
     """
-    required = [query("p.{n} IS NULL", n=r.name) for r in entity.references if r.required]
+    required = [query("p.{n} IS NULL AND p.{c} IS NULL", n=r.name, c=r.column) for r in entity.references if r.required]
     gone = sql.SQL("p.action = 'update' AND p.core_version IS NULL")
     rules: list[tuple[sql.Composable, str, str]] = [
         (gone, "core row missing", "core no longer has the row this record was mapped to")

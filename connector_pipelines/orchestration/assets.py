@@ -77,6 +77,7 @@ def _source_asset(
         partitions_def=partitions(declaration.timetable) if daily else None,
         backfill_policy=dg.BackfillPolicy.single_run() if daily else None,
         freshness_policy=_freshness(declaration.timetable),
+        metadata=metadata.of_limits(source.config) if layer == "external" else {},
         pool=names.source_pool(source.name),
     )
 

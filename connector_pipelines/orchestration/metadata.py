@@ -277,6 +277,18 @@ def core_schema(entity: Entity) -> TableSchema:
     return TableSchema(columns=[TableColumn(column.name, column.kind) for column in entity.columns] + pointers)
 
 
+def of_limits(config: object) -> Metadata:
+    """What a source may ask, by the vendor's word and its own: budgets that all processes share (E16)."""
+    from connector_pipelines.external.options import HttpOptions
+
+    if not isinstance(config, HttpOptions):
+        return {}
+    limits = config.limits()
+    told = [f"| {_cell(budget.name)} | {budget} |" for budget in limits.budgets]
+    shown = "\n".join(("| requests | at most |", "|---|---|", *told)) if told else "none declared"
+    return {"rate limits": MetadataValue.md(shown), "limits of": limits.scope or "the host"}
+
+
 def _counts_table(name: str, counts: Mapping[str, int]) -> MetadataValue:
     head = f"| {name} | rows |\n|---|---:|\n"
     return MetadataValue.md(head + "\n".join(f"| {_cell(what)} | {count:,} |" for what, count in counts.items()))

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from connector_pipelines.sync.context import Context
     from connector_pipelines.validation.accept import Accepted
 
+BATCH_BYTES = 8 * 1024 * 1024
+"""Pages of large records make batches with fewer rows: orders with their lines take kilobytes each."""
+
 
 def pull(
     context: Context,
@@ -162,14 +165,16 @@ def _copy(context: Context, read: Read, accepted: Accepted) -> int:
 
 
 def _batches(pages: Iterable[Page], rows: int) -> Iterator[list[Page]]:
-    """Consecutive pages with together at least `rows` rows, the last batch with fewer."""
+    """Consecutive pages with together at least `rows` rows, or as many bytes as should be in memory at once; the last
+    batch with fewer.
+    """
     batch: list[Page] = []
-    held = 0
+    held = size = 0
     for page in pages:
         batch.append(page)
-        held += len(page.rows)
-        if held >= rows:
+        held, size = held + len(page.rows), size + len(page.body)
+        if held >= rows or size >= BATCH_BYTES:
             yield batch
-            batch, held = [], 0
+            batch, held, size = [], 0, 0
     if batch:
         yield batch

@@ -27,13 +27,15 @@ def register(connection: Connection, source: Source) -> int:
         activate(connection, source.name)
         integration = scalar(
             connection,
-            "INSERT INTO connector.integrations (name, connector, title, capabilities) VALUES (%s, %s, %s, %s)"
+            "INSERT INTO connector.integrations (name, connector, title, capabilities, tenant)"
+            " VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT (name) DO UPDATE SET connector = excluded.connector, capabilities = excluded.capabilities,"
-            " updated_at = now() RETURNING id",
+            " tenant = excluded.tenant, updated_at = now() RETURNING id",
             source.name,
             source.connector.name,
             source.connector.title,
             json.dumps([stream.entity for stream in source.streams]),
+            source.policy.tenant,
         )
         newest = connection.execute(
             "SELECT version, configuration = %s::jsonb FROM connector.integration_configurations"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from connector_pipelines.connectors.json_api import CONNECTOR
+from connector_pipelines.declarative.answers import Answer, lifted
 from connector_pipelines.errors import AuthFailed, BrokenPage, NetworkError, RateLimited, RefusedBySource, SecretMissing
+from connector_pipelines.external.messages import Response
 from connector_pipelines.external.surroundings import share
 from connector_pipelines.external.vault import new_key
 from connector_pipelines.settings import settings as process_settings
@@ -111,6 +114,7 @@ def test_a_secret_header_will_do(warehouse: Any, suppliers: list[str], monkeypat
         ("429", RateLimited, "answered 429.*after waiting as told", 4),
         ("429-date", RateLimited, "after waiting as told", 4),
         ("429-html", RateLimited, "after waiting as told", 4),
+        ("429-reset", RateLimited, "after waiting as told", 4),
         ("reset", NetworkError, "broke off", 4),
         ("truncated", BrokenPage, "JSON that breaks off", 1),
         ("html-200", BrokenPage, "HTML or XML where JSON should be", 1),
@@ -133,6 +137,24 @@ def test_what_passes_is_borne(warehouse: Any, suppliers: list[str], fault: str) 
     warehouse.simulator.set_faults([fault])
     config = warehouse.config(paging=OFFSET, in_flight=1, timeout_seconds=1)
     assert warehouse.keys(config) == suppliers
+
+
+@pytest.mark.parametrize(
+    ("place", "seconds"), [("error.wait", 7), ("error.nothing", None), ({"header": "X-Wait"}, None)]
+)
+def test_an_answer_may_say_itself_how_long_to_wait(place: Any, seconds: float | None) -> None:
+    """Where a rule says so the wait is read from the body or a header; where nothing stands there, it is as usual."""
+    rule = Answer.model_validate({"status": [429], "then": "wait", "after": place})
+    busy = Response(429, {}, b'{"error": {"message": "Slow down", "wait": 7}}', "")
+    assert lifted([rule])(busy, datetime.now(UTC)) == seconds
+    assert lifted([])(busy, datetime.now(UTC)) is None
+
+
+def test_a_wait_that_is_told_in_the_body_is_kept(warehouse: Any, suppliers: list[str]) -> None:
+    """A source that says in its body when it may be asked again is asked then."""
+    rule = {"status": [429], "then": "wait", "after": "error.wait"}
+    warehouse.simulator.set_faults(["429-body=0@1"])
+    assert warehouse.keys(warehouse.config(answers=[rule])) == suppliers
 
 
 def test_a_403_may_mean_too_many(warehouse: Any, suppliers: list[str]) -> None:

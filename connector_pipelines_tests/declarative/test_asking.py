@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from connector_pipelines.declarative.asking import moment, spans
+from connector_pipelines.declarative.asking import halves, moment, spans
 from connector_pipelines.declarative.paging import Incremental
 from connector_pipelines.declarative.simulator.world import START
+from connector_pipelines.errors import RefusedBySource
 from connector_pipelines.model import Window
 
 NEXT_DAY = Window(since=START + timedelta(hours=12))
@@ -76,6 +77,48 @@ def test_a_long_span_is_read_in_steps(warehouse: Any, changed: list[str]) -> Non
     assert len(warehouse.targets()) == 5
 
 
+TOO_LARGE = {"status": [400], "contains": "span is too large", "then": "split"}
+
+
+@pytest.mark.parametrize("paging", [{"type": "none"}, OFFSET])
+def test_a_span_that_is_too_large_is_halved(warehouse: Any, changed: list[str], paging: dict[str, Any]) -> None:
+    """A span the source does not take is asked for in halves, and these in theirs, until each is taken."""
+    warehouse.simulator.set_faults(["span-limit=10"])
+    incremental = {"since": "updated_since", "until": "updated_before"}
+    config = warehouse.config({"incremental": incremental}, answers=[TOO_LARGE], paging=paging)
+    window = Window(since=START - timedelta(hours=20), until=START + timedelta(days=2))
+    keys = warehouse.keys(config, window=window)
+    assert sorted(set(keys)) == sorted(r["supplierId"] for r in warehouse.simulator.records("suppliers"))
+    assert changed
+    assert [page.number for page in warehouse.pages(config, window=window)][:3] == [1, 2, 3]
+
+
+def test_a_span_that_cannot_be_halved_says_so(warehouse: Any) -> None:
+    """Where no end can be sent, where even a second is too much, and for a full read, the read fails in time."""
+    always = {"status": [200], "then": "split"}
+    both = {"since": "updated_since", "until": "updated_before"}
+    for incremental, window in (({"since": "updated_since"}, NEXT_DAY), (both, NEXT_DAY), (both, Window())):
+        config = warehouse.config({"incremental": incremental}, answers=[always])
+        with pytest.raises(RefusedBySource, match="the span is too large"):
+            warehouse.keys(config, window=window)
+    assert len(warehouse.targets()) < 40
+
+
+@examples(deadline=None, max_examples=40)
+@given(since=WHENS, seconds=st.integers(0, 5_000_000), ends=st.booleans())
+def test_halves_are_the_whole(since: datetime, seconds: int, *, ends: bool) -> None:
+    """Both halves together are the span, each is shorter, and a span of a second has none."""
+    until = since + timedelta(seconds=seconds)
+    found = halves(Incremental(since="since", until="until"), Window(since, until if ends else None), until)
+    assert bool(found) == (seconds > 1)
+    if found:
+        first, second = found
+        assert (first.since, second.until) == (since, until if ends else None)
+        assert first.until == second.since
+        assert second.since
+        assert since < second.since < until
+
+
 def test_newest_first_ends_at_the_first_old_page(warehouse: Any, changed: list[str]) -> None:
     """Of a source that sends the newest first, reading ends at the first page that reaches back far enough."""
     vendors = {"incremental": {"newest_first": True}, "modified": "updatedAt", "params": {"sort": "-updatedAt"}}
@@ -120,6 +163,7 @@ def test_a_time_never_moves_forward(when: datetime) -> None:
     assert int(moment(when, "epoch_ms")) / 1000 <= when.timestamp() + 1e-6
 
 
+VENDORS = {"path": "suppliers", "records": "data", "id": "supplierId", "mapping": {"name": "supplierName"}}
 ORDERS = {"path": "orders", "records": "data", "id": "orderId", "mapping": {"vendor_id": "supplierId"}}
 LINES = {
     "path": "orders/$id/lines",
@@ -155,6 +199,21 @@ def test_a_replay_of_a_child_page_knows_its_parent(warehouse: Any) -> None:
     stream = next(s for s in CONNECTOR.streams(config) if s.entity == "purchase_order_lines")
     assert list(stream.split(with_lines.body)) == list(with_lines.rows)
     assert b'"_parent":{"id":"PO-' in with_lines.rows[0]
+
+
+def test_children_of_children(warehouse: Any) -> None:
+    """Parents may be children themselves; a path may name what they carry from above, and no parent is asked twice."""
+    orders = ORDERS | {"params": {"supplier": "$id"}, "each": {"entity": "vendors", "field": "supplierId"}}
+    each = {"entity": "purchase_orders", "field": "orderId", "carry": {"vendor": "_parent.id"}}
+    fed = LINES["mapping"] | {"description": "_parent.vendor"}  # type: ignore[operator]
+    own = LINES | {"each": each, "params": {"of": "$vendor"}, "mapping": fed}
+    config = warehouse.config(entities={"vendors": VENDORS, "purchase_orders": orders, "purchase_order_lines": own})
+    found = warehouse.accepted(config, "purchase_order_lines").frame
+    assert set(found["external_id"]) == lines(warehouse.simulator)
+    orders_held = warehouse.simulator.records("orders")
+    of = {(order["orderId"], order["supplierId"]) for order in orders_held if order["lines"]}
+    assert {*zip(found["purchase_order"], found["description"], strict=True)} == of
+    assert sum("/lines" in target for target in warehouse.targets()) == len(orders_held)
 
 
 def test_children_carry_more_of_their_parent(warehouse: Any) -> None:

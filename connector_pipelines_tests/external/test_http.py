@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -103,6 +104,16 @@ def test_broken_off_answer_is_repeated(stand: Any, answer: Any) -> None:
     server = stand(lambda _: next(answers))
     with Client(server.url) as client:
         assert client.get("users").body == b'{"users": []}'
+
+
+def test_a_large_answer_goes_into_a_file(stand: Any, answer: Any) -> None:
+    """A request may name a file: the last try's body stands there alone, over what was there before."""
+    calls = iter((answer(503, body=b"busy, and longer"), answer(body=b"x" * 50, promised=99), answer(body=b"the body")))
+    server = stand(lambda _: next(calls))
+    file = BytesIO(b"left from before, and longer than all")
+    with Client(server.url, policy=Policy(max_retries=2)) as client:
+        response = client.send(Request("users", into=file))
+    assert (response.body, file.getvalue()) == (b"", b"the body")
 
 
 def test_time_out_is_a_network_error() -> None:

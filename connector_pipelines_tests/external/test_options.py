@@ -23,6 +23,12 @@ def test_own_limits_come_on_top_of_the_vendors() -> None:
     assert HttpOptions().limits([vendor]).budgets == (vendor,)
 
 
+def test_limits_say_what_they_are() -> None:
+    """A budget reads as people write it: so many in so many seconds, so many at once."""
+    assert str(Budget("all", (Rate(500, 60), Rate(10, 1)), at_once=10)) == "500 in 60 s, 10 in 1 s, 10 at once"
+    assert str(Budget("reports", (Rate(300, 3_600),))) == "300 in 3600 s"
+
+
 @pytest.mark.parametrize(("given", "own", "expected"), [(1, 5, 2), (None, 5, 6), (None, None, 3), (0, 5, 1)])
 def test_the_nearest_word_on_retries_counts(
     stand: Any, monkeypatch: pytest.MonkeyPatch, *, given: int | None, own: int | None, expected: int, answer: Any

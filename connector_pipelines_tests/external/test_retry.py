@@ -9,7 +9,7 @@ import pytest
 
 from connector_pipelines.errors import AuthFailed, NetworkError, RateLimited, RefusedBySource, SyncError
 from connector_pipelines.external.messages import Response
-from connector_pipelines.external.retry import Call, Do, Policy, Unreachable, pause, persist, retry_after
+from connector_pipelines.external.retry import Call, Do, Policy, Unreachable, lifted, pause, persist, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,6 +131,26 @@ def test_connector_overrides_entries_of_the_table() -> None:
 def test_retry_after_forms(value: str | None, seconds: float | None) -> None:
     """Seconds and dates are read, anything else is as if it were not there."""
     assert retry_after(value, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"RateLimit-Reset": "12"}, 12),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 40)}, 40),
+        ({"X-Rate-Limit-Reset": str(int(NOW.timestamp() * 1000) + 2_500)}, 2.5),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) - 40)}, 0),
+        ({"X-RateLimit-Reset": "86400"}, 300),
+        ({"X-RateLimit-Reset": "soon"}, None),
+        ({"X-RateLimit-Reset": "nan"}, None),
+        ({"Retry-After": "7", "X-RateLimit-Reset": "12"}, 7),
+        ({"Retry-After": "soon", "X-RateLimit-Reset": "12"}, 12),
+    ],
+)
+def test_when_a_limit_is_lifted(headers: dict[str, str], seconds: float | None) -> None:
+    """`Retry-After` counts first, then a header that says when: in seconds, or as a time since 1970."""
+    assert lifted(Response(429, headers, b"", ""), NOW) == seconds
 
 
 def test_waiting_ends_when_nobody_wants_the_answer() -> None:

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from connector_pipelines.connectors.finale.config import FinaleConfig
+from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.orchestration import metadata
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -161,3 +165,14 @@ def test_definitions_touch_nothing(declared: Any, monkeypatch: pytest.MonkeyPatc
     assert "alpha/external/students" in words(graph(declared).get_all_asset_keys())
     watching = False
     assert opened == []
+
+
+def test_external_assets_show_what_may_be_asked() -> None:
+    """The vendor's limits and the source's own stand with whose they are; without any, that is said, too (E16)."""
+    auth = {"type": "api_key", "key": "env:K", "secret": "env:S"}
+    shown = metadata.of_limits(FinaleConfig(account="acme", auth=auth, requests_per_minute=50))
+    assert shown["limits of"] == "account acme"
+    assert "| GET | 120 in 60 s |" in shown["rate limits"].value
+    assert "| collections and reports | 300 in 3600 s |" in shown["rate limits"].value
+    assert "| all | 50 in 60 s |" in shown["rate limits"].value
+    assert metadata.of_limits(HttpOptions())["rate limits"].value == "none declared"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connector_pipelines.model import Mode
+from connector_pipelines.sync.reconciling import reconcile
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Toy
@@ -174,6 +175,43 @@ def test_deleted_record_updates_its_status(toy: Toy, make: Records) -> None:
     outcome = toy.sync("students")["students"]
     assert (outcome.plan.counts.updated, outcome.plan.counts.skipped) == (1, 0)
     assert toy.core("students", "external_id", "status") == [("s1", "deleted")]
+
+
+def test_deleted_record_says_its_status_alone(toy: Toy, make: Records) -> None:
+    """Of a deleted record the id may be all that is left: its row keeps every other value, references included."""
+    toy.sends["organizations"] = [[make.organization(1)]]
+    toy.sends["students"] = [[make.student(1, phone="12", email="a@b.example")]]
+    toy.sync("organizations", "students")
+    before = toy.core("students", "given_name", "family_name", "phone", "email", "organization_id")
+    toy.sends["students"] = [[{"id": "s1", "deleted": True, "status": "inactive"}]]
+    outcome = toy.sync("students")["students"]
+    assert (outcome.plan.counts.updated, outcome.verified) == (1, True)
+    assert toy.core("students", "given_name", "family_name", "phone", "email", "organization_id") == before
+    assert toy.core("students", "status") == [("inactive",)]
+    assert toy.rows("SELECT changes FROM connector.sync_changes") == [({"status": ["active", "inactive"]},)]
+    with toy.open() as context:
+        assert reconcile(context, toy.source, "students").alarms == 0
+    assert toy.sync("students")["students"].plan.counts.unchanged == 1
+    toy.sends["students"] = [[make.student(1, phone=None)]]
+    toy.sync("students")
+    assert toy.core("students", "status", "phone") == [("active", None)]
+
+
+def test_deleted_record_keeps_its_required_reference(toy: Toy, make: Records) -> None:
+    """A deleted enrollment that does not name its student and section any more is dropped where it stands."""
+    toy.sends |= {
+        "organizations": [[make.organization(1)]],
+        "students": [[make.student(1)]],
+        "sections": [[make.section(1)]],
+        "enrollments": [[make.enrollment(1, "s1", "c1")]],
+    }
+    toy.sync()
+    before = toy.core("enrollments", "student_id", "section_id")
+    toy.sends["enrollments"] = [[{"id": "e1", "deleted": True, "status": "dropped"}]]
+    outcome = toy.sync("enrollments")["enrollments"]
+    assert (outcome.plan.counts.updated, outcome.plan.counts.dead_lettered) == (1, 0)
+    assert toy.core("enrollments", "student_id", "section_id") == before
+    assert toy.core("enrollments", "status") == [("dropped",)]
 
 
 def test_deleted_record_never_seen_is_skipped(toy: Toy, make: Records) -> None:

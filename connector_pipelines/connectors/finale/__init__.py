@@ -4,6 +4,7 @@ config.py      what a source must say
 client.py      one function per collection, and what a whole read is
 windows.py     which spans of time a read asks for: 30 days at most, 120,000 entities at most
 columnar.py    arrays to rows
+index.py       where the elements of a large answer lie, without holding it
 stock.py       quantities from inventoryitem, or from a report (report.py)
 wire.py        records as they travel, and their columns
 schemas.py     what we accept

@@ -12,15 +12,16 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from itertools import count
-from typing import TYPE_CHECKING, TypeVar
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from connector_pipelines.connectors.finale import columnar, stock, windows, wire
-from connector_pipelines.connectors.finale.columnar import cut, explained
+from connector_pipelines.connectors.finale.columnar import cut, explained, whole
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import auth
 from connector_pipelines.external.http import Client, Request, Response
-from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Rate
 from connector_pipelines.external.session import SessionLogin
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Page, Reading, Stability
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 
 MAX_RETRIES = 5
 """Re-sends for an inventory system, after 1, 2, 4, 8 and 16 seconds (requirements K1, E53)."""
-
-BUDGETS = (
-    Budget("GET", (Rate(120, MINUTE),), methods=("GET",)),
-    Budget("POST", (Rate(120, MINUTE),), methods=("POST",)),
-    Budget("collections and reports", (Rate(300, HOUR),), methods=("GET",), path=r"/api/\w+/?$|/doc/report/"),
-)
-"""What an account may ask for (requirement E43)."""
 
 T = TypeVar("T")
 
@@ -90,8 +84,6 @@ def connect(config: FinaleConfig) -> Iterator[Finale]:
     with config.client(
         config.root,
         _auth(config),
-        budgets=BUDGETS,
-        scope=f"account {config.account}",
         retries=settings().max_retries if from_environment else MAX_RETRIES,
         explain=lambda response: explained(response.body),
         max_bytes=config.max_response_mb * 1024 * 1024,
@@ -123,7 +115,7 @@ def check(client: Finale) -> Health:
     """Read one product: proves URL, account, credentials and that answers are what they should be."""
     started = time.monotonic()
     response = client.http.send(Request(f"{ITEMS.name}/", (("limit", "1"),)))
-    rows = cut(response.body, ITEMS.fields).entities
+    rows = cut(BytesIO(response.body), ITEMS.fields).entities
     found = "answers" if rows else "answers, but shows no product"
     detail = f"Finale account {client.config.account} {found}."
     return Health(ok=True, detail=detail, latency_seconds=time.monotonic() - started)
@@ -167,51 +159,55 @@ def _answer(
     client: Finale, collection: Collection, span: Span | None, held: Stock | None, numbers: Iterator[int]
 ) -> Generator[Page, None, tuple[Span, ...]]:
     """The pages of one answer; or none, and the halves to ask for instead."""
-    response = client.http.send(_request(collection, span))
-    slices = yield from _made(response, numbers, lambda body: cut(body, collection.fields))
-    if slices.entities >= client.config.collection_cap:
-        halves = span.halves(datetime.now(UTC)) if span else None
-        if halves is None:
-            yield from _made(response, numbers, lambda _: _refuse(collection, span, slices.entities))
-        return halves or ()
-    for at, part in enumerate(slices):
-        body = columnar.joined(part, held.columns(part)) if held else part
-        url = f"{response.url}#slice={at + 1}" if len(slices) > 1 else response.url
-        yield Page(next(numbers), url, response.status, body, collection.split(body))
+    with TemporaryFile() as file:
+        response = client.http.send(replace(_request(collection, span), into=file))
+        slices = yield from _made(response, file, numbers, lambda: cut(file, collection.fields))
+        if slices.entities >= client.config.collection_cap:
+            halves = span.halves(datetime.now(UTC)) if span else None
+            if halves is None:
+                yield from _made(response, file, numbers, lambda: _refuse(collection, span, slices.entities))
+            return halves or ()
+        for at, part in enumerate(slices):
+            body = columnar.joined(part, held.columns(part)) if held else part
+            url = f"{response.url}#slice={at + 1}" if len(slices) > 1 else response.url
+            yield Page(next(numbers), url, response.status, body, collection.split(body))
     return ()
 
 
 def _stock(client: Finale, numbers: Iterator[int]) -> Generator[Page, None, Stock]:
-    """How much there is of each product; read before the products, whose answer then need not wait in memory.
+    """How much there is of each product; read before the products, whose answer then need not wait.
 
     Raises:
         BrokenPage: it is not all there, or not what it should be.
     """
     report, cap = client.config.report, client.config.collection_cap
-    if report is not None:
-        response = client.http.send(Request(report.url, headers=(("Accept", "*/*"),)))
-        return (yield from _made(response, numbers, lambda body: stock.of_report(body, report)))
-    response = client.http.send(Request("inventoryitem/"))
-    return (yield from _made(response, numbers, lambda body: _all_items(body, cap)))
+    asked = Request(report.url, headers=(("Accept", "*/*"),)) if report else Request("inventoryitem/")
+    with TemporaryFile() as file:
+        response = client.http.send(replace(asked, into=file))
+        if report:
+            return (yield from _made(response, file, numbers, lambda: stock.of_report(whole(file), report)))
+        return (yield from _made(response, file, numbers, lambda: _all_items(file, cap)))
 
 
-def _all_items(body: bytes, cap: int) -> Stock:
-    found = cut(body, stock.ITEM_FIELDS).entities
-    if found >= cap:
+def _all_items(file: IO[bytes], cap: int) -> Stock:
+    slices = cut(file, stock.ITEM_FIELDS)
+    if slices.entities >= cap:
         raise BrokenPage(
-            f"inventoryitem holds {found:,} rows, which is as many as Finale sends: there may be more, and quantities "
-            "would be too small.",
+            f"inventoryitem holds {slices.entities:,} rows, which is as many as Finale sends: there may be more, and "
+            "quantities would be too small.",
             remedy="Build a stock report in Finale and set `report`, or set `stock: none`.",
         )
-    return stock.of_items(body)
+    return stock.of_items(slices)
 
 
-def _made(response: Response, numbers: Iterator[int], make: Callable[[bytes], T]) -> Generator[Page, None, T]:
+def _made(
+    response: Response, file: IO[bytes], numbers: Iterator[int], make: Callable[[], T]
+) -> Generator[Page, None, T]:
     """What is made of an answer. One that is broken is handed over before the error, so that it is landed."""
     try:
-        return make(response.body)
+        return make()
     except BrokenPage:
-        yield Page(next(numbers), response.url, response.status, response.body, ())
+        yield Page(next(numbers), response.url, response.status, whole(file), ())
         raise
 
 

@@ -1,26 +1,33 @@
 """Finale's collections: one array for each field, row i being element i of every array (contract 5, "Reading").
 
 An array that is short shifts everything behind the gap into the wrong rows, so lengths are asserted before a single
-row is made. An answer may hold the whole collection, 120,000 entities at most: it is cut into slices that are column-
-major themselves, without being copied or decoded, and rows are made from one slice at a time.
+row is made. An answer may hold the whole collection, 120,000 entities at most: it stays in a file, is cut into slices
+that are column-major themselves (`index.py`), and rows are made from one slice at a time.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from os import SEEK_END
+from typing import IO, TYPE_CHECKING, Any, overload
 
 import msgspec
 
+from connector_pipelines.connectors.finale.index import index
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from msgspec import Raw
 
 SLICE_BYTES = 4 * 1024 * 1024
 """About how large a slice is. Rows of 500 bytes make 8,000; smaller ones are no quicker to copy into PostgreSQL."""
+
+_LARGE_ROW_BYTES = 64 * 1024  # rows larger than this make larger slices
+_EXCERPT_BYTES = 1_000
 
 EMPTY_ANSWERS = frozenset((b"{}", b"[]"))
 """What stands for a collection without entities, besides arrays of length 0 (contract 5, "Reading")."""
@@ -41,9 +48,9 @@ class Slices(Sequence[bytes]):
         entities: how many there are together.
     """
 
-    def __init__(self, body: bytes, entities: int, cuts: Mapping[str, Sequence[tuple[int, int]]], length: int) -> None:
+    def __init__(self, answer: IO[bytes], entities: int, cuts: Mapping[str, Sequence[int]], length: int) -> None:
         self.entities = entities
-        self._body = body
+        self._answer = answer
         self._cuts = cuts
         self._length = length
 
@@ -60,16 +67,20 @@ class Slices(Sequence[bytes]):
         if not 0 <= at < len(self):
             raise IndexError(at)
         if len(self) == 1:
-            return self._body  # as it came
-        ends = ((name, *spans[at]) for name, spans in self._cuts.items())
-        return _object({name: self._body[begin:end] for name, begin, end in ends})
+            return whole(self._answer)  # as it came
+        return _object({name: self._elements(*ends[at : at + 2]) for name, ends in self._cuts.items()})
+
+    def _elements(self, begin: int, end: int) -> bytes:
+        """What stands there, without the comma that parts it from what follows."""
+        self._answer.seek(begin)
+        return self._answer.read(end - begin).rstrip().removesuffix(b",")
 
 
-def cut(body: bytes, fields: Sequence[str], *, slice_bytes: int = SLICE_BYTES) -> Slices:
+def cut(answer: IO[bytes], fields: Sequence[str], *, slice_bytes: int = SLICE_BYTES) -> Slices:
     """Cut an answer into slices.
 
     Args:
-        body: column-major JSON.
+        answer: a file with column-major JSON; it is read piece by piece, and must stay open as long as the slices.
         fields: arrays that must be there.
         slice_bytes: about how large a slice may be.
 
@@ -79,14 +90,25 @@ def cut(body: bytes, fields: Sequence[str], *, slice_bytes: int = SLICE_BYTES) -
     Raises:
         BrokenPage: it is not column-major JSON, an array is missing, or their lengths differ.
     """
-    arrays = _checked(body, fields)
-    count = next(iter(arrays.values()))[1] if arrays else 0
-    rows = max(1, count * slice_bytes // max(1, len(body)))
-    if rows >= count:
-        return Slices(body, count, {}, 1)
-    start = _address(body)
-    cuts = {name: _spans(raw, start, rows) for name, (raw, _) in arrays.items()}
-    return Slices(body, count, cuts, -(-count // rows))
+    size = answer.seek(0, SEEK_END)
+    step = max(1, slice_bytes // _LARGE_ROW_BYTES)
+    columns = index(answer, step) if size > slice_bytes else None
+    if columns is None:  # small, or broken: then all of it is needed to say how
+        arrays = _checked(whole(answer), fields)
+        return Slices(answer, next(iter(arrays.values()))[1] if arrays else 0, {}, 1)
+    answer.seek(0)
+    lengths = {name: column.length for name, column in columns.items()}
+    _check(lengths, fields, answer.read(_EXCERPT_BYTES))
+    count = next(iter(lengths.values()))
+    marks = max(1, count * slice_bytes // size // step)
+    cuts = {name: [*column.marks[:-1:marks], column.marks[-1]] for name, column in columns.items()}
+    return Slices(answer, count, cuts, max(1, len(next(iter(cuts.values()))) - 1))
+
+
+def whole(answer: IO[bytes]) -> bytes:
+    """All of a file."""
+    answer.seek(0)
+    return answer.read()
 
 
 def splitter(fields: Sequence[str], compose: Compose) -> Callable[[bytes], Sequence[bytes]]:
@@ -168,14 +190,23 @@ def _checked(body: bytes, fields: Sequence[str]) -> dict[str, tuple[Raw, int]]:
         raw = _arrays.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _broken(body, _no_columns(body)) from None
-    if missing := [name for name in fields if name not in raw]:
-        said = explained(body)
-        raise _broken(body, f"lacks the array {', '.join(missing)}" + (f"; Finale says: {said}" if said else ""))
+    _check_names(raw, fields, body)
     arrays = {name: (held, _length(body, name, held)) for name, held in raw.items()}
-    lengths = {name: length for name, (_, length) in arrays.items()}
+    _check({name: length for name, (_, length) in arrays.items()}, fields, body)
+    return arrays
+
+
+def _check(lengths: Mapping[str, int], fields: Sequence[str], body: bytes) -> None:
+    """Whether the arrays make rows; the body, or its beginning, is for the message."""
+    _check_names(lengths, fields, body)
     if len(set(lengths.values())) > 1:
         raise _broken(body, f"has arrays of different lengths ({_odd(lengths)}), so that rows cannot be told apart")
-    return arrays
+
+
+def _check_names(sent: Container[str], fields: Sequence[str], body: bytes) -> None:
+    if missing := [name for name in fields if name not in sent]:
+        said = explained(body)
+        raise _broken(body, f"lacks the array {', '.join(missing)}" + (f"; Finale says: {said}" if said else ""))
 
 
 def _length(body: bytes, name: str, held: Raw) -> int:
@@ -191,23 +222,6 @@ def _odd(lengths: Mapping[str, int]) -> str:
     usual = max(found, key=found.count)
     others = [f"{name} {length:,}" for name, length in lengths.items() if length != usual]
     return f"most have {usual:,} elements, {', '.join(others[:5])}"
-
-
-def _spans(array: Raw, start: int, rows: int) -> list[tuple[int, int]]:
-    """Where in the body the elements of each slice begin and end."""
-    elements = _elements.decode(array)
-    firsts = range(0, len(elements), rows)
-    lasts = (elements[min(first + rows, len(elements)) - 1] for first in firsts)
-    begins = (_address(elements[first]) - start for first in firsts)
-    return [(begin, _address(last) - start + len(memoryview(last))) for begin, last in zip(begins, lasts, strict=True)]
-
-
-def _address(view: bytes | Raw) -> int:
-    """Where bytes lie in memory: raw elements are views of the body, so the difference is their place in it."""
-    import numpy as np
-
-    place: int = np.frombuffer(view, dtype=np.uint8).__array_interface__["data"][0]
-    return place
 
 
 def _object(arrays: Mapping[str, bytes]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Limits, Rate
 from connector_pipelines.external.messages import is_loopback, same_origin
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
@@ -15,6 +16,14 @@ Entities = Literal["vendors", "inventory_items", "purchase_orders", "purchase_or
 
 CAP = 120_000
 """Finale sends at most so many entities of a collection (contract 5, "Query")."""
+
+
+BUDGETS = (
+    Budget("GET", (Rate(120, MINUTE),), methods=("GET",)),
+    Budget("POST", (Rate(120, MINUTE),), methods=("POST",)),
+    Budget("collections and reports", (Rate(300, HOUR),), methods=("GET",), path=r"/api/\w+/?$|/doc/report/"),
+)
+"""What an account may ask for (requirement E43)."""
 
 
 class _Strict(BaseModel):
@@ -132,6 +141,10 @@ class FinaleConfig(HttpOptions, _Strict):
         if self.report is not None:
             return "report"
         return None if self.stock == "none" else self.stock
+
+    def vendor_limits(self) -> Limits:
+        """Of an account, whoever asks."""
+        return Limits(BUDGETS, f"account {self.account}")
 
     def provides(self, entity: str) -> bool:
         """Whether this source feeds the entity."""

@@ -66,12 +66,13 @@ class Stock:
         return {name: [row[at] for row in rows] for at, name in enumerate(self.names)}
 
 
-def of_items(body: bytes) -> Stock:
+def of_items(slices: Iterable[bytes]) -> Stock:
     """The sums of a collection of inventoryitem, whole and checked."""
-    columns = [columnar.column(body, name) for name in ITEM_FIELDS]
     stock = Stock(by_url=True, names=tuple(JOINED.values())[:3], absent="0")
-    for product, *quantities in zip(*columns, strict=True):
-        stock.add(tail(product) or "", quantities)
+    for part in slices:
+        columns = [columnar.column(part, name) for name in ITEM_FIELDS]
+        for product, *quantities in zip(*columns, strict=True):
+            stock.add(tail(product) or "", quantities)
     return stock
 
 

@@ -14,7 +14,6 @@ from connector_pipelines.connectors.quickbooks.asking import ITEM, MINOR_VERSION
 from connector_pipelines.connectors.quickbooks.paging import OverlapPaging
 from connector_pipelines.errors import BrokenPage, NetworkError, RefusedBySource
 from connector_pipelines.external.http import Client, Request
-from connector_pipelines.external.limits import MINUTE, Budget, Rate
 from connector_pipelines.external.oauth import RefreshToken
 from connector_pipelines.external.paginate import SinglePage, paginate
 from connector_pipelines.external.retry import Do
@@ -38,14 +37,6 @@ MAX_PASSES = 3
 MAX_BATCH = 30
 """So many questions fit into one batch."""
 
-BUDGETS = (
-    Budget("requests", (Rate(500, MINUTE), Rate(10, 1.0)), at_once=10),
-    Budget("batches", (Rate(40, MINUTE),), path="/batch$"),
-)
-"""What Intuit allows an app in one company (K18):
-https://developer.intuit.com/app/developer/qbo/docs/learn/rest-api-features#limits-and-throttles
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class QuickBooks:
@@ -66,8 +57,6 @@ def connect(config: QuickBooksConfig) -> Iterator[QuickBooks]:
     with config.client(
         config.root,
         RefreshToken(endpoint, config.auth.refresh_token, kept(config)),
-        budgets=BUDGETS,
-        scope=f"realm {config.realm_id}",
         overrides={200: _judged(Do.ACCEPT), 403: _judged(Do.DENY)},
         explain=faults.explained,
     ) as http:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from connector_pipelines.external.limits import MINUTE, Budget, Limits, Rate
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
 
@@ -17,6 +18,14 @@ HOSTS = {
     "sandbox": "https://sandbox-quickbooks.api.intuit.com",
 }
 TOKEN_URL = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"  # noqa: S105 -- an address
+
+BUDGETS = (
+    Budget("requests", (Rate(500, MINUTE), Rate(10, 1.0)), at_once=10),
+    Budget("batches", (Rate(40, MINUTE),), path="/batch$"),
+)
+"""What Intuit allows an app in one company (K18):
+https://developer.intuit.com/app/developer/qbo/docs/learn/rest-api-features#limits-and-throttles
+"""
 
 
 class _Strict(BaseModel):
@@ -81,6 +90,10 @@ class QuickBooksConfig(HttpOptions, _Strict):
         """What the names of endpoints are appended to."""
         host = (self.base_url or HOSTS[self.environment]).rstrip("/")
         return f"{host}/v3/company/{self.realm_id}"
+
+    def vendor_limits(self) -> Limits:
+        """Of the app in the company, whichever process asks."""
+        return Limits(BUDGETS, f"realm {self.realm_id}")
 
     def provides(self, entity: str) -> bool:
         """Whether this source feeds the entity."""

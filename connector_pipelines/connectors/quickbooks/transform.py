@@ -17,9 +17,6 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GONE = "deleted at the source; the next full read finds it absent"
-"""Of a deleted record nothing but the id is sent: writing that would empty every field that core has of it."""
-
 ORDERING = ("ItemBasedExpenseLineDetail", "AccountBasedExpenseLineDetail")
 """Lines that order something; others are subtotals and remarks."""
 
@@ -37,7 +34,7 @@ def inventory_items(frame: pd.DataFrame, *, types: Sequence[str]) -> pd.DataFram
     """
     return _core(
         frame,
-        skip=_first(_gone(frame), _other_types(frame["Type"], types)),
+        skip=_other_types(frame["Type"], types),
         sku=_text(frame["Sku"]),
         name=_text(frame["Name"]),
         description=_text(frame["Description"]),
@@ -60,7 +57,6 @@ def vendors(frame: pd.DataFrame) -> pd.DataFrame:
     """Of vendors."""
     return _core(
         frame,
-        skip=_gone(frame),
         name=_text(frame["Name"]),
         contact_email=_text(frame["Email"]),
         phone=_text(frame["Phone"]),
@@ -77,7 +73,7 @@ def purchase_orders(frame: pd.DataFrame) -> pd.DataFrame:
     """Of purchase orders, without their lines."""
     return _core(
         frame,
-        skip=_gone(frame),
+        gone="cancelled",
         order_number=_text(frame["DocNumber"]),
         order_date=_day(frame["TxnDate"]),
         expected_date=_day(frame["ExpectedDate"]),
@@ -106,16 +102,28 @@ def purchase_order_lines(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _core(frame: pd.DataFrame, *, skip: pd.Series, **fed: pd.Series) -> pd.DataFrame:
-    """The columns every result has, and those that are fed."""
-    deleted = _gone(frame).notna() if "status" in frame else pd.Series(data=False, index=frame.index)
+def _core(
+    frame: pd.DataFrame, *, skip: pd.Series | None = None, gone: str = "inactive", **fed: pd.Series
+) -> pd.DataFrame:
+    """The columns every result has, and those that are fed.
+
+    Of a deleted record nothing but the id is sent: it says its status, and nothing else.
+
+    Args:
+        frame: accepted rows.
+        skip: why rows are skipped.
+        gone: the status of a deleted record.
+        fed: the columns.
+    """
+    deleted = _deleted(frame)
     every = {
         "external_id": _text(frame["Id"]),
         "modified_at": _moment(frame["LastUpdatedTime"]),
-        "deleted": deleted.astype(bool),
-        "skip": skip,
+        "deleted": deleted,
+        "skip": _nothing(frame) if skip is None else skip,
     }
-    return pd.DataFrame(every | fed)
+    said = {name: values.mask(deleted, gone if name == "status" else None) for name, values in fed.items()}
+    return pd.DataFrame(every | (said if deleted.any() else fed))
 
 
 def _arrow(values: pd.Series) -> pa.Array:
@@ -140,14 +148,12 @@ def _nothing(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(None, index=frame.index, dtype=_TEXT)
 
 
-def _first(one: pd.Series, other: pd.Series) -> pd.Series:
-    return one.where(one.notna(), other)
-
-
-def _gone(frame: pd.DataFrame) -> pd.Series:
-    """Why a row is skipped that says of itself that it was deleted."""
+def _deleted(frame: pd.DataFrame) -> pd.Series:
+    """Whether a row says of itself that it was deleted; lines never do."""
+    if "status" not in frame:
+        return pd.Series(data=False, index=frame.index)
     said = pc.equal(pc.utf8_lower(_arrow(frame["status"])), "deleted")
-    return _series(pc.if_else(said, pa.scalar(GONE), pa.scalar(None, pa.string())), frame["status"])
+    return pd.Series(pc.fill_null(said, fill_value=False).to_numpy(zero_copy_only=False), index=frame.index)
 
 
 def _other_types(types: pd.Series, wanted: Sequence[str]) -> pd.Series:

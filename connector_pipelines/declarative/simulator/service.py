@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import re
 import secrets
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from connector_pipelines.declarative.simulator import rendering
-from connector_pipelines.declarative.simulator.faults import Switchboard
+from connector_pipelines.declarative.simulator.faults import KNOWN
 from connector_pipelines.declarative.simulator.world import COLLECTIONS, KEYS, LINE_COLUMNS
+from connector_pipelines.simulating.exchange import HTML, Call, Reply
+from connector_pipelines.simulating.faults import Struck, Switchboard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,47 +35,12 @@ _PATH = re.compile(
 _FILTER = re.compile(r"updatedAt\s*(>=|<)\s*'([^']+)'")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-    origin: str
-
-    @property
-    def path(self) -> str:
-        """Without the query."""
-        return unquote(urlsplit(self.target).path)
-
-    @property
-    def asked(self) -> dict[str, str]:
-        """Parameters of the query and of a JSON or form body, those of objects in it by their own names."""
-        found = dict(parse_qsl(urlsplit(self.target).query))
-        if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            return found | dict(parse_qsl(self.body.decode()))
-        return found | _leaves(json.loads(self.body) if self.body else {})
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer; `struck` are the faults that the wire has to carry out."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
-    media: str = "application/json"
-    struck: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class Service:
     """The API on a world."""
 
     world: World
-    switchboard: Switchboard = field(default_factory=Switchboard)
+    switchboard: Switchboard = field(default_factory=lambda: Switchboard(KNOWN))
     tokens: dict[str, int] = field(default_factory=dict)
     refresh_token: str = SECRET
 
@@ -81,7 +48,7 @@ class Service:
         """Answer a call, as the faults that are on demand."""
         found = _PATH.fullmatch(call.path)
         collection = call.path[1:] if call.path in {"/token", "/login"} else found["collection"] if found else ""
-        struck = self.switchboard.strike("lines" if found and found["key"] else collection)
+        struck = self.switchboard.strike({"lines" if found and found["key"] else collection})
         if "shift" in struck and collection in COLLECTIONS:
             self.world.remove(collection, self.world.numbers(collection)[0])
         reply = _early(struck)
@@ -92,11 +59,12 @@ class Service:
         if reply is None:
             known = found is not None and collection in {*COLLECTIONS, "lines"}
             reply = self._listing(call, found, struck) if known and found else _error(404, f"No endpoint {call.path}")
-        return replace(_late(reply, struck), struck=struck)
+        body = _lettered(reply.body) if "wrong-charset" in struck else reply.body
+        return replace(reply, body=body, struck=struck)
 
-    def _token(self, call: Call, struck: Mapping[str, str]) -> Reply:
+    def _token(self, call: Call, struck: Struck) -> Reply:
         """Grants a token. A refresh token is good once, and its successor comes with the access token."""
-        form = call.asked
+        form = _asked(call)
         pair = _basic(call.headers) or (form.get("client_id", ""), form.get("client_secret", ""))
         grant, person = form.get("grant_type", ""), (form.get("username"), form.get("password"))
         known = {
@@ -116,15 +84,14 @@ class Service:
 
     def _login(self, call: Call) -> Reply:
         """A session, in a cookie and in the body."""
-        if (call.asked.get("username"), call.asked.get("password")) != (USER, SECRET):
+        if (_asked(call).get("username"), _asked(call).get("password")) != (USER, SECRET):
             return _error(401, "Wrong name or password")
         session = secrets.token_urlsafe(12)
         self.tokens[session] = self._calls()
         return Reply(200, json.dumps({"auth": {"token": session}}).encode(), (("Set-Cookie", f"session={session}"),))
 
     def _calls(self) -> int:
-        given = [int(fault.value) for fault in self.switchboard.faults if fault.name == "token-expiry"]
-        return given[0] if given else 1_000_000_000
+        return int(self.switchboard.value("token-expiry") or 1_000_000_000)
 
     def _knows(self, call: Call) -> bool:
         """Any scheme will do: the secret as key or bearer token, both as Basic, a token, session or JWT, OAuth 1.0a."""
@@ -138,13 +105,15 @@ class Service:
             (scheme == "Bearer" and (value == SECRET or _signed(value)))
             or _basic(call.headers) == (USER, SECRET)
             or call.headers.get("x-api-key") == SECRET
-            or call.asked.get("api_key") == SECRET
+            or _asked(call).get("api_key") == SECRET
             or f"api_key={SECRET}" in call.headers.get("cookie", "")
             or (scheme == "OAuth" and f'oauth_consumer_key="{USER}"' in value and "oauth_signature=" in value)
         )
 
-    def _listing(self, call: Call, found: re.Match[str], struck: Mapping[str, str]) -> Reply:
-        asked = call.asked
+    def _listing(self, call: Call, found: re.Match[str], struck: Struck) -> Reply:
+        asked = _asked(call)
+        if "span-limit" in struck and _hours(asked) > struck.number("span-limit"):
+            return _error(400, "The span is too large")
         chosen = self._chosen(found, {} if "ignore-filter" in struck else asked)
         if chosen is None:
             return _error(404, f"There is no {found['collection']} {found['key']}")
@@ -196,6 +165,8 @@ class Service:
             numbers = [
                 n for n in numbers if str(self.world.record(collection, n).get("active")).lower() == asked["active"]
             ]
+        if "supplier" in asked:
+            numbers = [n for n in numbers if self.world.record(collection, n).get("supplierId") == asked["supplier"]]
         return numbers
 
     def _within(self, collection: str, asked: Mapping[str, str]) -> Sequence[int]:
@@ -223,7 +194,13 @@ class Service:
         return record
 
 
-def _slice(asked: Mapping[str, str], chosen: Sequence[Any], struck: Mapping[str, str]) -> tuple[int, int]:
+def _hours(asked: Mapping[str, str]) -> float:
+    """How long the span is that is asked for; 0 where none is."""
+    since, until = _instant(asked.get("updated_since")), _instant(asked.get("updated_before"))
+    return ((until or datetime.now(UTC)) - since).total_seconds() / 3600 if since else 0.0
+
+
+def _slice(asked: Mapping[str, str], chosen: Sequence[Any], struck: Struck) -> tuple[int, int]:
     """The first row of the page, and the first behind it."""
     size = int(asked.get("limit") or asked.get("per_page") or PAGE_ROWS)
     size = min(size, int(struck["clamp"])) if "clamp" in struck else size
@@ -242,7 +219,7 @@ def _slice(asked: Mapping[str, str], chosen: Sequence[Any], struck: Mapping[str,
 
 
 def _beside(
-    call: Call, begin: int, end: int, chosen: Sequence[Any], struck: Mapping[str, str]
+    call: Call, begin: int, end: int, chosen: Sequence[Any], struck: Struck
 ) -> tuple[Record, tuple[tuple[str, str], ...]]:
     """What the answer says beside its rows, in the body and in headers."""
     total = len(chosen) + int(struck.get("total", "0"))
@@ -260,23 +237,24 @@ def _beside(
     return {"meta": meta | {"next_cursor": token}, "links": {"next": link}}, tuple(headers)
 
 
-def _link(call: Call, token: str, struck: Mapping[str, str]) -> str:
-    parts = urlsplit(call.target)
-    asked = {
-        name: value for name, value in parse_qsl(parts.query) if name not in {"page", "offset", "after", "api_key"}
-    }
+def _link(call: Call, token: str, struck: Struck) -> str:
+    asked = {name: value for name, value in call.pairs if name not in {"page", "offset", "after", "api_key"}}
     query = urlencode(asked | {"cursor": token})
     host = f"https://{struck['link-other-host']}" if "link-other-host" in struck else call.origin
-    return f"{host}{parts.path}?{query}"
+    return f"{host}{call.raw_path}?{query}"
 
 
 def _error(status: int, message: str, *headers: tuple[str, str]) -> Reply:
     return Reply(status, json.dumps({"error": {"message": message}}).encode(), headers)
 
 
-def _early(struck: Mapping[str, str]) -> Reply | None:
+def _early(struck: Struck) -> Reply | None:
     """What is answered before anything is looked at."""
     for name, value in struck.items():
+        if name == "429-reset":
+            return _error(429, "Too many requests", ("X-RateLimit-Reset", str(int(time.time()) + int(value))))
+        if name == "429-body":
+            return Reply(429, json.dumps({"error": {"message": "Slow down", "wait": int(value)}}).encode())
         if name in {"429", "429-date"}:
             lifted = format_datetime(datetime.now(UTC) + timedelta(seconds=int(value)), usegmt=True)
             return _error(429, "Too many requests", ("Retry-After", value if name == "429" else lifted))
@@ -285,22 +263,15 @@ def _early(struck: Mapping[str, str]) -> Reply | None:
 
 _WORDS = {401: "Who are you?", 403: "Not for you", 404: "Nothing here", 500: "Oh dear", 503: "Come back later"}
 _EARLY = {
-    "429-html": Reply(429, b"<html><body><h1>Too Many Requests</h1></body></html>", media="text/html"),
-    "403-throttle": Reply(403, b"403 Forbidden (Rate Limit Exceeded)", media="text/plain"),
+    "429-html": Reply(429, b"<html><body><h1>Too Many Requests</h1></body></html>", content_type=HTML),
+    "403-throttle": Reply(403, b"403 Forbidden (Rate Limit Exceeded)", content_type="text/plain"),
     "error-200": Reply(200, b'{"success":false,"error":{"code":17,"message":"The quota of this tenant is used up"}}'),
-    "html-200": Reply(200, b"<!doctype html><title>Sign in</title><p>Please sign in to continue.", media="text/html"),
 } | {str(status): _error(status, words) for status, words in _WORDS.items()}
 
 
-def _late(reply: Reply, struck: Mapping[str, str]) -> Reply:
-    """What happens to an answer on its way."""
-    if "truncated" in struck:
-        reply = replace(reply, body=reply.body[: len(reply.body) // 2])
-    if "wrong-charset" in struck:
-        reply = replace(reply, body=reply.body.replace(b'"name":"', b'"name":"\xe9').replace(b"S000000", b"S\xe900000"))
-    if "gzip" in struck:
-        reply = replace(reply, body=gzip.compress(reply.body), headers=(*reply.headers, ("Content-Encoding", "gzip")))
-    return reply
+def _lettered(body: bytes) -> bytes:
+    """With a letter that every character set has in another place."""
+    return body.replace(b'"name":"', b'"name":"\xe9').replace(b"S000000", b"S\xe900000")
 
 
 def _signed(token: str) -> bool:
@@ -321,6 +292,13 @@ def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
         return None
     user, _, secret = base64.b64decode(value).decode().partition(":")
     return user, secret
+
+
+def _asked(call: Call) -> dict[str, str]:
+    """Parameters of the query and of a JSON or form body, those of objects in it by their own names."""
+    if call.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return call.params | dict(parse_qsl(call.body.decode()))
+    return call.params | _leaves(json.loads(call.body) if call.body else {})
 
 
 def _leaves(document: Any) -> dict[str, str]:

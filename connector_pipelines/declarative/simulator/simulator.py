@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from connector_pipelines.declarative.simulator import service
-from connector_pipelines.declarative.simulator.server import Server
-from connector_pipelines.declarative.simulator.service import Call, Reply, Service
+from connector_pipelines.declarative.simulator.service import Service
 from connector_pipelines.declarative.simulator.world import COLLECTIONS, SIZES, World
+from connector_pipelines.simulating.exchange import Call, Reply, as_json
+from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -52,8 +51,8 @@ class Simulator:
         self.set_faults(faults)
         self.calls: list[tuple[str, str]] = []
         self._lock = threading.Lock()
-        self._server = Server(self._answer, host, port)
-        self.url = f"http://{host}:{self._server.server_port}"
+        self._server = ServerThread(self._answer, host, port)
+        self.url = f"http://{host}:{self._server.port}"
         self.api_url = f"{self.url}/api"
         self.token_url = f"{self.url}/token"
 
@@ -78,21 +77,20 @@ class Simulator:
         with self._lock:
             if call.path.startswith(CONTROL):
                 return self._controlled(call)
-            self.calls.append((call.method, call.target))
+            self.calls.append((call.method, f"{call.raw_path}?{call.query}" if call.query else call.raw_path))
             return self.service.answer(call)
 
     def _controlled(self, call: Call) -> Reply:
         """`POST /__sim__/faults?fault=…`, `POST /__sim__/evolve?percent=5&vanish=true`, `GET /__sim__/state`."""
-        given = parse_qsl(urlsplit(call.target).query)
         try:
             if call.path == f"{CONTROL}faults":
-                self.set_faults(value for name, value in given if name == "fault")
+                self.set_faults(value for name, value in call.pairs if name == "fault")
             elif call.path == f"{CONTROL}evolve":
-                asked = dict(given)
+                asked = call.params
                 self.world.evolve(float(asked.get("percent", "1")), vanish=asked.get("vanish") == "true")
         except ValueError as error:
-            return Reply(400, json.dumps({"error": str(error)}).encode())
-        return Reply(200, json.dumps(self._state()).encode())
+            return as_json(400, {"error": str(error)})
+        return as_json(200, self._state())
 
     def _state(self) -> dict[str, Any]:
         return {

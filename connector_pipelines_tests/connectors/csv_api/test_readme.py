@@ -29,5 +29,5 @@ def test_every_fault_stands_in_the_readme() -> None:
     """The README has each fault with its default and what it does, and none of its own."""
     rows = README.partition("| fault | default value | what it does |")[2].splitlines()[2:]
     assert rows == [
-        f"| `{name}` | {f'`{value}`' if value else ''} | {does} |" for name, (value, does) in FAULTS.items()
+        f"| `{name}` | {f'`{kind.value}`' if kind.value else ''} | {kind.does} |" for name, kind in FAULTS.items()
     ]

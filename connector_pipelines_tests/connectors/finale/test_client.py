@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connector_pipelines import settings
-from connector_pipelines.connectors.finale import CONNECTOR, client, columnar
+from connector_pipelines.connectors.finale import CONNECTOR, client, columnar, config
 from connector_pipelines.errors import AuthFailed, BrokenPage, SecretMissing
 from connector_pipelines.external.http import Request
 from connector_pipelines.model import Window
@@ -273,4 +273,4 @@ def test_retries(
 def test_budgets(method: str, path: str, names: list[str]) -> None:
     """Every request counts for its verb, and one that reads a collection or a report for the hour's budget, too."""
     request = Request(f"https://app.finaleinventory.com{path}", method=method)
-    assert [budget.name for budget in client.BUDGETS if budget.counts(request)] == names
+    assert [budget.name for budget in config.BUDGETS if budget.counts(request)] == names

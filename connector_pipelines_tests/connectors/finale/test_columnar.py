@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_rows_are_the_elements_at_one_place(rows: list[dict[str, Any]], indent: 
 def test_slices_are_the_answer(rows: list[dict[str, Any]], indent: int | None, slice_bytes: int) -> None:
     """However small the slices, their rows together are the answer's, byte by byte, and each stands for itself."""
     body = json.dumps(columns(rows), indent=indent, ensure_ascii=False).encode()
-    slices = columnar.cut(body, FIELDS, slice_bytes=slice_bytes)
+    slices = columnar.cut(BytesIO(body), FIELDS, slice_bytes=slice_bytes)
     assert slices.entities == len(rows)
     assert [bytes(raw) for part in slices for raw in split(part)] == [bytes(raw) for raw in split(body)]
     assert all(json.loads(part).keys() == columns([]).keys() for part in slices)
@@ -62,13 +63,13 @@ def test_slices_are_the_answer(rows: list[dict[str, Any]], indent: int | None, s
 def test_small_answers_stay_as_they_came() -> None:
     """An answer of one slice is its own slice, down to the white space."""
     body = b' {"id" : [1, 2], "name":["a","b"]}\n'
-    assert list(columnar.cut(body, FIELDS)) == [body]
+    assert list(columnar.cut(BytesIO(body), FIELDS)) == [body]
 
 
 def test_slices_are_about_as_large_as_asked() -> None:
     """A thousand rows of sixty bytes make slices near the size asked for, none much larger."""
     body = json.dumps(columns([{"id": n, "name": "x" * 40, "extra": n} for n in range(1000)])).encode()
-    slices = columnar.cut(body, FIELDS, slice_bytes=10_000)
+    slices = columnar.cut(BytesIO(body), FIELDS, slice_bytes=10_000)
     sizes = [len(part) for part in slices]
     assert len(sizes) > 5
     assert max(sizes) < 11_000
@@ -86,7 +87,7 @@ def test_lengths_are_asserted(rows: list[dict[str, Any]], name: str, data: st.Da
 @pytest.mark.parametrize("body", [b"{}", b"[]", b" {}\n", b'{"id":[],"name":[]}'])
 def test_an_empty_collection_is_no_error(body: bytes) -> None:
     """Arrays of length 0, and what else Finale calls empty, are no rows."""
-    assert columnar.cut(body, FIELDS).entities == 0
+    assert columnar.cut(BytesIO(body), FIELDS).entities == 0
     assert list(split(body)) == []
     assert columnar.column(body, "id") == []
 
@@ -110,7 +111,7 @@ BROKEN = {
 @pytest.mark.parametrize("body", BROKEN)
 def test_what_is_no_collection_is_broken(body: bytes) -> None:
     """Anything else is refused in a sentence that says what it is, and never taken for nothing."""
-    for function in (split, lambda held: columnar.cut(held, FIELDS)):
+    for function in (split, lambda held: columnar.cut(BytesIO(held), FIELDS)):
         with pytest.raises(BrokenPage, match=BROKEN[body]):
             function(body)
 

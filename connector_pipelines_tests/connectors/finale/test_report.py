@@ -91,7 +91,7 @@ def test_stock_is_added_up_by_product() -> None:
         f'{{"productUrl":[{urls}],"quantityOnHand":[0.1,"0.2",null],"quantityOnOrder":[1,2,3],'
         '"quantityReserved":[0,0,0]}'
     )
-    held = stock.of_items(body.encode())
+    held = stock.of_items([body.encode()])
     products = f'{{"productUrl":[{",".join(url.format(n) for n in (2, 1, 3))}]}}'
     assert held.columns(products.encode()) == {
         "stockOnHand": [None, "0.3", "0"],
@@ -107,5 +107,5 @@ def test_a_bad_quantity_spoils_its_product_alone(bad: str) -> None:
         f'{{"productUrl":["/p/1","/p/1","/p/2"],"quantityOnHand":[5,{bad},1],"quantityOnOrder":[0,0,0],'
         '"quantityReserved":[0,0,0]}'
     )
-    on_hand = stock.of_items(body.encode()).columns(b'{"productUrl":["/p/1","/p/2"]}')["stockOnHand"]
+    on_hand = stock.of_items([body.encode()]).columns(b'{"productUrl":["/p/1","/p/2"]}')["stockOnHand"]
     assert on_hand == [stock.UNREADABLE, "1"]

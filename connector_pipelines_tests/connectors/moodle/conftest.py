@@ -22,8 +22,8 @@ from connector_pipelines.database.connection import connect
 from connector_pipelines.external.landing import Landing
 from connector_pipelines.model import Source
 from connector_pipelines.policy import SyncPolicy
-from connector_pipelines.simulation.faults import Active
-from connector_pipelines.simulation.server import ServerThread
+from connector_pipelines.simulating.exchange import Reply as Sent
+from connector_pipelines.simulating.server import ServerThread
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.push import push
 from connector_pipelines.sync.whole import Outcome, sync
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from connector_pipelines.simulation.exchange import Call
+    from connector_pipelines.simulating.exchange import Call
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -69,21 +69,10 @@ def exchanges() -> dict[str, Exchange]:
     return {exchange.name: exchange for exchange in _exchanges()}
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a stand-in answers."""
-
-    body: bytes
-    status: int = 200
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-    struck: Active = field(default_factory=Active)
-
-
 @pytest.fixture
-def reply() -> type[Reply]:
+def reply() -> Callable[..., Sent]:
     """Makes answers."""
-    return Reply
+    return lambda body, status=200, kind="application/json": Sent(status, body, content_type=kind)
 
 
 @dataclass
@@ -106,14 +95,14 @@ class Stand:
 
 
 @pytest.fixture
-def stand() -> Iterator[Callable[[Callable[[Call], Reply]], Stand]]:
+def stand() -> Iterator[Callable[[Callable[[Call], Sent]], Stand]]:
     """Starts a stand-in."""
     with ExitStack() as stack:
 
-        def start(handle: Callable[[Call], Reply]) -> Stand:
+        def start(handle: Callable[[Call], Sent]) -> Stand:
             bodies: list[bytes] = []
 
-            def answer(call: Call) -> Reply:
+            def answer(call: Call) -> Sent:
                 bodies.append(call.body)
                 return handle(call)
 

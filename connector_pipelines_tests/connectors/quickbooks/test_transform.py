@@ -168,11 +168,14 @@ def test_second_best_fields(core_of: Any) -> None:
 
 
 @pytest.mark.parametrize("entity", ["vendors", "inventory_items", "purchase_orders"])
-def test_deleted_records_are_skipped(core_of: Any, entity: str) -> None:
-    """A record of which nothing but the id is left empties nothing in core: it is skipped, with the reason."""
+def test_deleted_records_say_their_status_alone(core_of: Any, entity: str) -> None:
+    """A record of which nothing but the id is left is out of use, and every other field is left open."""
     deleted = {"domain": "QBO", "status": "Deleted", "Id": "20", "MetaData": META}
     row = core_of(entity, deleted)[0]
-    assert (row["external_id"], row["deleted"], row["skip"]) == ("20", True, transform.GONE)
+    status = "cancelled" if entity == "purchase_orders" else "inactive"
+    said = {name: value for name, value in row.items() if value is not None}
+    assert said.pop("modified_at")
+    assert said == {"external_id": "20", "deleted": True, "status": status}
 
 
 def test_item_types(core_of: Any) -> None:

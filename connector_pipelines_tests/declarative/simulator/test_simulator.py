@@ -11,12 +11,13 @@ import requests
 from connector_pipelines.declarative.simulator import FAULTS, Simulator
 from connector_pipelines.declarative.simulator.simulator import serve
 
-ELSEWHERE = {"token-expiry", "delay"}
+ELSEWHERE = {"slow-body", "token-expiry", "delay"}
 """Faults that no single answer shows: tested where tokens are renewed and where slowness is borne."""
 
 PATHS = {"uneven-columns": "/columns/products", "ragged-row": "/api/suppliers.csv", "no-header": "/api/suppliers.csv"}
 PARAMS: dict[str, dict[str, Any]] = {
     "empty-omits-key": {"updated_since": "2027-01-01T00:00:00Z"},
+    "span-limit": {"updated_since": "2026-01-01T00:00:00Z"},
     "empty-null": {"updated_since": "2027-01-01T00:00:00Z"},
     "ignore-filter": {"updated_since": "2026-03-02T06:00:00.020Z"},
     "repeat-page": {"offset": 5},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from connector_pipelines.connectors.finale.simulator.exchange import RefusedError
 
 if TYPE_CHECKING:
-    from connector_pipelines.connectors.finale.simulator.exchange import Call
+    from connector_pipelines.simulating.exchange import Call
 
 COOKIE = "JSESSIONID"
 MINUTE, HOUR = 60.0, 3_600.0

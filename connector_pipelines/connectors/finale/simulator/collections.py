@@ -18,8 +18,8 @@ from connector_pipelines.connectors.finale.simulator.exchange import RefusedErro
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from connector_pipelines.connectors.finale.simulator.faults import Active
     from connector_pipelines.connectors.finale.simulator.world import Record
+    from connector_pipelines.simulating.faults import Struck
 
 CAP = 120_000
 LONGEST_RANGE = timedelta(days=30)
@@ -110,7 +110,7 @@ def _within(text: object, low: datetime | None, high: datetime | None) -> bool:
     return (low is None or low <= moment) and (high is None or moment <= high)
 
 
-def answer(collection: str, records: Iterator[Record], struck: Active, limit: int | None) -> tuple[bytes, int]:
+def answer(collection: str, records: Iterator[Record], struck: Struck, limit: int | None) -> tuple[bytes, int]:
     """The body, and how many entities are in it."""
     if "empty-object" in struck:
         return b"{}", 0
@@ -120,33 +120,33 @@ def answer(collection: str, records: Iterator[Record], struck: Active, limit: in
     return columnar(_spoilt(rows, struck), fields, struck)
 
 
-def columnar(rows: Iterator[Record], fields: Iterable[str], struck: Active) -> tuple[bytes, int]:
+def columnar(rows: Iterator[Record], fields: Iterable[str], struck: Struck) -> tuple[bytes, int]:
     """One array for each field, made in pieces, so that only the text is held, and how long they are."""
     pieces: dict[str, list[bytes]] = {name: [] for name in fields}
     count = 0
     while chunk := list(islice(rows, _CHUNK)):
         for name, made in pieces.items():
             values = [row.get(name) for row in chunk]
-            lacks_first = count == 0 and name == struck.value("short-array")
+            lacks_first = count == 0 and name == struck.get("short-array")
             text = msgspec.json.encode(values[1:] if lacks_first else values)[1:-1]
             made.extend([text] if text else [])
         count += len(chunk)
     arrays = [
-        b'"%b":%b' % (name.encode(), b"null" if name == struck.value("null-array") else b"[" + b",".join(made) + b"]")
+        b'"%b":%b' % (name.encode(), b"null" if name == struck.get("null-array") else b"[" + b",".join(made) + b"]")
         for name, made in pieces.items()
-        if name != struck.value("missing-array")
+        if name != struck.get("missing-array")
     ]
     return b"{" + b",".join(arrays) + b"}", count
 
 
-def _spoilt(rows: Iterator[Record], struck: Active) -> Iterator[Record]:
+def _spoilt(rows: Iterator[Record], struck: Struck) -> Iterator[Record]:
     """The rows as the faults of rows leave them."""
     first = next(rows, None)
     if first is None:
         return iter(())
     spoilt = first
     for name, spoil in _FIRST.items():
-        value = struck.value(name)
+        value = struck.get(name)
         if value is not None:
             spoilt = spoilt | spoil(value)
     doubled = [spoilt, spoilt] if "duplicate-ids" in struck else [spoilt]

@@ -12,11 +12,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.finale.simulator.exchange import Call, Reply, as_json
+from connector_pipelines.connectors.finale.simulator.exchange import as_json
 from connector_pipelines.connectors.finale.simulator.world import COLLECTIONS
 
 if TYPE_CHECKING:
     from connector_pipelines.connectors.finale.simulator.simulator import Simulator
+    from connector_pipelines.simulating.exchange import Call, Reply
 
 PREFIX = "/__sim__/"
 

@@ -1,35 +1,16 @@
-"""What comes in and what goes out: calls, replies, and the list of requests that tests look at."""
+"""What tests look at, requests and writes, and how an account says no."""
 
 from __future__ import annotations
 
-import gzip
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Any
 
-import msgspec
-
-from connector_pipelines.connectors.finale.simulator.faults import Active
-from connector_pipelines.simulation.exchange import Call
-
-__all__ = ["Call", "Reply"]
+from connector_pipelines.simulating import exchange
+from connector_pipelines.simulating.exchange import HTML, Reply
 
 JSON = "application/json; charset=utf-8"
-HTML = "text/html; charset=utf-8"
-LOGIN_PAGE = b"<!doctype html><html><head><title>Log in</title></head><body><form>Log in</form></body></html>"
 BUSY_PAGE = b"<html><body><h1>429 Too Many Requests</h1></body></html>"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer before the faults of the wire. `rows` is how many entities it carries."""
-
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-    content_type: str = JSON
-    rows: int = 0
-    struck: Active = field(default_factory=Active)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +57,7 @@ class RefusedError(Exception):
 
 def as_json(status: int, document: object, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     """A reply that carries a document."""
-    return Reply(status, msgspec.json.encode(document), headers)
+    return replace(exchange.as_json(status, document, headers), content_type=JSON)
 
 
 def too_many(how: str) -> Reply:
@@ -85,18 +66,3 @@ def too_many(how: str) -> Reply:
         return Reply(429, BUSY_PAGE, content_type=HTML)
     told = formatdate(usegmt=True) if how == "date" else how
     return as_json(429, {"msg": "Too many requests"}, (("Retry-After", told),))
-
-
-def on_the_wire(reply: Reply) -> Reply:
-    """The reply as the faults of the wire leave it; those that need time or the connection are the server's."""
-    struck, changed = reply.struck, reply
-    if "html-200" in struck:
-        changed = replace(changed, status=200, body=LOGIN_PAGE, content_type=HTML)
-    if "wrong-charset" in struck:
-        changed = replace(changed, body=changed.body.decode().encode("latin-1", errors="replace"))
-    if "truncated" in struck:
-        changed = replace(changed, body=changed.body[: len(changed.body) // 2])
-    if "gzip" in struck:
-        headers = (*changed.headers, ("Content-Encoding", "gzip"))
-        changed = replace(changed, body=gzip.compress(changed.body, 1, mtime=0), headers=headers)
-    return changed

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connector_pipelines.connectors.finale.simulator.exchange import RefusedError, Reply
+from connector_pipelines.connectors.finale.simulator.exchange import RefusedError
+from connector_pipelines.simulating.exchange import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from connector_pipelines.connectors.finale.simulator.faults import Active
     from connector_pipelines.connectors.finale.simulator.world import Record
+    from connector_pipelines.simulating.faults import Struck
 
 LABELS = ("Product ID", "Description", "QoH", "On order", "Reserved", "Reorder point")
 _OTHER_LABELS = ("Product", "Description", "Units", "Ordered", "Held", "Reorder at")
 
 
-def reply(form: str, table: Iterable[tuple[str, ...]], struck: Active) -> Reply:
+def reply(form: str, table: Iterable[tuple[str, ...]], struck: Struck) -> Reply:
     """The report as csv, json or jsonObject.
 
     Raises:

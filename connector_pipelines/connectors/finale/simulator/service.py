@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 from connector_pipelines.connectors.finale.simulator import collections, report
 from connector_pipelines.connectors.finale.simulator.access import COOKIE, HOUR, MINUTE, Meter
 from connector_pipelines.connectors.finale.simulator.exchange import (
-    Call,
+    JSON,
     RefusedError,
-    Reply,
     Request,
     Write,
     as_json,
     too_many,
 )
-from connector_pipelines.connectors.finale.simulator.faults import AUTH, REPORT, Active, Switchboard
+from connector_pipelines.connectors.finale.simulator.faults import AUTH, KNOWN, REPORT
 from connector_pipelines.connectors.finale.simulator.world import COLLECTIONS, stamp
+from connector_pipelines.simulating.exchange import Call, Reply
+from connector_pipelines.simulating.faults import Struck, Switchboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ class Service:
     store: Store
     gate: Gate
     clock: Callable[[], float] = time.monotonic
-    switchboard: Switchboard = field(default_factory=Switchboard)
+    switchboard: Switchboard = field(default_factory=lambda: Switchboard(KNOWN))
     meter: Meter = field(default_factory=Meter)
     requests: list[Request] = field(default_factory=list)
     ledger: list[Write] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Service:
         """Answer a call, whatever happens, and write it down."""
         with self.store.lock:
             collection, rest = self._place(call.path)
-            struck = self.switchboard.strike(collection)
+            struck = self.switchboard.strike({collection})
             try:
                 reply = self._early(call, collection, struck) or self._dispatch(call, collection, rest, struck)
             except RefusedError as refused:
@@ -87,16 +88,16 @@ class Service:
         known = below.startswith("api/") and name in {*COLLECTIONS, AUTH}
         return (name, rest) if known else ("", "")
 
-    def _early(self, call: Call, collection: str, struck: Active) -> Reply | None:
+    def _early(self, call: Call, collection: str, struck: Struck) -> Reply | None:
         """What is answered before anything is looked at."""
         for name, refusal in EARLY.items():
             if name in struck:
                 raise RefusedError(*refusal)
         if "429" in struck:
-            return too_many(struck.value("429") or "1")
+            return too_many(struck["429"])
         if "429-every" in struck:
             return too_many("1")
-        return self._over_limit(call, collection, struck.value("limits"))
+        return self._over_limit(call, collection, struck.get("limits"))
 
     def _over_limit(self, call: Call, collection: str, limits: str | None) -> Reply | None:
         if limits is None:
@@ -108,7 +109,7 @@ class Service:
             waits.append(self.meter.seconds_to_wait("reads", reads, HOUR, now))
         return too_many(str(int(max(waits)) + 1)) if max(waits) > 0 else None
 
-    def _dispatch(self, call: Call, collection: str, rest: str, struck: Active) -> Reply:
+    def _dispatch(self, call: Call, collection: str, rest: str, struck: Struck) -> Reply:
         if collection == AUTH:
             return self._log_in(call)
         self.gate.admit(call)
@@ -125,26 +126,26 @@ class Service:
     def _log_in(self, call: Call) -> Reply:
         if call.method != "POST":
             raise RefusedError(405, "log in with POST")
-        expiry = next((int(f.value) for f in self.switchboard.faults if f.name == "session-expiry"), None)
-        session = self.gate.log_in(call.body, expiry)
+        expiry = self.switchboard.value("session-expiry")
+        session = self.gate.log_in(call.body, None if expiry is None else int(expiry))
         account = self.store.world.account
         names = {"resourceProduct": "product", "resourceOrder": "order", "resourcePartyGroup": "partygroup"}
         urls = {name: f"/{account}/api/{collection}/" for name, collection in names.items()}
         return as_json(200, urls, (("Set-Cookie", f"{COOKIE}={session}; Path=/; HttpOnly"),))
 
-    def _collection(self, call: Call, collection: str, struck: Active) -> Reply:
+    def _collection(self, call: Call, collection: str, struck: Struck) -> Reply:
         wanted = None if "ignore-filter" in struck else call.params.get("filter")
         limit = call.params.get("limit")
         key = (collection, wanted, limit, self.store.world.version, self.store.edits)
-        if key in self.bodies and not struck.faults:
+        if key in self.bodies and not struck:
             body, rows = self.bodies[key]
-            return Reply(200, body, rows=rows)
+            return Reply(200, body, content_type=JSON, rows=rows)
         holds = collections.selection(collection, wanted, datetime.now(UTC))
         records = filter(holds, self.store.records(collection)) if wanted else self.store.records(collection)
         body, rows = collections.answer(collection, records, struck, int(limit) if limit else None)
-        if not struck.faults:
+        if not struck:
             self._keep(key, (body, rows))
-        return Reply(200, body, rows=rows)
+        return Reply(200, body, content_type=JSON, rows=rows)
 
     def _keep(self, key: object, made: tuple[bytes, int]) -> None:
         self.bodies[key] = made
@@ -183,7 +184,7 @@ def _noted(call: Call, collection: str, reply: Reply) -> Request:
     """The line of the list for a call and its reply."""
     hidden = {"authorization": "…", "cookie": "…"}
     headers = {name.lower(): hidden.get(name.lower(), value) for name, value in call.headers.items()}
-    struck = tuple(reply.struck.faults)
+    struck = tuple(reply.struck)
     return Request(
         method=call.method,
         path=call.path,

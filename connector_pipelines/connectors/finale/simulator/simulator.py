@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from connector_pipelines.connectors.finale.simulator.access import Gate
 from connector_pipelines.connectors.finale.simulator.control import controlled
-from connector_pipelines.connectors.finale.simulator.exchange import on_the_wire
 from connector_pipelines.connectors.finale.simulator.service import Service
 from connector_pipelines.connectors.finale.simulator.store import Store
 from connector_pipelines.connectors.finale.simulator.world import SCENARIOS, START, Size, World
-from connector_pipelines.simulation.server import ServerThread
+from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,7 +76,7 @@ class Simulator:
     def start(self) -> None:
         """Listen; clients may connect when this returns."""
         answer = partial(controlled, self) if self._control else self.service.answer
-        self._server = ServerThread(lambda call: on_the_wire(answer(call)), self._host, self._port)
+        self._server = ServerThread(answer, self._host, self._port)
         self._server.start()
 
     def stop(self) -> None:

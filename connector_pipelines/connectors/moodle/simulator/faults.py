@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_pipelines.simulation.faults import COUNT, WIRE, Kind
+from connector_pipelines.simulating.faults import COUNT, WIRE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

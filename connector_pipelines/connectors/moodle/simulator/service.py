@@ -11,13 +11,15 @@ from urllib.parse import parse_qsl
 from connector_pipelines.connectors.moodle.simulator import courses, enrolling, grading, people, php, refusals
 from connector_pipelines.connectors.moodle.simulator.faults import FAULTS
 from connector_pipelines.connectors.moodle.simulator.params import checked
-from connector_pipelines.simulation.faults import Active, Switchboard
+from connector_pipelines.simulating.exchange import Reply
+from connector_pipelines.simulating.faults import Faults, Switchboard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from connector_pipelines.connectors.moodle.simulator.site import Row, Site
-    from connector_pipelines.simulation.exchange import Call
+    from connector_pipelines.simulating.exchange import Call
+    from connector_pipelines.simulating.faults import Struck
 
 PATH = "/webservice/rest/server.php"
 MAX_INPUT_VARS = 5_000
@@ -85,17 +87,6 @@ class Effect:
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer."""
-
-    body: bytes
-    status: int = 200
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
-    struck: Active = field(default_factory=Active)
-
-
 def _no_token() -> refusals.RefusedError:
     return refusals.moodle("invalidtoken", "Invalid token - token not found")
 
@@ -131,7 +122,7 @@ class Service:
 
     site: Site
     token: str
-    switchboard: Switchboard = field(default_factory=lambda: Switchboard(FAULTS))
+    switchboard: Switchboard = field(default_factory=lambda: Switchboard(Faults(FAULTS)))
     requests: list[Request] = field(default_factory=list)
     ledger: list[Effect] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -139,11 +130,11 @@ class Service:
     def answer(self, call: Call) -> Reply:
         """Answer a call, whatever happens, and write it down."""
         if call.path != PATH:
-            return Reply(b"Not found", 404, HTML)
+            return Reply(404, b"Not found", content_type=HTML)
         pairs = [*call.pairs, *parse_qsl(call.body.decode(), keep_blank_values=True)]
         with self.lock:
             function = dict(pairs).get("wsfunction", "")
-            struck = self.switchboard.strike(function)
+            struck = self.switchboard.strike([function])
             most = struck.number("max-input-vars") if "max-input-vars" in struck else MAX_INPUT_VARS
             given = php.unfold(php.kept(pairs, most))
             control = {name: given.pop(name, "") for name in _CONTROL}
@@ -151,10 +142,10 @@ class Service:
                 if name in struck:
                     self._note(function, given, len(pairs), name, struck)
                     told = (("Retry-After", str(struck.number(name))),) if name == "429" else ()
-                    return Reply(body, status, HTML, told, struck)
+                    return Reply(status, body, told, HTML, struck=struck)
             return self._judged(control, given, len(pairs), struck)
 
-    def _judged(self, control: Row, given: Row, fields: int, struck: Active) -> Reply:
+    def _judged(self, control: Row, given: Row, fields: int, struck: Struck) -> Reply:
         function, error = control["wsfunction"], ""
         try:
             with self.site.transaction():
@@ -163,16 +154,16 @@ class Service:
             error, result = refused.code, refused.answer(debugging="debug" in struck)
         self._note(function, given, fields, error, struck)
         if isinstance(result, bytes):
-            return Reply(result, struck=struck)
+            return Reply(200, result, content_type=JSON, struck=struck)
         if control["moodlewsrestformat"] != "json":
-            return Reply(_xml(result), content_type=XML, struck=struck)
+            return Reply(200, _xml(result), content_type=XML, struck=struck)
         raw = control["moodlewssettingraw"] in {"1", "true"}
-        return Reply(php.as_json(result if raw else courses.escaped(result)), struck=struck)
+        return Reply(200, php.as_json(result if raw else courses.escaped(result)), content_type=JSON, struck=struck)
 
-    def _note(self, function: str, given: Row, fields: int, error: str, struck: Active) -> None:
-        self.requests.append(Request(function, given, fields, error, tuple(struck.faults)))
+    def _note(self, function: str, given: Row, fields: int, error: str, struck: Struck) -> None:
+        self.requests.append(Request(function, given, fields, error, tuple(struck)))
 
-    def _done(self, control: Row, given: Row, struck: Active) -> Any:
+    def _done(self, control: Row, given: Row, struck: Struck) -> Any:
         for name, refusal in REFUSALS.items():
             if name in struck:
                 raise refusal()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from connector_pipelines.connectors.moodle.simulator.school import SCENARIOS, fill
 from connector_pipelines.connectors.moodle.simulator.service import Service
 from connector_pipelines.connectors.moodle.simulator.site import furnished
-from connector_pipelines.simulation.server import ServerThread
+from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -12,8 +12,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.oneroster.simulator.exchange import Call, Reply, as_json
 from connector_pipelines.connectors.oneroster.simulator.world import COLLECTIONS
+from connector_pipelines.simulating.exchange import Call, Reply, as_json
 
 if TYPE_CHECKING:
     from connector_pipelines.connectors.oneroster.simulator.simulator import Simulator
@@ -25,13 +25,13 @@ def controlled(simulator: Simulator, call: Call) -> Reply:
     """Answer control calls here and everything else as the simulator does."""
     if not call.path.startswith(PREFIX):
         return simulator.service.answer(call)
-    given = dict(call.params)
+    given = call.params
     try:
         if (call.method, call.path) == ("POST", f"{PREFIX}evolve"):
             vanish = given.get("vanish", "").lower() in {"true", "1"}
             simulator.evolve(float(given.get("percent", "1")), at=later(simulator), vanish=vanish)
         elif (call.method, call.path) == ("POST", f"{PREFIX}faults"):
-            simulator.set_faults(value for name, value in call.params if name == "fault")
+            simulator.set_faults(value for name, value in call.pairs if name == "fault")
         elif (call.method, call.path) != ("GET", f"{PREFIX}state"):
             return as_json(404, {"error": f"{call.method} {call.path} is unknown"})
     except ValueError as error:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from connector_pipelines.connectors.oneroster.simulator import fields, query, relations, routes, spoil, v1p1
-from connector_pipelines.connectors.oneroster.simulator.exchange import as_json
 from connector_pipelines.connectors.oneroster.simulator.filters import Clause, Filter
 from connector_pipelines.connectors.oneroster.simulator.refusals import not_found, status_info
+from connector_pipelines.simulating.exchange import as_json
 
 if TYPE_CHECKING:
-    from connector_pipelines.connectors.oneroster.simulator.exchange import Call, Reply
-    from connector_pipelines.connectors.oneroster.simulator.faults import Active
     from connector_pipelines.connectors.oneroster.simulator.identifiers import Record
     from connector_pipelines.connectors.oneroster.simulator.store import Rows, Store
+    from connector_pipelines.simulating.exchange import Call, Reply
+    from connector_pipelines.simulating.faults import Struck
 
 MAX_LIMIT = 10_000
 TIMEBACK_MAX_LIMIT = 3_000
@@ -29,7 +29,7 @@ class Reading:
     call: Call
     target: routes.Target
     listing: routes.Listing
-    struck: Active
+    struck: Struck
     timeback: bool
 
     @property
@@ -59,7 +59,7 @@ def single(reading: Reading) -> Reply:
     name, sourced_id = reading.target.names[0], reading.target.ids[0]
     collection = reading.listing.collection
     relations.parent(reading.store, name, sourced_id)
-    asked = query.read([pair for pair in reading.call.params if pair[0] == "fields"], reading.table.known)
+    asked = query.read([pair for pair in reading.call.pairs if pair[0] == "fields"], reading.table.known)
     row = reading.store.find(collection, sourced_id)
     if row is None:
         raise not_found(name, sourced_id)
@@ -91,7 +91,7 @@ def collection(reading: Reading) -> Reply:
 def _asked(reading: Reading) -> query.Query:
     struck = reading.struck
     nested = not (reading.timeback or "no-dot-filter" in struck)
-    asked = query.read(reading.call.params, reading.table.known, nested=nested)
+    asked = query.read(reading.call.pairs, reading.table.known, nested=nested)
     limit = min(asked.limit, TIMEBACK_MAX_LIMIT if reading.timeback else MAX_LIMIT)
     if "clamp" in struck:
         limit = min(limit, struck.number("clamp"))
@@ -116,7 +116,7 @@ def _strict(parsed: Filter) -> Filter:
 def _rows(reading: Reading, asked: query.Query) -> Rows:
     """The rows of the whole selection; remembered, because a client comes back for its other pages."""
     target = reading.target
-    question = (target, asked.filter, asked.sort, asked.descending, asked.search, tuple(reading.struck.faults))
+    question = (target, asked.filter, asked.sort, asked.descending, asked.search, tuple(reading.struck))
 
     def answer() -> Rows:
         relation, wanted = reading.listing.relation, asked
@@ -129,7 +129,7 @@ def _rows(reading: Reading, asked: query.Query) -> Rows:
     return reading.store.remembered(question, answer)
 
 
-def _told_total(struck: Active, total: int) -> int:
+def _told_total(struck: Struck, total: int) -> int:
     return total * (100 + struck.number("total-estimate")) // 100 if "total-estimate" in struck else total
 
 
@@ -164,8 +164,8 @@ def _links(reading: Reading, asked: query.Query, total: int) -> str:
     """RFC 8288 links, absolute, with the request's own parameters."""
     origin, struck = reading.call.origin, reading.struck
     if "link-other-host" in struck:
-        origin = f"http://{struck.value('link-other-host')}"
-    others = [(name, value) for name, value in reading.call.params if name not in {"limit", "offset"}]
+        origin = f"http://{struck['link-other-host']}"
+    others = [(name, value) for name, value in reading.call.pairs if name not in {"limit", "offset"}]
     last = max(0, (total - 1) // asked.limit * asked.limit)
     offsets = {"first": 0, "last": last}
     if asked.offset + asked.limit < total:

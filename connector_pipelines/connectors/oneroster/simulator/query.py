@@ -60,7 +60,7 @@ class Table:
         return [self.shape(record) if isinstance(record, dict) else record for record in fetched]
 
 
-def read(params: list[tuple[str, str]], known: tuple[str, ...], *, nested: bool = True) -> Query:
+def read(params: Sequence[tuple[str, str]], known: tuple[str, ...], *, nested: bool = True) -> Query:
     """Read query parameters, strictly for values, leniently for unknown sort and selection fields.
 
     Raises:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qsl
 
 from connector_pipelines.connectors.oneroster.simulator import auth, pages, refusals, routes, writes
-from connector_pipelines.connectors.oneroster.simulator.exchange import Call, Reply, Request, as_json, request_of
-from connector_pipelines.connectors.oneroster.simulator.faults import TOKEN, TOKEN_FAULTS, Active, Switchboard
+from connector_pipelines.connectors.oneroster.simulator.exchange import Request, request_of
+from connector_pipelines.connectors.oneroster.simulator.faults import KNOWN, TOKEN
 from connector_pipelines.connectors.oneroster.simulator.instants import format_ms
 from connector_pipelines.connectors.oneroster.simulator.refusals import RefusedError, not_found
+from connector_pipelines.simulating.exchange import Call, Reply, as_json
+from connector_pipelines.simulating.faults import Struck, Switchboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ class Service:
     gate: Gate
     flavour: Flavour = "standard"
     clock: Callable[[], int] | None = None
-    switchboard: Switchboard = field(default_factory=Switchboard)
+    switchboard: Switchboard = field(default_factory=lambda: Switchboard(KNOWN))
     requests: list[Request] = field(default_factory=list)
     ledger: list[writes.Write] = field(default_factory=list)
 
@@ -61,17 +63,17 @@ class Service:
             self.requests.append(request_of(call, reply, target.names[-1] if target else ""))
         return reply
 
-    def _struck(self, call: Call, target: routes.Target | None) -> Active:
+    def _struck(self, call: Call, target: routes.Target | None) -> Struck:
         """The faults of a call; discovery and unknown paths have none."""
         if target is not None:
             listing = target.listing
             return self.switchboard.strike({target.names[-1], *({listing.collection} if listing else ())})
-        return self.switchboard.strike({TOKEN}, only=TOKEN_FAULTS) if call.path in TOKEN_PATHS else Active({})
+        return self.switchboard.strike({TOKEN}) if call.path in TOKEN_PATHS else Struck()
 
-    def _refusal(self, refused: RefusedError, target: routes.Target | None, struck: Active) -> Reply:
+    def _refusal(self, refused: RefusedError, target: routes.Target | None, struck: Struck) -> Reply:
         old = target is not None and target.old
         if "error-spelling" in struck:
-            spelling = refusals.SPELLINGS[struck.value("error-spelling")]
+            spelling = refusals.SPELLINGS[struck["error-spelling"]]
             document = spelling(refused.minor, refused.description)
         else:
             document = refusals.status_info(refused.minor, refused.description, old=old)
@@ -80,13 +82,13 @@ class Service:
         headers = (("WWW-Authenticate", 'Bearer realm="oneroster"'),) if refused.status == 401 else ()  # noqa: PLR2004
         return as_json(refused.status, document, headers)
 
-    def _early(self, call: Call, target: routes.Target | None, struck: Active) -> Reply | None:
+    def _early(self, call: Call, target: routes.Target | None, struck: Struck) -> Reply | None:
         """What is answered before anything is looked at."""
         for name, refusal in EARLY.items():
             if name in struck and not (name == "forbidden" and target is None):
                 raise RefusedError(*refusal)
         if "429" in struck or "429-every" in struck:
-            seconds = struck.value("429") if "429" in struck else "1"
+            seconds = struck.get("429", "1")
             limits = (("Retry-After", seconds), ("RateLimit-Limit", "100"), ("RateLimit-Remaining", "0"))
             return Reply(429, BUSY_PAGE, (*limits, ("RateLimit-Reset", seconds)), "text/html; charset=utf-8")
         if "trailing-slash-redirect" in struck and target and not target.single and not target.slash:
@@ -94,7 +96,7 @@ class Service:
             return Reply(301, headers=(("Location", location),))
         return None
 
-    def _dispatch(self, call: Call, target: routes.Target | None, struck: Active) -> Reply:
+    def _dispatch(self, call: Call, target: routes.Target | None, struck: Struck) -> Reply:
         if call.path in TOKEN_PATHS:
             return self._token(call, struck)
         service = routes.discovery(call.path)
@@ -108,7 +110,7 @@ class Service:
             raise RefusedError(405, "invaliddata", f"{call.method} is not served here")
         return handlers[call.method](call, target, struck, scopes)
 
-    def _token(self, call: Call, struck: Active) -> Reply:
+    def _token(self, call: Call, struck: Struck) -> Reply:
         form = dict(parse_qsl(call.body.decode("utf-8", errors="replace")))
         calls = struck.number("token-expiry") if "token-expiry" in struck else self._token_calls()
         answer = self.gate.issue(call.headers.get("authorization", ""), form, time.monotonic(), calls)
@@ -116,8 +118,8 @@ class Service:
 
     def _token_calls(self) -> int | None:
         """A token-expiry fault limited to collections still concerns the token that is issued now."""
-        given = [int(fault.value) for fault in self.switchboard.faults if fault.name == "token-expiry"]
-        return given[0] if given else None
+        given = self.switchboard.value("token-expiry")
+        return None if given is None else int(given)
 
     def _admit(self, call: Call, target: routes.Target) -> frozenset[str]:
         """The scopes of the caller. A request signed with OAuth 1.0a may do everything, in 1.1 alone."""
@@ -152,10 +154,10 @@ class Service:
             return target.listing
         return routes.Listing("gradebook", routes.POSTS[target.names]) if target.names in routes.POSTS else None
 
-    def _get(self, call: Call, target: routes.Target, struck: Active, scopes: frozenset[str]) -> Reply:
+    def _get(self, call: Call, target: routes.Target, struck: Struck, scopes: frozenset[str]) -> Reply:
         listing = self._listing(call, target, scopes)
         if "shift" in struck and not target.single:
-            self._shift(target, listing, struck.value("shift"))
+            self._shift(target, listing, struck["shift"])
         reading = pages.Reading(self.store, call, target, listing, struck, self.timeback)
         return pages.single(reading) if target.single else pages.collection(reading)
 
@@ -178,7 +180,7 @@ class Service:
         allowed = routes.WRITABLE_1P1 if target.old else routes.WRITABLE
         return target.single and (target.names[0] in allowed or (self.timeback and target.listing is not None))
 
-    def _put(self, call: Call, target: routes.Target, _struck: Active, scopes: frozenset[str]) -> Reply:
+    def _put(self, call: Call, target: routes.Target, _struck: Struck, scopes: frozenset[str]) -> Reply:
         listing = self._listing(call, target, scopes)
         if not self._writable(target):
             raise RefusedError(405, "invaliddata", f"PUT is not served for {target.names[-1]}")
@@ -190,7 +192,7 @@ class Service:
         self.ledger.append(writes.Write("PUT", listing.collection, target.ids[0], record, created))
         return as_json(201, {name: record}) if self.timeback else Reply(201)
 
-    def _post(self, call: Call, target: routes.Target, _struck: Active, scopes: frozenset[str]) -> Reply:
+    def _post(self, call: Call, target: routes.Target, _struck: Struck, scopes: frozenset[str]) -> Reply:
         listing = self._listing(call, target, scopes)
         context = self._context(target)
         pairs = []
@@ -215,7 +217,7 @@ class Service:
         named = zip(target.names, target.ids, strict=False)
         return {words[name]: {"sourcedId": sourced_id} for name, sourced_id in named if name in words}
 
-    def _delete(self, call: Call, target: routes.Target, _struck: Active, scopes: frozenset[str]) -> Reply:
+    def _delete(self, call: Call, target: routes.Target, _struck: Struck, scopes: frozenset[str]) -> Reply:
         listing = self._listing(call, target, scopes)
         if not self._writable(target):
             raise RefusedError(405, "invaliddata", f"DELETE is not served for {target.names[-1]}")

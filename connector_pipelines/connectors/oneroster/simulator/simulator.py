@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Self
 from connector_pipelines.connectors.oneroster.simulator.auth import Gate
 from connector_pipelines.connectors.oneroster.simulator.control import controlled
 from connector_pipelines.connectors.oneroster.simulator.identifiers import GRADEBOOK, RESOURCES, ROSTERING, V1P1
-from connector_pipelines.connectors.oneroster.simulator.server import ServerThread
 from connector_pipelines.connectors.oneroster.simulator.service import Flavour, Service
 from connector_pipelines.connectors.oneroster.simulator.store import Store
 from connector_pipelines.connectors.oneroster.simulator.world import HREF_BASE, START, World
+from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

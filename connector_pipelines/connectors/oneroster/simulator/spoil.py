@@ -10,14 +10,14 @@ from connector_pipelines.connectors.oneroster.simulator.hashing import key, one
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connector_pipelines.connectors.oneroster.simulator.faults import Active
     from connector_pipelines.connectors.oneroster.simulator.identifiers import Record
+    from connector_pipelines.simulating.faults import Struck
 
 BIG = 1_000_000
 NAMED = ("familyName", "title", "name", "role", "cityOfBirth")
 
 
-def rows(records: list[Any], struck: Active, seed: int, offset: int) -> list[Any]:
+def rows(records: list[Any], struck: Struck, seed: int, offset: int) -> list[Any]:
     """The rows of a page as the faults that strike make them; the records given stay as they are."""
     spoilt = list(records)
     for name, spoil in ALL_ROWS.items():
@@ -27,13 +27,13 @@ def rows(records: list[Any], struck: Active, seed: int, offset: int) -> list[Any
         if name in struck and spoilt:
             at = one(key(seed, "spoil", name), offset, len(spoilt))
             if isinstance(spoilt[at], dict):
-                spoilt[at] = spoil_one(spoilt[at], struck.value(name))
+                spoilt[at] = spoil_one(spoilt[at], struck[name])
     if "duplicate-ids" in struck and spoilt:
         spoilt.append(spoilt[one(key(seed, "spoil", "duplicate-ids"), offset, len(spoilt))])
     return spoilt
 
 
-def envelope(name: str, records: list[Any], struck: Active) -> dict[str, Any]:
+def envelope(name: str, records: list[Any], struck: Struck) -> dict[str, Any]:
     """A collection's body."""
     if "missing-envelope" in struck:
         return {}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.quickbooks.simulator.exchange import Call, Reply
+from connector_pipelines.simulating.exchange import Call, Reply, as_json
 
 if TYPE_CHECKING:
     from connector_pipelines.connectors.quickbooks.simulator.simulator import Simulator
@@ -33,10 +33,10 @@ def controlled(simulator: Simulator, call: Call) -> Reply:
             case ("GET", "state"):
                 pass
             case _:
-                return Reply(404, {"error": f"{call.method} {call.path} is unknown"})
+                return as_json(404, {"error": f"{call.method} {call.path} is unknown"})
     except ValueError as error:
-        return Reply(400, {"error": str(error)})
-    return Reply(200, state(simulator))
+        return as_json(400, {"error": str(error)})
+    return as_json(200, state(simulator))
 
 
 def later(simulator: Simulator) -> datetime:

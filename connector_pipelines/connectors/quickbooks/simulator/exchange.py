@@ -1,51 +1,33 @@
-"""What comes in and what goes out: calls, replies, faults in both spellings, and the list that tests look at."""
+"""What goes out: replies, faults in both spellings, and the list of requests that tests look at."""
 
 from __future__ import annotations
 
-import gzip
 import json
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.quickbooks.simulator.switches import Struck
 from connector_pipelines.connectors.quickbooks.simulator.xml import as_xml
+from connector_pipelines.simulating import exchange
+from connector_pipelines.simulating.exchange import HTML, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-JSON = "application/json"
-HTML = "text/html; charset=utf-8"
-SIGN_IN = b"<!doctype html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>"
+    from connector_pipelines.simulating.faults import Struck
+
 BUSY = b"<html><body><h1>Service Unavailable</h1></body></html>"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request as the service sees it. Header names are in lower case."""
-
-    method: str
-    path: str
-    params: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer before the faults of the wire."""
+    """An answer before it is written down, as JSON or XML."""
 
     status: int
     document: Mapping[str, Any] = field(default_factory=dict)
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     content_type: str = JSON
-    struck: Struck = field(default_factory=Struck)
-
-    @property
-    def bytes(self) -> bytes:
-        """The body as it is sent."""
-        return json.dumps(self.document, separators=(",", ":")).encode() if self.body is None else self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +102,12 @@ def throttled(now_ms: int, how: str) -> Reply:
     return replace(reply, headers=(("Retry-After", when),)) if when else reply
 
 
-def on_the_wire(reply: Reply, *, json_accepted: bool) -> Reply:
-    """The reply as accepted and as the faults of the wire leave it; those that need the connection are the server's."""
-    struck, body, kind, status = reply.struck, reply.bytes, reply.content_type, reply.status
-    if reply.body is None and ("xml" in struck or not json_accepted):
-        body, kind = as_xml(reply.document), "application/xml;charset=UTF-8"
-    if "html-200" in struck:
-        body, kind, status = SIGN_IN, HTML, 200
-    if "wrong-charset" in struck:
-        body = json.dumps(reply.document, ensure_ascii=False).encode("latin-1", errors="replace")
-    if "truncated" in struck:
-        body = body[: len(body) // 2]
-    headers = reply.headers
-    if "gzip" in struck:
-        body, headers = gzip.compress(body, mtime=0), (*headers, ("Content-Encoding", "gzip"))
-    return replace(reply, status=status, body=body, content_type=kind, headers=headers)
+def written(reply: Reply, struck: Struck, *, json_accepted: bool) -> exchange.Reply:
+    """The reply in the language that is accepted, or that a fault demands."""
+    kind, body = reply.content_type, reply.body
+    if body is None and ("xml" in struck or not json_accepted):
+        kind, body = "application/xml;charset=UTF-8", as_xml(reply.document)
+    elif body is None:
+        plain = "wrong-charset" not in struck  # letters that are escaped would be in no character set
+        body = json.dumps(reply.document, separators=(",", ":"), ensure_ascii=plain).encode()
+    return exchange.Reply(reply.status, body, reply.headers, kind, struck=struck)

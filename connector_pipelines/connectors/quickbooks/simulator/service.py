@@ -16,24 +16,25 @@ from connector_pipelines.connectors.quickbooks.simulator import query as languag
 from connector_pipelines.connectors.quickbooks.simulator import spoil
 from connector_pipelines.connectors.quickbooks.simulator.exchange import (
     BUSY,
-    HTML,
-    Call,
     RefusedError,
     Reply,
     Request,
-    on_the_wire,
     throttled,
     unauthorized,
+    written,
 )
-from connector_pipelines.connectors.quickbooks.simulator.switches import TOKEN, Struck, Switchboard
+from connector_pipelines.connectors.quickbooks.simulator.switches import KNOWN, TOKEN
 from connector_pipelines.connectors.quickbooks.simulator.tokens import HARD_EXPIRY, Issuer
 from connector_pipelines.connectors.quickbooks.simulator.world import PACIFIC, TABLES
+from connector_pipelines.simulating.exchange import HTML, Call
+from connector_pipelines.simulating.faults import Struck, Switchboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from connector_pipelines.connectors.quickbooks.simulator.query import Query
     from connector_pipelines.connectors.quickbooks.simulator.world import Record, World
+    from connector_pipelines.simulating import exchange
 
 TOKEN_PATH = "/oauth2/v1/tokens/bearer"  # noqa: S105 -- an address
 REVOKE_PATH = "/v2/oauth2/tokens/revoke"
@@ -62,26 +63,24 @@ class Service:
     issuer: Issuer
     realm_id: str
     clock: Callable[[], float] = time.time
-    switchboard: Switchboard = field(default_factory=Switchboard)
+    switchboard: Switchboard = field(default_factory=lambda: Switchboard(KNOWN))
     requests: list[Request] = field(default_factory=list)
     lock: RLock = field(default_factory=RLock)
     recent: deque[float] = field(default_factory=deque)
     lists: dict[tuple[object, ...], list[str]] = field(default_factory=dict)
-    under_way: int = 0
 
-    def answer(self, call: Call) -> Reply:
-        """The answer to a call, as it goes over the wire."""
+    def answer(self, call: Call) -> exchange.Reply:
+        """The answer to a call."""
         with self.lock:
             endpoint, statement, names = _about(call)
             struck = self.switchboard.strike(names)
-            reply = replace(self._answer(call, endpoint, statement, struck), struck=struck)
+            reply = self._answer(call, endpoint, statement, struck)
             trace = hashlib.blake2b(f"{len(self.requests)}".encode(), digest_size=6).hexdigest()
             reply = replace(reply, headers=(*reply.headers, ("intuit_tid", f"1-{trace}")))
-            reply = on_the_wire(reply, json_accepted=_wants_json(call) or endpoint in _OPEN)
-            status = 0 if "stall" in struck else reply.status
-            faults = tuple(struck.faults)
+            status = 0 if "stall" in struck else 200 if "html-200" in struck else reply.status
+            faults = tuple(struck)
             self.requests.append(Request(call.method, call.path, call.params, status, endpoint, statement, faults))
-            return reply
+            return written(reply, struck, json_accepted=_wants_json(call) or endpoint in _OPEN)
 
     def _answer(self, call: Call, endpoint: str, statement: str, struck: Struck) -> Reply:
         try:
@@ -95,8 +94,8 @@ class Service:
     def _refused(self, call: Call, struck: Struck) -> Reply | None:
         """What the gateway, or a fault, answers instead of the service."""
         now = int(self.clock() * 1000)
-        if "429" in struck or self._over(struck):
-            return throttled(now, struck.value("429") if "429" in struck else "none")
+        if "429" in struck or self._over(call, struck):
+            return throttled(now, struck.get("429", "none"))
         if "503" in struck:
             return Reply(503, body=BUSY, content_type=HTML)
         if "404" in struck:
@@ -109,17 +108,17 @@ class Service:
         if "500" in struck:
             raise RefusedError(500, "SystemFault", "10000", "An application error has occurred")
         if "fault-200" in struck:
-            raise _with_200(struck.value("fault-200"))
+            raise _with_200(struck["fault-200"])
         return None
 
-    def _over(self, struck: Struck) -> bool:
+    def _over(self, call: Call, struck: Struck) -> bool:
         """Whether there are too many requests, by a sliding minute or at a time; each counts, refused or not."""
         now = time.monotonic()
         self.recent.append(now)
         while self.recent[0] < now - 60:
             self.recent.popleft()
         many = "throttle" in struck and len(self.recent) > struck.number("throttle")
-        return many or ("concurrent" in struck and self.under_way > struck.number("concurrent"))
+        return many or ("concurrent" in struck and call.under_way > struck.number("concurrent"))
 
     def _document(self, call: Call, endpoint: str, statement: str, struck: Struck) -> Reply:
         match endpoint:
@@ -229,11 +228,11 @@ class Service:
             return
         table = self.world.tables[language.parse(statement).table]
         ids, at = table.ids(), datetime.fromtimestamp(self.clock(), UTC)
-        if struck.value("shift") == "update":
+        if struck["shift"] == "update":
             record = table.get(ids[-1])
             table.put({**record, "PrivateNote": "changed"} if record else {}, at)
             return
-        for key in ids[: 1 if struck.value("shift") == "remove" else MANY]:
+        for key in ids[: 1 if struck["shift"] == "remove" else MANY]:
             table.remove(key, at)
 
     def _signing_in(self, call: Call, endpoint: str, struck: Struck) -> Reply:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 from connector_pipelines.connectors.quickbooks.simulator import tokens
 from connector_pipelines.connectors.quickbooks.simulator.control import controlled
 from connector_pipelines.connectors.quickbooks.simulator.notifications import notification
-from connector_pipelines.connectors.quickbooks.simulator.server import ServerThread
 from connector_pipelines.connectors.quickbooks.simulator.service import DISCOVERY_PATH, TOKEN_PATH, Service
 from connector_pipelines.connectors.quickbooks.simulator.world import START, World
+from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,7 +75,7 @@ class Simulator:
     def start(self) -> None:
         """Listen; clients may connect when this returns."""
         answer = partial(controlled, self) if self._control else self.service.answer
-        self._server = ServerThread(answer, self.service, self._host, self._port)
+        self._server = ServerThread(answer, self._host, self._port)
         self._server.start()
 
     def stop(self) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_pipelines.connectors.quickbooks.simulator.switches import Struck
     from connector_pipelines.connectors.quickbooks.simulator.world import Record
+    from connector_pipelines.simulating.faults import Struck
 
 BIG = "x" * 1_000_000
 STRANGE = {"UnheardOf": {"deep": [1, None, "§"]}, "Id2": 12345678901234567890}
@@ -50,7 +50,7 @@ def spoilt(rows: Sequence[Record], struck: Struck) -> list[Any]:
     for name, spoil in ONE_RECORD.items():
         if name in struck and found:
             middle = len(found) // 2
-            found[middle] = spoil(found[middle], struck.value(name))
+            found[middle] = spoil(found[middle], struck[name])
     if "unknown-fields" in struck:
         found = [row | STRANGE for row in found]
     if "duplicate" in struck:

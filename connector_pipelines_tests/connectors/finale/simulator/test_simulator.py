@@ -16,7 +16,7 @@ import requests
 from connector_pipelines.connectors.finale.simulator import COLLECTIONS, FAULTS, Simulator, World
 from connector_pipelines.connectors.finale.simulator.cli import serve
 from connector_pipelines.connectors.finale.simulator.collections import FIELDS
-from connector_pipelines.connectors.finale.simulator.faults import parse
+from connector_pipelines.connectors.finale.simulator.faults import KNOWN
 from connector_pipelines.connectors.finale.simulator.service import Service
 from connector_pipelines.connectors.finale.simulator.world import SCENARIOS, START, Size
 
@@ -254,13 +254,13 @@ def test_reports_show_labels_and_formatted_numbers(get: Any, form: str) -> None:
 def test_faults_that_do_not_exist(text: str) -> None:
     """A fault that is misspelled, or has a value it cannot have, is refused with what there is."""
     with pytest.raises(ValueError, match=r"unknown fault|is no value"):
-        parse(text)
+        KNOWN.parse(text)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_has_a_usable_default(name: str) -> None:
     """Each fault can be switched on by its name alone."""
-    assert parse(name).value == (FAULTS[name].value or "")
+    assert KNOWN.parse(name).value == (FAULTS[name].value or "")
 
 
 def test_faults_strike_when_and_where_they_should(simulator: Simulator, get: Any) -> None:

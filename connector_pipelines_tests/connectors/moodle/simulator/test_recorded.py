@@ -14,7 +14,7 @@ from connector_pipelines.connectors.moodle import wire
 from connector_pipelines.connectors.moodle.simulator import Simulator, grading
 from connector_pipelines.connectors.moodle.simulator.php import as_json
 from connector_pipelines.connectors.moodle.simulator.site import person
-from connector_pipelines.simulation.exchange import Call
+from connector_pipelines.simulating.exchange import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,7 +159,7 @@ def asked(simulator: Simulator, exchange: Any) -> Any:
         controls.insert(0, ("moodlewsrestformat", "json"))
     pairs = [*fields.items(), *(pair for pair in controls if pair[0] not in fields)]
     query, body = (pairs, b"") if exchange.method == "GET" else ([], urlencode(pairs).encode())
-    return simulator.service.answer(Call("POST", "/webservice/rest/server.php", query, {}, body))
+    return simulator.service.answer(Call("POST", "/webservice/rest/server.php", tuple(query), {}, body))
 
 
 def test_the_recorded_session_is_answered_alike(exchanges: Any) -> None:
@@ -225,7 +225,7 @@ def controls_first(simulator: Simulator, function: str, params: Any) -> Any:
     """The answer to a request whose token comes before everything else."""
     controls = [("moodlewsrestformat", "json"), ("wsfunction", function), ("wstoken", simulator.token)]
     body = urlencode([*controls, *wire.fields(params)]).encode()
-    return json.loads(simulator.service.answer(Call("POST", "/webservice/rest/server.php", [], {}, body)).body)
+    return json.loads(simulator.service.answer(Call("POST", "/webservice/rest/server.php", (), {}, body)).body)
 
 
 def test_forms_are_cut_where_php_cuts_them(exchanges: Any) -> None:
@@ -239,5 +239,5 @@ def test_forms_are_cut_where_php_cuts_them(exchanges: Any) -> None:
     told = exchanges["limit_truncated_control_first"].response
     assert (len(warnings), warnings[0], warnings[-1]) == (told["warnings_count"], told["first"], told["last"])
     body = wire.form("core_user_update_users", strangers) + b"&wstoken=" + simulator.token.encode()
-    reply = simulator.service.answer(Call("POST", "/webservice/rest/server.php", [], {}, body))
+    reply = simulator.service.answer(Call("POST", "/webservice/rest/server.php", (), {}, body))
     assert reply.body == exchanges["limit_truncated_token_last"].body

@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from connector_pipelines.connectors.oneroster.simulator import FAULTS, Simulator
-from connector_pipelines.connectors.oneroster.simulator.faults import Fault, parse
+from connector_pipelines.connectors.oneroster.simulator.faults import KNOWN
+from connector_pipelines.simulating.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,14 +46,14 @@ def faulty(simulator: Simulator, api: Any) -> Callable[..., Any]:
 )
 def test_faults_are_read(text: str, fault: Fault) -> None:
     """Name, value, occurrence and collections stand where the grammar has them."""
-    assert parse(text) == fault
+    assert KNOWN.parse(text) == fault
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "clamp=many", "clamp=0", "500@", "delay=1.5", "error-spelling=loud"])
 def test_what_is_no_fault_is_refused(text: str) -> None:
     """A misspelled fault is an error, not a simulator that behaves."""
     with pytest.raises(ValueError, match="fault"):
-        parse(text)
+        KNOWN.parse(text)
 
 
 def test_a_refused_fault_changes_nothing(simulator: Simulator) -> None:
@@ -67,7 +68,7 @@ def test_every_fault_is_explained() -> None:
     """Each fault has its line for the README, and every default is a value the fault accepts."""
     for name, kind in FAULTS.items():
         assert len(kind.does) > 10
-        assert parse(name).name == name
+        assert KNOWN.parse(name).name == name
 
 
 def test_clamp_cuts_pages_silently(faulty: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ import requests
 
 from connector_pipelines.connectors.quickbooks.simulator import FAULTS, Simulator
 from connector_pipelines.connectors.quickbooks.simulator.cli import greeting, serve
-from connector_pipelines.connectors.quickbooks.simulator.switches import parse
+from connector_pipelines.connectors.quickbooks.simulator.switches import KNOWN
 
 ALL = "SELECT * FROM PurchaseOrder"
 
@@ -18,16 +18,16 @@ ALL = "SELECT * FROM PurchaseOrder"
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_can_be_written(name: str) -> None:
     """Every fault can be written alone, with a position and for a target."""
-    assert parse(name).name == name
-    assert parse(f"{name}@3:item,cdc").at == 3
-    assert parse(f"{name}:item,cdc").targets == {"item", "cdc"}
+    assert KNOWN.parse(name).name == name
+    assert KNOWN.parse(f"{name}@3:item,cdc").at == 3
+    assert KNOWN.parse(f"{name}:item,cdc").targets == {"item", "cdc"}
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "clamp=0", "clamp=x", "429=never", "500:customer", "500@x"])
 def test_mistakes_are_refused(text: str) -> None:
     """A fault that there is not, with another value or target, is refused with what there is."""
     with pytest.raises(ValueError, match="fault"):
-        parse(text)
+        KNOWN.parse(text)
 
 
 STATUS = {

@@ -7,14 +7,14 @@ import contextlib
 import socket
 import threading
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.requests import Request as HttpRequest
 
-from connector_pipelines.connectors.oneroster.simulator.exchange import Call, Reply, on_the_wire
+from connector_pipelines.simulating.exchange import Call, Reply, on_the_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,13 +41,20 @@ class Application:
 
     answer: Callable[[Call], Reply]
     stopping: asyncio.Event
+    under_way: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        request = HttpRequest(scope, receive)
-        reply = on_the_wire(self._answered(await _call(request)))
+        call = await _call(HttpRequest(scope, receive))
+        self.under_way += 1
+        try:
+            await self._reply(on_the_wire(self._answered(replace(call, under_way=self.under_way))), send)
+        finally:
+            self.under_way -= 1
+
+    async def _reply(self, reply: Reply, send: Send) -> None:
         struck = reply.struck
         if "delay" in struck:
             await self._pause(struck.number("delay"))
@@ -61,7 +68,7 @@ class Application:
         """The answer, or our own traceback: a mistake of the simulator must not look like one of the client."""
         try:
             return self.answer(call)
-        except Exception:  # noqa: BLE001  (whatever it was, it is shown to whoever asked)
+        except Exception:  # noqa: BLE001 -- whatever it was, it is shown to whoever asked
             return Reply(500, traceback.format_exc().encode(), content_type="text/plain; charset=utf-8")
 
     async def _body(self, reply: Reply, send: Send) -> None:
@@ -88,16 +95,15 @@ async def _send(send: Send, body: bytes, *, more: bool) -> None:
 
 
 async def _call(request: HttpRequest) -> Call:
-    raw_path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
     return Call(
         method=request.method,
-        origin=f"{request.url.scheme}://{request.headers.get('host', '')}",
         path=request.scope["path"],
-        raw_path=raw_path,
-        query=request.scope["query_string"].decode("latin-1"),
-        params=request.query_params.multi_items(),
+        pairs=tuple(request.query_params.multi_items()),
         headers=request.headers,
         body=await request.body(),
+        origin=f"{request.url.scheme}://{request.headers.get('host', '')}",
+        raw_path=request.scope["raw_path"].decode("latin-1").partition("?")[0],
+        query=request.scope["query_string"].decode("latin-1"),
     )
 
 
@@ -134,7 +140,7 @@ class ServerThread:
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name=f"oneroster-simulator-{self.port}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
 
     def start(self) -> None:
         """Begin to serve. The socket listens already, so the first client need not wait."""

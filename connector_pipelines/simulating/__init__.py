@@ -1,0 +1,8 @@
+"""What the simulators of all systems share: faults as switches, a server on a socket, and what goes over the wire.
+
+faults.py      each trap as a switch: how it is written, and when it strikes
+exchange.py    calls and replies, and what the faults of the wire do to a reply
+server.py      the service on a socket
+
+A simulator keeps what is its own: its world, its endpoints, its faults, and how it spells errors.
+"""

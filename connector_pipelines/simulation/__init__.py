@@ -1,1 +1,0 @@
-"""What simulators of other systems share: a server in a thread, calls and replies, faults as switches."""
