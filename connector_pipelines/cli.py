@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from connector_pipelines.commands import afterwards, conflicts, identity, letters, plans, simulate, upkeep, webhooks
+from connector_pipelines.commands import (
+    afterwards,
+    conflicts,
+    exports,
+    identity,
+    letters,
+    plans,
+    simulate,
+    upkeep,
+    webhooks,
+)
 from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
@@ -26,6 +36,7 @@ app.add_typer(letters.app, name="dead-letters")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(afterwards.app)
 app.add_typer(upkeep.app)
+app.add_typer(exports.app)
 app.add_typer(webhooks.app)
 app.add_typer(webhooks.events, name="webhooks")
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines import outward
 from connector_pipelines.pages import Stability
 from connector_pipelines.policy import SyncPolicy
 
@@ -52,14 +53,7 @@ class RunKind(StrEnum):
     RETRY = "retry"
     UNDO = "undo"
     RESOLUTION = "resolution"
-
-
-class SyncStatus(StrEnum):
-    """The state of one mapping (requirements G8, K11)."""
-
-    PENDING = "pending"
-    SYNCED = "synced"
-    ERROR = "error"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +126,8 @@ class Connector:
         streams: what it can read for a config, parents before children.
         check: a cheap call that proves URL and credentials.
         abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
+        exports: what it can write for a config, what is referred to before what refers.
+        schedule: what the schedule of its sources is where they say nothing, as the environment has it.
     """
 
     name: str
@@ -141,6 +137,8 @@ class Connector:
     streams: Callable[[Any], Sequence[Stream]]
     check: Callable[[Any], Health]
     abilities: tuple[object, ...] = ()
+    exports: Callable[[Any], Sequence[outward.Export]] = outward.none
+    schedule: Callable[[], Mapping[str, object]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,23 +155,26 @@ class Source:
         """The streams this source's config switches on, parents before children."""
         return tuple(self.connector.streams(self.config))
 
+    @property
+    def exports(self) -> tuple[outward.Export, ...]:
+        """What its policy lets us write, what is referred to before what refers."""
+        return tuple(one for one in self.connector.exports(self.config) if {one.entity, "*"} & {*self.policy.exports})
+
     def stream(self, entity: str) -> Stream:
         """The stream that feeds an entity.
 
         Raises:
             KeyError: this source does not provide it.
         """
-        return next(s for s in self.streams if s.entity == entity) if self.provides(entity) else _unknown(self, entity)
+        streams = {stream.entity: stream for stream in self.streams}
+        if entity not in streams:
+            message = f"source {self.name} has no {entity}; it provides {', '.join(streams)}"
+            raise KeyError(message)
+        return streams[entity]
 
     def provides(self, entity: str) -> bool:
         """Whether this source feeds the entity."""
         return any(stream.entity == entity for stream in self.streams)
-
-
-def _unknown(source: Source, entity: str) -> Stream:
-    known = ", ".join(stream.entity for stream in source.streams)
-    message = f"source {source.name} has no {entity}; it provides {known}"
-    raise KeyError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,11 +379,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step forward of long work, told once per page batch or chunk.
-
-    Attributes:
-        total: how many there will be, where that is known.
-    """
+    """One step forward of long work, told once per page batch or chunk; `total` where the end is known."""
 
     source: str
     entity: str

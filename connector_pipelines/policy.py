@@ -86,7 +86,7 @@ class GuardPolicy(BaseModel):
 
 
 class SyncPolicy(BaseModel):
-    """What one source may do to core."""
+    """What one source may do to core, and core to it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -105,4 +105,9 @@ class SyncPolicy(BaseModel):
     matching: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
         description="Per entity, the columns by which a new record is recognized as a row that core has, in order.",
+    )
+    exports: tuple[str, ...] = Field(
+        default=(),
+        description="What is written to the source, by its name there, or '*' for all that its connector can write."
+        " Guard, seasons and drops know it as export/<name>.",
     )

@@ -72,6 +72,22 @@ def quickbooks(
 
 
 @app.command()
+def moodle(
+    *,
+    port: Port = 8103,
+    host: Host = "127.0.0.1",
+    scenario: Annotated[str, typer.Option(help="empty, small or school.")] = "small",
+    seed: Seed = 7,
+    fault: Faults = None,
+) -> None:
+    """A Moodle site, by its web services."""
+    from connector_pipelines.connectors.moodle.simulator.cli import serve
+
+    with _refusals():
+        serve(faults=fault or (), say=console.out, port=port, host=host, scenario=scenario, seed=seed)
+
+
+@app.command()
 def warehouse(
     *,
     port: Port = 8200,

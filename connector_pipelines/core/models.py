@@ -252,3 +252,72 @@ class PurchaseOrderLine(Core):
     status: Mapped[str] = standing()
     purchase_order_id: Mapped[int] = points_to("purchase_orders", required=True)
     inventory_item_id: Mapped[int | None] = points_to("inventory_items")
+
+
+class Assessment(Core):
+    """Something that is graded: an assignment, a quiz, the total of a section or of a course.
+
+    `learning_outcome` and `program_outcome` are the codes of what it shows that somebody has learned.
+    """
+
+    __tablename__ = "assessments"
+    title: Mapped[str] = fed(required=True)
+    assessment_type: Mapped[str | None] = fed()
+    available_at: Mapped[datetime | None] = fed()
+    due_at: Mapped[datetime | None] = fed()
+    min_score: Mapped[Decimal | None] = fed()
+    max_score: Mapped[Decimal | None] = fed()
+    learning_outcome: Mapped[str | None] = fed()
+    program_outcome: Mapped[str | None] = fed()
+    is_finalized: Mapped[bool | None] = fed()
+    status: Mapped[str] = standing()
+    section_id: Mapped[int | None] = points_to("sections")
+    course_id: Mapped[int | None] = points_to("courses")
+
+
+class Grade(Core):
+    """What a student was given: for an assessment, for a section, or at the end.
+
+    `grade_type`: assignment_grade, section_total or course_total, the final grade (requirement M50). `achievement` is
+    the level reached: Exceeded, Met, Partially Met or Not Met. An override was set by a person and stands against what
+    was computed. Scores are points between the assessment's least and most.
+    """
+
+    __tablename__ = "grades"
+    grade_type: Mapped[str] = fed(required=True)
+    score: Mapped[Decimal | None] = fed()
+    max_score: Mapped[Decimal | None] = fed()
+    letter_grade: Mapped[str | None] = fed()
+    achievement: Mapped[str | None] = fed()
+    comment: Mapped[str | None] = fed()
+    is_override: Mapped[bool | None] = fed()
+    graded_at: Mapped[datetime | None] = fed()
+    status: Mapped[str] = standing()
+    student_id: Mapped[int] = points_to("students", required=True)
+    assessment_id: Mapped[int | None] = points_to("assessments")
+    section_id: Mapped[int | None] = points_to("sections")
+
+
+class Submission(Core):
+    """What a student handed in. `state`: new, draft, submitted or reopened; `attempt` counts from 1."""
+
+    __tablename__ = "submissions"
+    state: Mapped[str] = fed(required=True)
+    attempt: Mapped[int | None] = fed()
+    submitted_at: Mapped[datetime | None] = fed()
+    grading_state: Mapped[str | None] = fed()
+    status: Mapped[str] = standing()
+    student_id: Mapped[int] = points_to("students", required=True)
+    assessment_id: Mapped[int] = points_to("assessments", required=True)
+
+
+class Engagement(Core):
+    """When a student last logged in to a learning platform, and was last in a course or section there (M38)."""
+
+    __tablename__ = "engagement"
+    last_login_at: Mapped[datetime | None] = fed()
+    last_access_at: Mapped[datetime | None] = fed()
+    status: Mapped[str] = standing()
+    student_id: Mapped[int] = points_to("students", required=True)
+    section_id: Mapped[int | None] = points_to("sections")
+    course_id: Mapped[int | None] = points_to("courses")

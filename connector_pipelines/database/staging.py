@@ -70,6 +70,11 @@ def analyze(connection: Connection, run_id: int) -> None:
     connection.execute(query("ANALYZE {table} (external_id)", table=rows_table(run_id)))
 
 
+def analyze_keys(connection: Connection, table: sql.Identifier) -> None:
+    """The same for rows that have a key of ours."""
+    connection.execute(query("ANALYZE {table} (key)", table=table))
+
+
 def exists(connection: Connection, table: sql.Identifier) -> bool:
     """Whether a staging table is there, empty or not."""
     return scalar(connection, "SELECT to_regclass(%s)", table.as_string(connection)) is not None

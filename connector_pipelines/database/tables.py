@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 from psycopg import sql
 
@@ -10,6 +11,15 @@ from connector_pipelines.errors import ConfigurationError
 
 DROPPED_BY = "dropped by"
 """The key in a mapping's metadata under which the plan stands that dropped it, until the record comes back."""
+
+
+class SyncStatus(StrEnum):
+    """The state of one mapping (requirements G8, K11)."""
+
+    PENDING = "pending"
+    SYNCED = "synced"
+    ERROR = "error"
+
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -43,9 +53,14 @@ def letters_table(run_id: int) -> sql.Identifier:
     return sql.Identifier("staging", f"letters_{run_id}")
 
 
+def shaped_table(run_id: int) -> sql.Identifier:
+    """Of an export, the records that should stand in the other system, and what stands there already."""
+    return sql.Identifier("staging", f"shaped_{run_id}")
+
+
 def read_tables(run_id: int) -> tuple[sql.Identifier, ...]:
-    """Everything that is staged of a read."""
-    return rows_table(run_id), unseen_table(run_id), letters_table(run_id)
+    """Everything that is staged of a run."""
+    return rows_table(run_id), unseen_table(run_id), letters_table(run_id), shaped_table(run_id)
 
 
 def plan_table(plan_id: int) -> sql.Identifier:

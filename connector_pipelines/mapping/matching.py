@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read
 
 BY_A_PERSON = "a person"
+BY_OUR_EXPORT = "our own export"
 
 
 def link(connection: Connection, entity: Entity, read: Read, columns: Sequence[str]) -> int:
     """Give rows of `diff` that are new, and that core has, the id of their row and the reason.
+
+    A person's word comes first, then what we wrote there ourselves, then the columns.
 
     Needs `diff`, `gone` and `accepted`.
 
@@ -43,6 +46,7 @@ def link(connection: Connection, entity: Entity, read: Read, columns: Sequence[s
             rival=cases.present(entity, read, internal_id=sql.SQL("a.onto"), but=sql.SQL("d.external_id")),
         )
     )
+    _know_our_own(connection, entity, read)
     if not columns or connection.execute("SELECT 1 FROM diff WHERE internal_id IS NULL LIMIT 1").fetchone() is None:
         return 0
     with cases.hashed(connection):
@@ -55,6 +59,28 @@ def link(connection: Connection, entity: Entity, read: Read, columns: Sequence[s
         " WHERE m.external_id = d.external_id"
     )
     return refused
+
+
+def _know_our_own(connection: Connection, entity: Entity, read: Read) -> None:
+    """A record that we keep up at the source is that of its row of core: what we wrote comes back as no news (E88)."""
+    connection.execute(
+        query(
+            """
+            UPDATE diff d SET internal_id = c.id, matched_by = {reason}
+            FROM (SELECT external_id, min(substr(key, length({prefix}) + 1))::bigint AS id FROM connector.exports
+                WHERE source = {source} AND external_id IS NOT NULL
+                    AND starts_with(key, {prefix}) AND key NOT LIKE '%@%'
+                GROUP BY external_id HAVING count(DISTINCT key) = 1) l
+            JOIN {core} c ON c.id = l.id
+            WHERE l.external_id = d.external_id AND d.internal_id IS NULL AND NOT {rival}
+            """,
+            reason=sql.Literal(BY_OUR_EXPORT),
+            prefix=sql.Literal(f"{entity.name}/"),
+            source=sql.Literal(read.source),
+            core=sql.Identifier("core", entity.table),
+            rival=cases.present(entity, read, internal_id=sql.SQL("c.id"), but=sql.SQL("d.external_id")),
+        )
+    )
 
 
 def _gather(connection: Connection, entity: Entity, read: Read, columns: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""Resolves references to ids of core, set-based, and lets rows wait whose parents are not there yet."""
+"""Resolves references to ids of core, set-based, and lets rows wait whose parents are not there yet.
+
+A source names a row of core as it knows it: by the id of a record it sent us, or of one that we keep up there.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +54,20 @@ def gather_coming(connection: Connection, entity: Entity, source: str, *, states
 
 
 def joins(entity: Entity, source: str) -> sql.Composed:
-    """The joins that find each reference's mapping, or the parent that is coming; `found` is the id they give."""
+    """The joins that find each reference's mapping, or the parent that is coming, or that we keep up at the source.
+
+    `found` is the id they give.
+    """
     return sql.SQL(" ").join(
         query(
             "LEFT JOIN {mappings} {known} ON {known}.entity_type = {entity} AND {known}.external_id = s.{name}"
-            " LEFT JOIN coming {coming} ON {coming}.entity = {entity} AND {coming}.external_id = s.{name}",
+            " LEFT JOIN coming {coming} ON {coming}.entity = {entity} AND {coming}.external_id = s.{name}"
+            " LEFT JOIN ({kept_up}) {kept} ON {kept}.external_id = s.{name}",
             mappings=mappings_table(source),
             known=f"known_{reference.name}",
             coming=f"coming_{reference.name}",
+            kept=f"kept_{reference.name}",
+            kept_up=_kept_up(source, reference.entity),
             entity=sql.Literal(reference.entity),
             name=reference.name,
         )
@@ -68,8 +77,21 @@ def joins(entity: Entity, source: str) -> sql.Composed:
 
 def found(reference: Reference) -> sql.Composed:
     """The id of a reference's target, in a query with `joins`; null where core has none and none is coming."""
-    known, coming = f"known_{reference.name}", f"coming_{reference.name}"
-    return query("coalesce({known}.internal_id, {coming}.internal_id)", known=known, coming=coming)
+    tables = {part: f"{part}_{reference.name}" for part in ("known", "coming", "kept")}
+    return query("coalesce({known}.internal_id, {coming}.internal_id, {kept}.internal_id)", **tables)
+
+
+def _kept_up(source: str, entity: str) -> sql.Composed:
+    """Records that we keep up at a source, and the rows of core they are of.
+
+    A course that is held in several terms is several records there: "courses/3@terms/5".
+    """
+    return query(
+        "SELECT external_id, min(substring(key FROM {form})::bigint) AS internal_id FROM connector.exports"
+        " WHERE source = {source} AND external_id IS NOT NULL AND key ~ {form} GROUP BY external_id",
+        form=sql.Literal(f"^{entity}/([0-9]+)(?:@terms/[0-9]+)?$"),
+        source=sql.Literal(source),
+    )
 
 
 def revive(connection: Connection, entity: Entity, read: Read) -> int:
@@ -120,12 +142,13 @@ def _taken_up(entity: Entity, read: Read) -> sql.Composed:
             FROM waits w
             LEFT JOIN {mappings} m ON m.entity_type = w.entity AND m.external_id = w.parent
             LEFT JOIN coming c ON c.entity = w.entity AND c.external_id = w.parent
+            LEFT JOIN ({kept_up}) k ON k.entity = w.entity AND k.external_id = w.parent
             LEFT JOIN (SELECT DISTINCT external_id FROM {rows}) s ON w.entity = {entity} AND s.external_id = w.parent
             LEFT JOIN (SELECT DISTINCT external_id FROM {rows}) sent ON sent.external_id = w.external_id
             GROUP BY w.external_id
             HAVING bool_and(
                 (w.parent IS NULL OR m.internal_id IS NOT NULL OR c.internal_id IS NOT NULL
-                    OR s.external_id IS NOT NULL)
+                    OR s.external_id IS NOT NULL OR k.internal_id IS NOT NULL)
                 AND sent.external_id IS NULL)
         ) revived
         """,
@@ -133,6 +156,15 @@ def _taken_up(entity: Entity, read: Read) -> sql.Composed:
         columns=sql.SQL(", ").join(columns),
         entity=sql.Literal(entity.name),
         mappings=mappings_table(read.source),
+        kept_up=_parents_kept_up(entity, read.source),
+    )
+
+
+def _parents_kept_up(entity: Entity, source: str) -> sql.Composed:
+    """Of all parents, those that we keep up at the source."""
+    return sql.SQL(" UNION ALL ").join(
+        query("SELECT {entity} AS entity, k.* FROM ({kept_up}) k", entity=sql.Literal(p), kept_up=_kept_up(source, p))
+        for p in dict.fromkeys(reference.entity for reference in entity.references)
     )
 
 

@@ -212,7 +212,7 @@ def _retry_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
             source = known(sources, config.source)
             for done in retrying.retry(surroundings, source, config.choice()):
                 shown = metadata.of_plan(done.plan, ()) | {"letters": done.letters}
-                key = names.mapping(source.name, done.plan.entity)
+                key = names.planned(source.name, done.plan.entity)
                 context.log_event(dg.AssetObservation(key, metadata=shown, description="a retry of dead letters"))
 
     @dg.job(

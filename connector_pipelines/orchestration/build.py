@@ -16,6 +16,7 @@ from connector_pipelines.orchestration.assets import core_assets
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
+from connector_pipelines.orchestration.exports import link_job
 from connector_pipelines.orchestration.hooking import webhook_jobs
 from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.previewing import preview_job
@@ -58,6 +59,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             resolve_job(),
             accept_job(),
             preview_job(by_name),
+            link_job(by_name),
         ],
         resources={"engine": engine},
         executor=in_process_unless_asked,

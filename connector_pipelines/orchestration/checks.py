@@ -6,6 +6,7 @@ on external   connection     the source answers and takes our credentials; at wh
 on mapping    mass_change    the guard held the plan; blocking, so core of this run stays as it was
               accounted_for  every fetched row is in exactly one outcome
               dead_letters   rows that will not come to core: any warns, 5 % is an error
+on export     mass_change, accounted_for, dead_letters, receipts: the same of what is written to the source
 on core       receipts       what was applied adds up and was read back as planned
               orphans        rows that wait for their parents longer than a day
 """
@@ -158,6 +159,11 @@ def receipts(applied: Sequence[Receipt]) -> Verdict:
     return Verdict("receipts", passed=not wrong, sentence=f"not verified: {places}" if wrong else proven)
 
 
+def of_export(plans: Sequence[Plan], sent: Sequence[Receipt], held: Sequence[Plan]) -> list[Verdict]:
+    """All that is checked of an export: the verdicts of planning and of applying in one."""
+    return [mass_change(plans, held), accounted_for(plans), dead_letters(plans), receipts(sent)]
+
+
 def orphans(waiting: Waiting) -> Verdict:
     """Whether rows have waited for their parents for too long."""
     return Verdict(
@@ -187,6 +193,12 @@ BY_LAYER = {
         "mass_change": "The plan is within the guard's limits. A held one waits for a person; core stays as it was.",
         "accounted_for": "Every fetched row is in exactly one outcome of the plan.",
         "dead_letters": "Rows that will not come to core.",
+    },
+    "export": {
+        "mass_change": "The plan is within the guard's limits. A held one waits for a person; nothing was sent.",
+        "accounted_for": "Every row of the extract is in exactly one outcome of the plan.",
+        "dead_letters": "Rows that the source does not hold as core would have it.",
+        "receipts": "What was sent adds up, and the source was read back to hold it.",
     },
     "core": {
         "receipts": "What was applied adds up, and core was read back to hold it.",

@@ -13,6 +13,7 @@ from connector_pipelines.model import Connector, Source
 from connector_pipelines.orchestration import environment
 from connector_pipelines.orchestration.assets import source_assets
 from connector_pipelines.orchestration.events import event_sensors
+from connector_pipelines.orchestration.exports import export_assets, export_jobs, export_schedules, export_sensors
 from connector_pipelines.orchestration.health import source_sensors
 from connector_pipelines.orchestration.jobs import source_jobs
 from connector_pipelines.orchestration.schedules import source_schedules
@@ -63,7 +64,9 @@ class SourceComponent(dg.Component):
         fields = cls.connector.config.model_fields
         config = {name: getattr(given, name) for name in given.model_fields_set if name in fields}
         settings = cls.connector.config(**_by_alias(cls.connector.config, config))
-        return cls(settings, given.schedule, given.policy)  # type: ignore[attr-defined]
+        told: Timetable = given.schedule  # type: ignore[attr-defined]
+        usual = {name: value for name, value in cls.connector.schedule().items() if name not in told.model_fields_set}
+        return cls(settings, told.model_copy(update=usual), given.policy)  # type: ignore[attr-defined]
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's two layers of assets, its jobs and schedules. What it shares with others is made once."""
@@ -76,10 +79,10 @@ class SourceComponent(dg.Component):
 def source_definitions(declaration: Declaration) -> dg.Definitions:
     """All that belongs to one source alone."""
     return dg.Definitions(
-        assets=source_assets(declaration),
-        jobs=source_jobs(declaration),
-        schedules=source_schedules(declaration),
-        sensors=[*source_sensors(declaration), *event_sensors(declaration)],
+        assets=[*source_assets(declaration), *export_assets(declaration)],
+        jobs=[*source_jobs(declaration), *export_jobs(declaration.source)],
+        schedules=[*source_schedules(declaration), *export_schedules(declaration)],
+        sensors=[*source_sensors(declaration), *export_sensors(declaration), *event_sensors(declaration)],
     )
 
 

@@ -14,6 +14,7 @@ from connector_pipelines.model import Source
 from connector_pipelines.orchestration import checks, look, metadata, names
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
+from connector_pipelines.outward import is_export
 from connector_pipelines.sync import deciding
 from connector_pipelines.sync.context import Context
 
@@ -75,6 +76,9 @@ def show_applied(context: dg.OpExecutionContext, surroundings: Context, applied:
     The mapping's check was red because the plan waited; it says now whether another one does.
     """
     plan, connection = applied.plan, surroundings.connection
+    if is_export(plan.entity):
+        _show_sent(context, surroundings, applied)
+        return
     core, mapping = names.core(plan.entity), names.mapping(plan.source, plan.entity)
     shown = metadata.of_receipts(applied.receipts, look.core_rows(connection, plan.entity))
     context.log_event(dg.AssetMaterialization(core, metadata=shown))
@@ -89,3 +93,14 @@ def show_applied(context: dg.OpExecutionContext, surroundings: Context, applied:
     for asset, verdicts in found.items():
         for verdict in verdicts:
             context.log_event(verdict.evaluation(asset))  # type: ignore[arg-type]  # its signature forgot what it takes
+
+
+def _show_sent(context: dg.OpExecutionContext, surroundings: Context, applied: deciding.Applied) -> None:
+    """The same at the asset of an export."""
+    plan = applied.plan
+    key = names.planned(plan.source, plan.entity)
+    held = [one for one in deciding.held_plans(surroundings, plan.source) if one.entity == plan.entity]
+    there = look.exported_rows(surroundings.connection, plan.source, plan.entity)
+    context.log_event(dg.AssetMaterialization(key, metadata=metadata.of_receipts(applied.receipts, there)))
+    for verdict in checks.of_export([plan], applied.receipts, held):
+        context.log_event(verdict.evaluation(key))  # type: ignore[arg-type]  # its signature forgot what it takes

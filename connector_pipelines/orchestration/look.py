@@ -98,3 +98,12 @@ def status(connection: Connection, source: str) -> str | None:
     """How the source answered its last connection test: connected, error, …; None before it was registered."""
     known = "SELECT status FROM connector.integrations WHERE name = %s"
     return cast("str | None", scalar(connection, known, source))
+
+
+def exported_rows(connection: Connection, source: str, entity: str) -> int:
+    """How many records of ours stand in a source."""
+    there = (
+        "SELECT count(*) FROM connector.exports WHERE source = %s AND 'export/' || entity = %s"
+        " AND state IN ('sent', 'verified')"
+    )
+    return cast("int", scalar(connection, there, source, entity))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
 
-from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.model import PlanState
 
 if TYPE_CHECKING:
@@ -111,16 +111,24 @@ def _proof(receipt: Receipt) -> TableRecord:
     )
 
 
-def of_changes(entity: Entity, changes: Iterable[Change]) -> Metadata:
-    """A sample of what a plan changes: records and fields; values only where they say nothing about a person."""
-    names = (
-        {c.name for c in entity.columns if c.kind in _OPEN_KINDS} | {r.column for r in entity.references} | _OPEN_NAMES
-    )
+def of_changes(entity: Entity | None, changes: Iterable[Change]) -> Metadata:
+    """A sample of what a plan changes: records and fields; values only where they say nothing about a person.
+
+    Args:
+        entity: what the rows are; None for records of another system, of which no value is shown.
+        changes: the sample.
+    """
+    names = _open_names(entity) if entity else set()
     rows = [
         TableRecord({"external id": external_id, "action": action, "fields": _fields(fields, names)})
         for external_id, action, fields in changes
     ]
     return {"sample of changes": MetadataValue.table(rows)} if rows else {}
+
+
+def _open_names(entity: Entity) -> set[str]:
+    dates = {c.name for c in entity.columns if c.kind in _OPEN_KINDS}
+    return dates | {r.column for r in entity.references} | _OPEN_NAMES
 
 
 def _fields(fields: Mapping[str, Sequence[object]], shown: set[str]) -> str:
@@ -132,7 +140,7 @@ def _fields(fields: Mapping[str, Sequence[object]], shown: set[str]) -> str:
 
 def of_plan(plan: Plan, changes: Iterable[Change]) -> Metadata:
     """One plan that was made by itself: a replay, a retry."""
-    return of_plans([plan]) | of_changes(core_entity(plan.entity), changes)
+    return of_plans([plan]) | of_changes(ENTITIES.get(plan.entity), changes)
 
 
 def of_amendment(amendment: Amendment, changes: Iterable[Change]) -> Metadata:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dagster import AssetKey
 
+from connector_pipelines.outward import is_export
+
 CORE = "core"
 """Group and first part of the keys of what all sources share."""
 
@@ -16,6 +18,16 @@ def external(source: str, entity: str) -> AssetKey:
 def mapping(source: str, entity: str) -> AssetKey:
     """What would change."""
     return AssetKey([source, "mapping", entity])
+
+
+def export(source: str, entity: str) -> AssetKey:
+    """What stands in the source because of core."""
+    return AssetKey([source, "export", entity])
+
+
+def planned(source: str, entity: str) -> AssetKey:
+    """Where a plan shows: at what would change, or at what would be written."""
+    return AssetKey([source, *entity.split("/")]) if is_export(entity) else mapping(source, entity)
 
 
 def core(entity: str) -> AssetKey:
@@ -41,6 +53,16 @@ def full_job(source: str) -> str:
 def dry_run_job(source: str) -> str:
     """The job that shows what a sync would do."""
     return f"dry_run_{source}"
+
+
+def export_job(source: str) -> str:
+    """The job that writes core to the source."""
+    return f"export_{source}"
+
+
+def dry_run_export_job(source: str) -> str:
+    """The job that shows what an export would do."""
+    return f"dry_run_export_{source}"
 
 
 def test_job(source: str) -> str:

@@ -20,17 +20,36 @@ Finding = tuple[tuple[str | int, ...], str]
 def findings(source: Source) -> Iterator[Finding]:
     """What a policy names and the source does not feed."""
     policy, fed = source.policy, {name: entity for name, entity in ENTITIES.items() if source.provides(name)}
-    for *place, why in conflicts.unknown(policy.conflicts, fed):
+    yield from _exports(source)
+    written = [export.name for export in source.exports]
+    read = {name: rules for name, rules in policy.conflicts.items() if name not in written}
+    for *place, why in conflicts.unknown(read, fed):
         yield ("conflicts", *place), why
     for path, entity in _named(policy):
-        if entity not in fed:
-            yield path, f"the source feeds no {entity}; it feeds {', '.join(fed)}"
+        if entity not in fed and entity not in written:
+            yield path, f"the source feeds no {entity}; it feeds {', '.join([*fed, *written]) or 'nothing'}"
     for entity, columns in policy.matching.items():
         known = fed[entity].identifiers if entity in fed else columns
         for at, column in enumerate(columns):
             if column not in known:
                 told = f"there are {', '.join(known)}" if known else "there are none"
                 yield ("matching", entity, at), f"{column} identifies no row of {entity}; {told}"
+
+
+def _exports(source: Source) -> Iterator[Finding]:
+    """What is to be written and the connector cannot write; what is to be written before what it refers to."""
+    known = [export.entity for export in source.connector.exports(source.config)]
+    for at, name in enumerate(source.policy.exports):
+        if name not in {"*", *known}:
+            yield ("exports", at), f"{source.connector.title} cannot be written {name}; {_choices(known)}"
+    written = {export.entity for export in source.exports}
+    for export in source.exports:
+        for needed in sorted(set(export.refers.values()) - written):
+            yield ("exports",), f"{export.entity} refer to {needed}, which must be written, too"
+
+
+def _choices(known: list[str]) -> str:
+    return f"there are {', '.join(known)}" if known else "there is nothing"
 
 
 def _named(policy: SyncPolicy) -> Iterator[Finding]:

@@ -199,7 +199,9 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
         raise _Wrong(
             *((("attributes", *u.path), f"{_dotted(u.path)} names {u.variable}, which is not set") for u in unset)
         )
-    timetable, wrong = _validated(Timetable, values.pop("schedule", None) or {}, ("schedule",))
+    told = values.pop("schedule", None) or {}
+    usual = dict(connector.schedule()) | told if isinstance(told, dict) else told
+    timetable, wrong = _validated(Timetable, usual, ("schedule",))
     policy, unfit = _validated(SyncPolicy, values.pop("policy", None) or {}, ("policy",))
     config, more = _validated(connector.config, values, ())
     if config is None or timetable is None or policy is None:

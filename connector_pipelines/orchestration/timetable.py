@@ -37,6 +37,16 @@ class Timetable(BaseModel):
         default="0 3 * * 0",
         description="When to read everything, which alone can prove that something is gone. Null: never by itself.",
     )
+    export_cron: Cron | None = Field(
+        default="30 4 * * *",
+        description="When to compare all that is exported with what stands in the source. Null: never by itself.",
+    )
+    export_quiet_seconds: float = Field(
+        default=5, ge=0, description="Changes of core are exported when none came for so long: many changes, few calls."
+    )
+    export_patience_seconds: float = Field(
+        default=60, ge=0, description="The longest that a change waits for quiet before it is exported."
+    )
     timezone: Annotated[str, AfterValidator(_known)] = Field(
         default="UTC", description="Time zone of the cron expressions and of the days, e.g. America/New_York."
     )

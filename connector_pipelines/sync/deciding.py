@@ -14,9 +14,8 @@ from connector_pipelines.database.tables import plan_table, read_tables
 from connector_pipelines.errors import ApprovalRefused, ConfigurationError, at
 from connector_pipelines.model import PlanState
 from connector_pipelines.sync import records
-from connector_pipelines.sync.applying import apply
+from connector_pipelines.sync.directions import carry_out, replan
 from connector_pipelines.sync.locks import hold
-from connector_pipelines.sync.planning import replan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +56,7 @@ def approve_and_apply(context: Context, source: Source, plan_hash: str, *, who: 
         ConfigurationError: no plan that waits has this hash.
     """
     approved = approve(context, source, plan_hash, who=who, why=why)
-    receipts = apply(context, approved.entity, {source.name: source}, only=source.name)
+    receipts = carry_out(context, source, approved.entity)
     now = records.plan_of(context.connection, approved.read_id)
     if now.state is not PlanState.APPLIED or now.hash != approved.hash:
         with at(source.name, approved.entity):

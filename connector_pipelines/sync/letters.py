@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
+from connector_pipelines.database import ledger
 from connector_pipelines.database.connection import query
 from connector_pipelines.database.tables import mappings_table
 from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.outward import PREFIX, is_export
 from connector_pipelines.sync import records
 
 if TYPE_CHECKING:
@@ -145,6 +147,9 @@ def clear(connection: Connection, source: str, choice: Choice, *, who: str, why:
 
 
 def _forgive(connection: Connection, source: str, entity: str, external_ids: Sequence[str]) -> None:
+    if is_export(entity):
+        ledger.forgive(connection, source, entity.removeprefix(PREFIX), external_ids)
+        return
     connection.execute(
         query(
             "UPDATE {mappings} SET error_message = NULL, row_hash = NULL, fingerprint = NULL,"

@@ -72,11 +72,11 @@ def replan(context: Context, source: Source, outdated: Plan) -> Plan:
         staging.drop(context.connection, plan_table(outdated.id))
         fresh = _make(context, source, read, replaces=outdated)
         if who:
-            _keep_approved(context, outdated, fresh, who)
+            keep_approved(context, outdated, fresh, who)
     return records.load_plan(context.connection, fresh.id)
 
 
-def _keep_approved(context: Context, approved: Plan, fresh: Plan, who: str) -> None:
+def keep_approved(context: Context, approved: Plan, fresh: Plan, who: str) -> None:
     """An approval is for one hash: what would do something else now waits for another, whatever the guard says."""
     if fresh.hash == approved.hash:
         records.move_plan(context.connection, fresh, PlanState.ACCEPTED, by=who)

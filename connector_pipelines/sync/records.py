@@ -12,6 +12,7 @@ from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, scalar
 from connector_pipelines.database.tables import read_tables
 from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, RunKind, Window
+from connector_pipelines.outward import is_export
 from connector_pipelines.pages import Stability
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def fail_run(connection: Connection, read: Read, error: SyncError) -> None:
 def approve_read(connection: Connection, read: Read) -> None:
     """Make a read that only looked one that counts: what it refused becomes known to all."""
     dead_letters.publish(connection, read)
-    connection.execute("UPDATE connector.sync_runs SET kind = 'read' WHERE id = %s", [read.id])
+    kind = RunKind.EXPORT if is_export(read.entity) else RunKind.READ
+    connection.execute("UPDATE connector.sync_runs SET kind = %s WHERE id = %s", [kind, read.id])
 
 
 def load_read(connection: Connection, run_id: int) -> Read:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, LiteralString, cast
 from psycopg import sql
 
 from connector_pipelines.core.entities import entity as core_entity
-from connector_pipelines.database import dead_letters, staging
+from connector_pipelines.database import dead_letters, ledger, staging
 from connector_pipelines.database.connection import comma, query
 from connector_pipelines.database.tables import rows_table
 from connector_pipelines.errors import at
@@ -25,6 +25,7 @@ from connector_pipelines.sync import letters, records
 from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.planning import plan_read
+from connector_pipelines.sync.push import push
 from connector_pipelines.sync.salt import salt_of
 from connector_pipelines.sync.whole import in_order
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from connector_pipelines.model import Plan, Read, Receipt, Source
+    from connector_pipelines.outward import Export
     from connector_pipelines.sync.context import Context
     from connector_pipelines.sync.letters import Choice
 
@@ -57,7 +59,26 @@ def retry(context: Context, source: Source, choice: Choice) -> list[Retried]:
         AnotherRunIsActive: the source's entity is being read or planned just now, or its core table written.
     """
     entities = in_order(source, [choice.entity] if choice.entity else None)
-    return [done for entity in entities if (done := _retry(context, source, replace(choice, entity=entity), entity))]
+    read = [done for entity in entities if (done := _retry(context, source, replace(choice, entity=entity), entity))]
+    return read + [
+        done
+        for export in source.exports
+        if choice.entity in {None, export.name} and (done := _send_again(context, source, choice, export))
+    ]
+
+
+def _send_again(context: Context, source: Source, choice: Choice, export: Export) -> Retried | None:
+    """What another system refused is sent again with all else that is due."""
+    chosen = letters.listed(context.connection, source.name, replace(choice, entity=export.name), limit=_ALL)
+    keys = [letter.external_id for letter in chosen if letter.external_id]
+    if not keys:
+        return None
+    ledger.forgive(context.connection, source.name, export.entity, keys)
+    last = list(push(context, source, entities=[export.entity]))[-1]
+    return Retried(len(keys), last.plan, last.receipt)
+
+
+_ALL = 2**31 - 1
 
 
 def _retry(context: Context, source: Source, choice: Choice, entity: str) -> Retried | None:

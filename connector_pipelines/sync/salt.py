@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.core.extracts import extract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from connector_pipelines.model import Source, Stream
+    from connector_pipelines.outward import Export
 
 _OURS = Path(__file__).parents[1]
 
@@ -29,10 +31,19 @@ def salt_of(source: Source, stream: Stream) -> int:
     Returns:
         63 bits, so that PostgreSQL's bigint holds them.
     """
-    code = _code(frozenset(_folders(source.connector.config)))
     rules = sorted(source.policy.conflicts.get(stream.entity, {}).items())
-    words = (code, source.config.model_dump_json(), repr(core_entity(stream.entity)), stream.entity, repr(rules))
-    digest = hashlib.sha256("\0".join(words).encode()).digest()
+    return _salt(source, repr(core_entity(stream.entity)), stream.entity, repr(rules))
+
+
+def salt_of_export(source: Source, export: Export) -> int:
+    """The same for what is written: over the connector's code, the source's configuration and the extract."""
+    return _salt(source, repr(extract(export.of)), export.name)
+
+
+def _salt(source: Source, *words: str) -> int:
+    code = _code(frozenset(_folders(source.connector.config)))
+    told = (code, source.config.model_dump_json(), *words)
+    digest = hashlib.sha256("\0".join(told).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
 

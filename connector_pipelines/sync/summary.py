@@ -54,8 +54,8 @@ def since(connection: Connection, source: str, run_id: int) -> list[Line]:
         """,
         [source, run_id],
     ).fetchall()
-    order = list(ENTITIES)
-    return sorted((_line(row) for row in rows), key=lambda line: order.index(line.entity))
+    order = {entity: place for place, entity in enumerate(ENTITIES)}
+    return sorted((_line(row) for row in rows), key=lambda line: order.get(line.entity, len(order)))
 
 
 def _line(row: tuple[object, ...]) -> Line:

@@ -115,6 +115,7 @@ _MEANT = """
         SELECT p.id, p.entity, p.hash, r.launched_by
         FROM connector.sync_plans p JOIN connector.sync_runs r ON r.id = p.run_id
         WHERE p.source = %(source)s AND (p.state = 'applied' OR p.applied_chunks > 0)
+            AND NOT starts_with(p.entity, 'export/')  -- who mends core mends them with the next export
     )
     (SELECT id, entity FROM begun WHERE starts_with(hash, %(what)s) ORDER BY id DESC LIMIT 1)
     UNION

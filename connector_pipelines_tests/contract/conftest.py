@@ -10,6 +10,7 @@ import stamina
 
 from connector_pipelines.connectors import connectors
 from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
+from connector_pipelines.connectors.moodle.simulator import Simulator as MoodleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
 from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
 from connector_pipelines.declarative.simulator import Simulator as WarehouseSimulator
@@ -40,6 +41,13 @@ def _finale(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         monkeypatch.setenv("CONTRACT_SECRET", simulator.api_secret)
         auth = {"type": "api_key", "key": "env:CONTRACT_KEY", "secret": "env:CONTRACT_SECRET"}
         yield {"base_url": simulator.url, "account": simulator.account, "auth": auth}
+
+
+@contextmanager
+def _moodle(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with MoodleSimulator(scenario="small", seed=7) as simulator:
+        monkeypatch.setenv("CONTRACT_TOKEN", simulator.token)
+        yield {"base_url": simulator.url, "token": "env:CONTRACT_TOKEN"}
 
 
 class _InMemory:
@@ -112,6 +120,7 @@ SIMULATED = {
     "csv_api": _csv_api,
     "finale": _finale,
     "json_api": _json_api,
+    "moodle": _moodle,
     "oneroster": _oneroster,
     "quickbooks": _quickbooks,
 }

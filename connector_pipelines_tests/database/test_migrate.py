@@ -18,8 +18,9 @@ from connector_pipelines.core.models import Core
 from connector_pipelines.database import migrate as module
 from connector_pipelines.database.connection import connect
 from connector_pipelines.database.migrate import HEAD, migrate
+from connector_pipelines.database.tables import SyncStatus
 from connector_pipelines.errors import Category
-from connector_pipelines.model import PlanState, RunKind, SyncStatus
+from connector_pipelines.model import PlanState, RunKind
 from connector_pipelines.webhooks.inbox import EventStatus
 
 if TYPE_CHECKING:

@@ -50,7 +50,11 @@ def feed(connection: Connection, name: str, tenant: str) -> None:
             s AS (INSERT INTO connector.integration_status_logs (integration_id, status) SELECT id, 'error' FROM g),
             w AS (INSERT INTO connector.integration_webhooks (integration_id, name) SELECT id, 'w' FROM g),
             e AS (INSERT INTO connector.integration_webhook_events (integration_id, event_id, event_type, payload)
-                SELECT id, '1', 'x', '{{}}' FROM g)
+                SELECT id, '1', 'x', '{{}}' FROM g),
+            x AS (INSERT INTO connector.exports (source, entity, key, state) VALUES ({0}, 'users', 'a', 'wanted')),
+            y AS (INSERT INTO connector.export_watches (source, export, entity) VALUES ({0}, 'users', 'students')),
+            z AS (INSERT INTO connector.export_outbox (source, export, entity, internal_id)
+                VALUES ({0}, 'users', 'students', 1))
             INSERT INTO connector.integration_audit_logs (who, action, source) VALUES ('', '', {0})
             """
         ).format(sql.Literal(name))

@@ -16,10 +16,11 @@ from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.model import Connector, Health, Stream, Window
 from connector_pipelines.notices import Delivery, HookOptions, Notice
+from connector_pipelines.outward import Action, Done, Export, Order, Unwanted
 from connector_pipelines.pages import Page, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 DEFAULT = ("organizations", "sections", "students", "enrollments")
@@ -111,6 +112,36 @@ class Telling:
         return Told() if settings.webhook else None
 
 
+def _written(settings: Settings) -> Path:
+    return Path(settings.file).with_suffix(".written.json")
+
+
+def written(settings: Settings) -> dict[str, Any]:
+    """What was written to the system: records by id."""
+    file = _written(settings)
+    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return found
+
+
+def _send(settings: Settings, action: Action, orders: Sequence[Order]) -> Iterator[Done]:
+    there = written(settings)
+    for order in orders:
+        number = order.external_id or f"w{len(there) + 1}"
+        there[number] = dict(order.record) | {"gone": action is Action.WITHDRAW}
+        yield Done(order.key, number)
+    _written(settings).write_text(json.dumps(there))
+
+
+USERS = Export(
+    "users",
+    "people",
+    lambda row: {"name": row["family_name"], "gone": False} if row["status"] == "active" else Unwanted("left"),
+    find=lambda _, __: (),
+    send=_send,
+    read_back=lambda settings, ids: [(number, written(settings).get(number)) for number in ids],
+    batch=50,
+)
+
 STREAMS = {name: _stream(name) for name in ENTITIES}
 
 CONNECTOR = Connector(
@@ -121,4 +152,5 @@ CONNECTOR = Connector(
     streams=lambda settings: [STREAMS[name] for name in settings.entities],
     check=lambda settings: Health(ok=Path(settings.file).exists(), detail="looked for the file", latency_seconds=0.001),
     abilities=(Telling(),),
+    exports=lambda _: [USERS],
 )

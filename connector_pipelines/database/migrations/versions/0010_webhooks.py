@@ -7,7 +7,7 @@ from alembic import op
 from connector_pipelines.database.migrations import run_file
 
 revision = "0010"
-down_revision = "0012"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -27,7 +27,7 @@ SELECT connector.keep_to_tenant(
 ]) AS name;
 SELECT connector.keep_to_tenant(format('connector.%I', name)::regclass, 'source') FROM unnest(ARRAY[
     'integration_audit_logs', 'sync_runs', 'sync_plans', 'sync_receipts', 'sync_cursors', 'dead_letters', 'conflicts',
-    'accepted_identities'
+    'accepted_identities', 'exports', 'export_watches', 'export_outbox'
 ]) AS name;
 SELECT connector.keep_to_tenant('connector.external_system_mappings', 'connector_id');
 SELECT connector.keep_to_tenant('connector.sync_changes', 'plan_id', 'connector.sync_plans', 'id');

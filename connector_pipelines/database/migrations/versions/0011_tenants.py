@@ -6,8 +6,8 @@ from alembic import op
 
 from connector_pipelines.database.migrations import run_file
 
-revision = "0012"
-down_revision = "0007"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:

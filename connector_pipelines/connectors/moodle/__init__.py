@@ -1,0 +1,70 @@
+"""Moodle: assessments, grades, submissions and engagement from it, courses, people and enrolments to it.
+
+config.py      what a source must say, and what the environment says for it
+client.py      one function per endpoint
+calls.py       one call: the token last, what an answer means, what may be sent again
+writing.py     rows in batches, and what became of each
+errorcodes.py  what Moodle's error codes mean for us
+wire.py        forms to Moodle, JSON back
+reading.py     the raw pages of each entity
+records.py     records as they travel
+streams.py     their columns, and what is read
+schemas.py     what we accept
+transform.py   accepted records to core columns
+shapes.py      core rows to the records that should stand there
+provisioning.py  looks for, sends and reads back records
+grading.py     grades that are pushed, and what became of them
+final_grades.py  which grades, and where to
+export.py      what is written, and of which extract
+simulator/     a site that behaves, and misbehaves on request
+README.md      scopes, limits, quirks, what was checked
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.connectors.moodle.config import MoodleConfig, schedule
+from connector_pipelines.model import Connector, Health, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from connector_pipelines.outward import Export
+
+
+def _open(config: MoodleConfig) -> AbstractContextManager[Any]:
+    from connector_pipelines.connectors.moodle import client
+
+    return client.connect(config)
+
+
+def _streams(config: MoodleConfig) -> Sequence[Stream]:
+    from connector_pipelines.connectors.moodle.streams import streams
+
+    return streams(config)
+
+
+def _exports(config: MoodleConfig) -> Sequence[Export]:
+    from connector_pipelines.connectors.moodle.export import exports
+
+    return exports(config)
+
+
+def _check(moodle: Any) -> Health:
+    from connector_pipelines.connectors.moodle import client
+
+    return client.check(moodle)
+
+
+CONNECTOR = Connector(
+    name="moodle",
+    title="Moodle",
+    config=MoodleConfig,
+    open=_open,
+    streams=_streams,
+    check=_check,
+    exports=_exports,
+    schedule=schedule,
+)

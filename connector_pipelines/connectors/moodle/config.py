@@ -1,0 +1,149 @@
+"""What a Moodle source must say. This model is the schema of its `defs.yaml`.
+
+Where it says nothing, the environment does (requirements M65-M73): MOODLE_BASE_URL, MOODLE_API_TOKEN,
+MOODLE_BATCH_SIZE, MOODLE_RETRY_ATTEMPTS, MOODLE_RATE_LIMIT and MOODLE_TIMEOUT.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.external.messages import is_loopback
+from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.external.secrets import Secret
+from connector_pipelines.settings import settings
+
+Entities = Literal["assessments", "grades", "submissions", "engagement"]
+
+Personal = Literal["number", "username", "email", "phone", "middle_name", "preferred_name", "kind"]
+
+MOST_FIELDS = 4_000
+"""Form fields per call. PHP drops fields beyond `max_input_vars`, 5,000 on a Moodle as installed, without an error."""
+
+
+def cron(seconds: int) -> str:
+    """A cron expression that is due at least every so many seconds: cron can only divide hours and days evenly."""
+    minutes = max(1, seconds // 60)
+    if minutes < 60:  # noqa: PLR2004 -- an hour
+        return f"*/{max(step for step in range(1, minutes + 1) if 60 % step == 0)} * * * *"
+    hours = min(24, minutes // 60)
+    every = max(step for step in range(1, hours + 1) if 24 % step == 0)
+    return "0 2 * * *" if every == 24 else f"0 */{every} * * *"  # noqa: PLR2004 -- a day
+
+
+def schedule() -> dict[str, object]:
+    """When Moodle sources run that do not say it themselves: MOODLE_SYNC_ENABLED, MOODLE_SYNC_INTERVAL (M67, M70)."""
+    known = settings()
+    return {"enabled": known.moodle_sync_enabled, "cron": cron(known.moodle_sync_interval_seconds)}
+
+
+class MoodleConfig(HttpOptions):
+    """One Moodle site."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = Field(
+        default=None, description="The site's address, e.g. https://moodle.school.example. Unset: MOODLE_BASE_URL."
+    )
+    token: Secret = Field(
+        default=Secret.env("MOODLE_API_TOKEN"), description="A token of the web-service user, as {{ env.NAME }}."
+    )
+    batch_size: int | None = Field(
+        default=None, ge=1, le=10_000, description="Records per call. Unset: MOODLE_BATCH_SIZE."
+    )
+    max_fields: int = Field(
+        default=MOST_FIELDS,
+        ge=100,
+        description="Form fields per call, whatever the batch size. Must stay below max_input_vars of the site's PHP.",
+    )
+    roles: dict[str, int] = Field(
+        default={"student": 5, "teacher": 4, "editingteacher": 3},
+        description="Numbers of the site's roles by name, as under Site administration, Users, Define roles: no "
+        "function of the web services tells them.",
+    )
+    layout: Literal["groups", "courses"] = Field(
+        default="groups",
+        description="What a section is there: a group in the course of its term, or a course of its own.",
+    )
+    root_category: int = Field(
+        default=0, ge=0, description="Number of the category that terms are put into; 0 for the top."
+    )
+    auth_plugin: Literal["manual", "oidc", "saml2"] = Field(
+        default="manual",
+        description="How people log in there. Those of manual are sent a password by e-mail, the others have none.",
+    )
+    idnumber: Literal["number", "username", "email"] = Field(
+        default="number",
+        description="What of a person stands in Moodle's ID number: what the identity provider calls it.",
+    )
+    profile_fields: dict[str, Personal] = Field(
+        default_factory=dict,
+        description="Profile fields of the site by short name, and which column of a person each is given (M57).",
+    )
+    student_role: str = Field(default="student", description="The role of students, a name of `roles`.")
+    instructor_role: str = Field(default="editingteacher", description="The role of instructors, a name of `roles`.")
+    final_grade_activity: str | None = Field(
+        default=None,
+        min_length=1,
+        description="ID number of the assignment that takes final grades, one in each course. Unset: none are sent.",
+    )
+    leaving: Literal["suspend", "unenrol"] = Field(
+        default="suspend", description="What happens to who leaves a course. Unenrolling takes grades with it."
+    )
+    page_size: int = Field(default=500, ge=1, le=10_000, description="Enrolled users per page.")
+    entities: tuple[Entities, ...] | None = Field(
+        default=None, description="Only these entities, e.g. [engagement]. Unset: all."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _site(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("https://") and not is_loopback(value):
+            message = "must begin with https://"
+            raise ValueError(message)
+        return value and value.rstrip("/")
+
+    @property
+    def site(self) -> str:
+        """The site's address.
+
+        Raises:
+            ConfigurationError: neither the source nor the environment names one.
+        """
+        found = self.base_url or settings().moodle_base_url
+        if not found:
+            raise ConfigurationError("a Moodle source names no site.", remedy="Set base_url, or MOODLE_BASE_URL.")
+        return found.rstrip("/")
+
+    @property
+    def batch(self) -> int:
+        """Records per call, at most."""
+        return self.batch_size or settings().moodle_batch_size
+
+    def role(self, name: str) -> int:
+        """The number of a role.
+
+        Raises:
+            ConfigurationError: there is none of that name.
+        """
+        if name not in self.roles:
+            known = ", ".join(self.roles)
+            raise ConfigurationError(f"there is no role {name!r}; there are {known}.", remedy="Add it to `roles`.")
+        return self.roles[name]
+
+    @property
+    def student(self) -> int:
+        """The number of the students' role."""
+        return self.role(self.student_role)
+
+    @property
+    def instructor(self) -> int:
+        """The number of the instructors' role."""
+        return self.role(self.instructor_role)
+
+    def provides(self, entity: str) -> bool:
+        """Whether this source feeds the entity."""
+        return self.entities is None or entity in self.entities

@@ -1,0 +1,190 @@
+"""What a Moodle source can read, parents before children."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.connectors.moodle import reading, records
+from connector_pipelines.model import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pandas import DataFrame
+    from pandera.pandas import DataFrameModel, DataFrameSchema
+
+    from connector_pipelines.connectors.moodle.config import MoodleConfig
+
+    Column = Callable[[Any], object]
+
+ASSIGN = "assign"
+
+
+def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
+    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
+
+    def give() -> DataFrameSchema:
+        from connector_pipelines.connectors.moodle import schemas
+
+        return pick(schemas).to_schema()
+
+    return give
+
+
+def _transform(pick: Callable[[Any], Callable[[DataFrame], DataFrame]]) -> Callable[[DataFrame], DataFrame]:
+    """A transform, imported when it is needed."""
+
+    def run(frame: DataFrame) -> DataFrame:
+        from connector_pipelines.connectors.moodle import transform
+
+        return pick(transform)(frame)
+
+    return run
+
+
+def _joined(*parts: object) -> str | None:
+    """An id of several parts; None where one is missing."""
+    return None if None in parts else ":".join(map(str, parts))
+
+
+def assessment_of(item: records.Item | None) -> str | None:
+    """What an item is an assessment of: an assignment by its instance, anything else by the item's own id."""
+    if item is None:
+        return None
+    if item.itemmodule == ASSIGN and not item.itemnumber:
+        return _joined(ASSIGN, item.iteminstance)
+    return _joined("item", item.id)
+
+
+def _of(part: str, name: str) -> Column:
+    """A field of the part of a record; None where there is no such part."""
+    return lambda record: getattr(getattr(record, part), name, None)
+
+
+def _either(name: str, other: str) -> Column:
+    """A field of an assignment, or else one of an item."""
+    return lambda record: getattr(record.assignment or record.item, name if record.assignment else other, None)
+
+
+def _assessment_id(record: records.Assessment) -> str | None:
+    return _joined(ASSIGN, record.assignment.id) if record.assignment else assessment_of(record.item)
+
+
+def _twice(record: records.Assessment) -> object:
+    """Whether an item is that of an assignment, which is read with more about it."""
+    return bool(record.item and (assessment_of(record.item) or "").startswith(ASSIGN))
+
+
+ASSESSMENTS: Mapping[str, Column] = {
+    "id": _assessment_id,
+    "course": lambda record: record.assignment.course if record.assignment else record.courseid,
+    "name": _either("name", "itemname"),
+    "itemtype": lambda record: ASSIGN if record.assignment else getattr(record.item, "itemtype", None),
+    "module": _of("item", "itemmodule"),
+    "duedate": _of("assignment", "duedate"),
+    "from": _of("assignment", "allowsubmissionsfromdate"),
+    "least": _of("item", "grademin"),
+    "most": _either("grade", "grademax"),
+    "timemodified": _of("assignment", "timemodified"),
+    "twice": _twice,
+}
+GRADES: Mapping[str, Column] = {
+    "id": lambda record: _joined(getattr(record.item, "id", None), record.userid),
+    "user": lambda record: record.userid,
+    "assessment": lambda record: assessment_of(record.item),
+    "itemtype": _of("item", "itemtype"),
+    "grade": _of("item", "graderaw"),
+    "most": _of("item", "grademax"),
+    "graded": _of("item", "gradedategraded"),
+    "overridden": _of("item", "gradeisoverridden"),
+    "feedback": lambda record: records.words(getattr(record.item, "feedback", None)),
+}
+SUBMISSIONS: Mapping[str, Column] = {
+    "id": _of("submission", "id"),
+    "user": _of("submission", "userid"),
+    "assignment": lambda record: _joined(ASSIGN, record.assignmentid),
+    "attempt": _of("submission", "attemptnumber"),
+    "status": _of("submission", "status"),
+    "gradingstatus": _of("submission", "gradingstatus"),
+    "timemodified": _of("submission", "timemodified"),
+}
+
+
+def engagement_columns(student: int) -> Mapping[str, Column]:
+    """The columns of somebody in a course.
+
+    Args:
+        student: the number of the role that students have.
+    """
+
+    def is_student(record: records.Presence) -> object:
+        roles = record.user.roles if record.user else None
+        return any(role.roleid == student for role in roles or ())
+
+    return {
+        "id": lambda record: _joined(record.courseid, getattr(record.user, "id", None)),
+        "user": _of("user", "id"),
+        "course": lambda record: record.courseid,
+        "lastaccess": _of("user", "lastaccess"),
+        "lastcourseaccess": _of("user", "lastcourseaccess"),
+        "student": is_student,
+    }
+
+
+STREAMS = (
+    Stream(
+        entity="assessments",
+        read=reading.assessments,
+        split=records.split_assessments,
+        decode=records.decoder(records.Assessment),
+        columns=ASSESSMENTS,
+        schema=_schema(lambda schemas: schemas.Assessments),
+        transform=_transform(lambda transform: transform.assessments),
+        filters_by_time=False,
+        endpoint=f"{reading.ASSIGNMENTS}, {reading.GRADES}",
+    ),
+    Stream(
+        entity="grades",
+        read=reading.grades,
+        split=records.split_grades,
+        decode=records.decoder(records.Grade),
+        columns=GRADES,
+        schema=_schema(lambda schemas: schemas.Grades),
+        transform=_transform(lambda transform: transform.grades),
+        filters_by_time=False,
+        endpoint=reading.GRADES,
+    ),
+    Stream(
+        entity="submissions",
+        read=reading.submissions,
+        split=records.split_submissions,
+        decode=records.decoder(records.Submission),
+        columns=SUBMISSIONS,
+        schema=_schema(lambda schemas: schemas.Submissions),
+        transform=_transform(lambda transform: transform.submissions),
+        endpoint=reading.SUBMISSIONS,
+    ),
+    Stream(
+        entity="engagement",
+        read=reading.engagement,
+        split=records.split_engagement,
+        decode=records.decoder(records.Presence),
+        columns={},
+        schema=_schema(lambda schemas: schemas.Engagement),
+        transform=_transform(lambda transform: transform.engagement),
+        filters_by_time=False,
+        endpoint=reading.ENROLLED,
+    ),
+)
+
+
+def streams(config: MoodleConfig) -> tuple[Stream, ...]:
+    """The streams a config switches on."""
+    return tuple(_as_configured(stream, config) for stream in STREAMS if config.provides(stream.entity))
+
+
+def _as_configured(stream: Stream, config: MoodleConfig) -> Stream:
+    if stream.entity != "engagement":
+        return stream
+    return replace(stream, columns=engagement_columns(config.student))

@@ -1,0 +1,207 @@
+"""Stages what another system should hold: rows of an extract, and what of them must be shaped, looked for, asked after.
+
+stage       the extract's rows, with the external ids of what they refer to, each with its hash
+to_shape    rows the ledger does not know in this form
+to_find     shaped records that never stood there
+to_contest  shaped records that stand there already
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from psycopg import sql
+
+from connector_pipelines.database import staging
+from connector_pipelines.database.connection import Connection, query, scalar
+from connector_pipelines.database.tables import rows_table, shaped_table
+from connector_pipelines.outward import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from connector_pipelines.model import Read
+    from connector_pipelines.outward import Export
+
+BY_A_PERSON = "a person"
+"""How a record was recognized that somebody named."""
+
+
+def stage(
+    connection: Connection, read: Read, export: Export, extract: sql.Composed, references: Mapping[str, str]
+) -> int:
+    """Stage the extract's rows, each with what it refers to in the other system.
+
+    Args:
+        connection: in autocommit mode.
+        read: the run.
+        export: what they are for.
+        extract: the query.
+        references: of the extract: column to extract.
+
+    Returns:
+        how many there are.
+    """
+    table = rows_table(read.id)
+    joins = [
+        query(
+            "LEFT JOIN connector.exports {alias} ON {alias}.source = {source} AND {alias}.entity = {entity}"
+            " AND {alias}.key = e.{name} AND {alias}.external_id IS NOT NULL",
+            alias=f"_{name}",
+            source=sql.Literal(read.source),
+            entity=sql.Literal(entity),
+            name=name,
+        )
+        for name, entity in export.refers.items()
+    ]
+    external = [query("{alias}.external_id AS {alias}", alias=f"_{name}") for name in export.refers]
+    missing = [
+        query(
+            "CASE WHEN e.{name} IS NOT NULL AND {alias}.external_id IS NULL THEN {what} || e.{name} END",
+            name=name,
+            alias=f"_{name}",
+            what=sql.Literal(f"{entity} "),
+        )
+        for name, entity in export.refers.items()
+    ]
+    with connection.transaction():
+        staging.drop(connection, table, shaped_table(read.id))
+        connection.execute(
+            query(
+                "CREATE UNLOGGED TABLE {table} AS SELECT e.*{external},"
+                " nullif(concat_ws(', ', NULL{missing}), '') AS _waits,"
+                " md5({salt} || e::text || concat_ws('|', ''{ids}))::uuid AS _hash FROM ({extract}) e {joins}",
+                table=table,
+                external=_after(external),
+                missing=_after(missing),
+                salt=sql.Literal(str(read.salt)),
+                ids=_after([query("coalesce({a}.external_id, '')", a=f"_{name}") for name in export.refers]),
+                extract=extract,
+                joins=sql.SQL(" ").join(joins),
+            )
+        )
+        connection.execute(query("CREATE UNIQUE INDEX ON {table} (key)", table=table))
+        connection.execute(query("ANALYZE {table}", table=table))
+        connection.execute(query(_SHAPED, table=shaped_table(read.id)))
+    unused = set(references) - set(export.refers)
+    for name in unused:  # a key says nothing to the other system
+        connection.execute(query("ALTER TABLE {table} DROP COLUMN {name}", table=table, name=name))
+    return cast("int", scalar(connection, query("SELECT count(*) FROM {table}", table=table)))
+
+
+def _after(parts: list[sql.Composed]) -> sql.Composed:
+    return sql.SQL("").join([query(", {part}", part=part) for part in parts])
+
+
+_SHAPED = """
+    CREATE UNLOGGED TABLE {table} (
+        key text PRIMARY KEY, verdict text NOT NULL, rule text, reason text, record jsonb,
+        external_id text, matched_by text, stands jsonb
+    )
+"""
+
+
+def to_shape(connection: Connection, read: Read, export: Export, *, batch: int) -> Iterator[list[dict[str, Any]]]:
+    """The rows that must be shaped, as `shape` takes them; the caller may write between two batches.
+
+    A row that is known in this very form, and settled, is not among them.
+    """
+    from psycopg.rows import dict_row
+
+    rows = query(
+        "SELECT r.* FROM {rows} r LEFT JOIN connector.exports l ON {same} WHERE r._waits IS NULL"
+        " AND NOT coalesce({settled}, false) AND r.key > %s ORDER BY r.key LIMIT %s",
+        rows=rows_table(read.id),
+        same=_same(read, "r.key"),
+        settled=SETTLED,
+    )
+    last = ""
+    while True:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            found = cursor.execute(rows, [last, batch]).fetchall()
+        if not found:
+            return
+        last = found[-1]["key"]
+        for row in found:
+            del row["_waits"], row["_hash"]
+            row.update({name: row.pop(f"_{name}") for name in export.refers})
+        yield found
+
+
+def to_find(connection: Connection, read: Read, *, batch: int) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Key and record of what should stand there and never did, in batches."""
+    rows = query(
+        "SELECT s.key, s.record FROM {shaped} s LEFT JOIN connector.exports l ON {same}"
+        " WHERE s.verdict = 'wanted' AND l.external_id IS NULL AND l.matched_by IS DISTINCT FROM {person}"
+        " AND NOT coalesce({refused}, false) AND s.key > %s ORDER BY s.key LIMIT %s",
+        shaped=shaped_table(read.id),
+        same=_same(read, "s.key"),
+        person=sql.Literal(BY_A_PERSON),
+        refused=REFUSED,
+    )
+    last = ""
+    while found := connection.execute(rows, [last, batch]).fetchall():
+        last = str(found[-1][0])
+        yield cast("list[tuple[str, dict[str, Any]]]", found)
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """A record that stands there, and that core would have otherwise.
+
+    Attributes:
+        known: our fields as they were taken last.
+        changed_at: when core changed the row; None where nobody knows.
+    """
+
+    key: str
+    external_id: str
+    record: Mapping[str, Any]
+    known: Mapping[str, Any]
+    changed_at: datetime | None
+
+
+def to_contest(connection: Connection, read: Read, changed_at: str, *, batch: int) -> Iterator[list[Contested]]:
+    """What was shaped and stands there already, in batches.
+
+    Args:
+        connection: in autocommit mode.
+        read: the run.
+        changed_at: the extract's column that says when core changed the row; "" for none.
+        batch: how many at a time.
+    """
+    rows = query(
+        "SELECT s.key, l.external_id, s.record, l.record, {changed_at} FROM {shaped} s JOIN {rows} r USING (key)"
+        " JOIN connector.exports l ON {same} WHERE s.verdict = 'wanted' AND l.external_id IS NOT NULL"
+        " AND l.state IN ('sent', 'verified') AND s.key > %s ORDER BY s.key LIMIT %s",
+        changed_at=sql.Identifier("r", changed_at) if changed_at else sql.SQL("NULL::timestamptz"),
+        shaped=shaped_table(read.id),
+        rows=rows_table(read.id),
+        same=_same(read, "s.key"),
+    )
+    last = ""
+    while found := cast("list[tuple[Any, ...]]", connection.execute(rows, [last, batch]).fetchall()):
+        last = found[-1][0]
+        yield [Contested(*row) for row in found]
+
+
+def _same(read: Read, key: str) -> sql.Composed:
+    table, column = key.split(".")
+    return query(
+        "l.source = {source} AND l.entity = {entity} AND l.key = {key}",
+        source=sql.Literal(read.source),
+        entity=sql.Literal(read.entity.removeprefix(PREFIX)),
+        key=sql.Identifier(table, column),
+    )
+
+
+SETTLED = sql.SQL(
+    "(l.row_hash = r._hash AND (l.state IN ('sent', 'verified', 'withdrawn') OR l.state = 'failed' AND NOT l.again))"
+)
+# What was refused is not sent again as it is, unless that may help.
+REFUSED = sql.SQL(
+    "(l.state = 'failed' AND NOT l.again"
+    " AND l.refused = CASE s.verdict WHEN 'wanted' THEN s.record ELSE '\"withdraw\"' END)"
+)

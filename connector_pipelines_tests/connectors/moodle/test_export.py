@@ -1,0 +1,206 @@
+"""From core to a Moodle site: what is provisioned, what a second look changes, and what a lost answer does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from connector_pipelines.connectors.moodle.simulator import grading
+from connector_pipelines.connectors.moodle.simulator.site import person
+from connector_pipelines.errors import SyncError
+
+
+def seconds(*day: int) -> int:
+    """Midnight of a day, in Unix seconds."""
+    return int(datetime(*day, tzinfo=UTC).timestamp())  # type: ignore[misc, arg-type]
+
+
+def test_core_is_provisioned(campus: Any) -> None:
+    """Terms are nested categories, courses stand in them, sections are groups, people are users in lower case."""
+    campus.push()
+    site = campus.simulator.site
+    categories = {row["name"]: row for row in site["categories"].values()}
+    assert categories["Fall"]["parent"] == categories["2026/27"]["id"]
+    lab = campus.course("courses/1@terms/2")
+    assert (lab["fullname"], lab["shortname"]) == ('R&D "Lab" - d\'été', "RD Fall")
+    assert (lab["startdate"], lab["enddate"]) == (seconds(2026, 8, 15), seconds(2026, 12, 21))
+    assert lab["categoryid"] == categories["Fall"]["id"]
+    assert sorted(row["shortname"] for row in site["courses"].values()) == ["HIS Fall", "RD Fall", "lab"]
+    ada = campus.user("ada")
+    assert (ada["email"], ada["idnumber"], ada["auth"]) == ("ada@school.example", "S1", "manual")
+    inside = campus.enrolled("courses/1@terms/2")
+    assert {name: row["roles"] for name, row in inside.items()} == {
+        "ada": (5,),
+        "soren@school.example": (5,),
+        "ghopper": (3,),
+    }
+    assert (inside["ada"]["start"], inside["ada"]["end"]) == (seconds(2026, 9, 1), seconds(2026, 12, 21))
+    members = {row["name"]: len(row["users"]) for row in site["groups"].values()}
+    assert members == {"RD-A (sections/1)": 2, "RD-B (sections/2)": 2, "HIS-1 (sections/3)": 1}
+    assert [letter[:3] for letter in campus.letters()] == [
+        ("export/users", "students/3", "email is required"),
+        ("export/groups", "sections/4", "waits"),
+    ]
+
+
+def test_a_second_push_writes_nothing(campus: Any) -> None:
+    """What stands there already is not sent again, compared or not."""
+    campus.push()
+    before = len(campus.simulator.ledger)
+    campus.push()
+    campus.push(compare=True)
+    assert len(campus.simulator.ledger) == before
+
+
+def test_sections_may_be_courses(campus: Any) -> None:
+    """With the other layout every section is a course of its own, and there are no groups."""
+    campus.more = {"layout": "courses"}
+    campus.push()
+    assert sorted(row["idnumber"] for row in campus.simulator.site["courses"].values() if row["idnumber"]) == [
+        "sections/1",
+        "sections/2",
+        "sections/3",
+    ]
+    assert set(campus.enrolled("sections/1")) == {"ada", "ghopper"}
+    assert campus.simulator.site["groups"] == {}
+
+
+def test_changes_are_sent_and_nothing_else(campus: Any) -> None:
+    """A new name is sent alone; what somebody set there beside our fields stays."""
+    campus.push()
+    ada = campus.user("ada")
+    campus.simulator.site.put("users", ada["id"], department="Physics")
+    campus.execute("UPDATE core.students SET family_name = 'Byron' WHERE id = 1")
+    before = len(campus.simulator.ledger)
+    campus.push()
+    sent = [(effect.function, effect.params) for effect in campus.simulator.ledger[before:]]
+    assert sent == [("core_user_update_users", {"users": [{"id": ada["id"], "lastname": "Byron"}]})]
+    assert campus.user("ada")["department"] == "Physics"
+
+
+def test_who_leaves_is_suspended(campus: Any) -> None:
+    """A dropped enrollment suspends with its dates and takes out of the group; coming back undoes it."""
+    campus.push()
+    campus.execute("UPDATE core.enrollments SET status = 'dropped' WHERE id = 1")
+    campus.push()
+    row = campus.enrolled("courses/1@terms/2")["ada"]
+    assert (row["suspended"], row["start"], row["end"]) == (1, seconds(2026, 9, 1), seconds(2026, 12, 21))
+    (lab_a,) = campus.simulator.site.where("groups", idnumber="sections/1")
+    assert campus.user("ada")["id"] not in lab_a["users"]
+    campus.execute("UPDATE core.enrollments SET status = 'enrolled' WHERE id = 1")
+    campus.push()
+    assert campus.enrolled("courses/1@terms/2")["ada"]["suspended"] == 0
+    assert "enrol_manual_unenrol_users" not in {effect.function for effect in campus.simulator.ledger}
+
+
+def test_courses_are_archived_when_their_term_ends(campus: Any) -> None:
+    """The day after the term its courses are hidden, not deleted, and nobody is unenrolled; users stay."""
+    campus.push()
+    campus.push(today=date(2026, 12, 20))
+    assert campus.course("courses/1@terms/2")["visible"] == 1
+    campus.push(today=date(2026, 12, 21))
+    assert campus.course("courses/1@terms/2")["visible"] == 0
+    assert campus.enrolled("courses/1@terms/2")["ada"]["suspended"] == 0
+    assert campus.user("ada")["suspended"] == 0
+
+
+def test_inactive_people_are_suspended(campus: Any) -> None:
+    """A person who is inactive in core may not log in there; the account stays, and is opened again with the person."""
+    campus.push()
+    campus.execute("UPDATE core.students SET status = 'inactive' WHERE id = 2")
+    campus.push()
+    assert campus.user("soren@school.example")["suspended"] == 1
+    campus.execute("UPDATE core.students SET status = 'active' WHERE id = 2")
+    campus.push()
+    assert campus.user("soren@school.example")["suspended"] == 0
+
+
+def test_who_is_there_already_is_linked(campus: Any) -> None:
+    """A user with the number, the name or the address is taken; one with another number waits for a person."""
+    site = campus.simulator.site
+    site.add("users", **person("alovelace", "Ada", "Lovelace", "ada@old.example", idnumber="S1"))
+    site.add("users", **person("ghopper", "Grace", "Hopper", "other@school.example", idnumber="X9"))
+    site.add("users", **person("so", "Søren", "Øst", "soren@school.example"))
+    campus.push("users")
+    assert campus.user("ada")["id"] == 4
+    assert campus.user("soren@school.example")["id"] == 6
+    assert len(site["users"]) == 6
+    assert campus.user("ghopper")["idnumber"] == "X9"
+    doubts = {letter[1] for letter in campus.letters()}
+    assert doubts == {"students/3", "instructors/1"}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "core_user_create_users",
+        "core_course_create_categories",
+        "core_course_create_courses",
+        "core_group_create_groups",
+        "enrol_manual_enrol_users",
+        "core_group_add_group_members",
+    ],
+)
+def test_lost_answers_leave_each_effect_once(campus: Any, function: str) -> None:
+    """An answer that is lost after the effect stops the push; the next one looks, and sends what is not there."""
+    campus.simulator.set_faults([f"reset@1:{function}"])
+    with pytest.raises(SyncError):
+        campus.push()
+    campus.simulator.clear_faults()
+    campus.push()
+    campus.push()
+    site = campus.simulator.site
+    assert Counter(row["username"] for row in site["users"].values()).most_common(1)[0][1] == 1
+    assert len(site["courses"]) == 3
+    assert len(site["groups"]) == 3
+    assert len(site["categories"]) == 4
+    created = [e for e in campus.simulator.ledger if "create" in e.function]
+    names = [str(one) for effect in created for rows in effect.params.values() for one in rows]
+    assert len(names) == len(set(names))
+    before = len(campus.simulator.ledger)
+    campus.push()
+    assert len(campus.simulator.ledger) == before
+
+
+def test_profile_fields_and_log_in(campus: Any) -> None:
+    """With an identity provider nobody is sent a password, and profile fields hold what the configuration says."""
+    campus.more = {"auth_plugin": "oidc", "idnumber": "email", "profile_fields": {"sub": "number"}}
+    campus.simulator.site.profile_fields = ("sub",)
+    campus.push("users")
+    (effect,) = campus.simulator.ledger
+    first = effect.params["users"][0]
+    assert "createpassword" not in first
+    ada = campus.user("ada")
+    assert (ada["auth"], ada["idnumber"], ada["customfields"]) == ("oidc", "Ada@School.example", {"sub": "S1"})
+    assert [letter[0] for letter in campus.letters()] == ["export/users"]
+
+
+FINAL = """
+    INSERT INTO core.grades (id, grade_type, score, status, student_id, section_id) OVERRIDING SYSTEM VALUE VALUES
+        (1, 'course_total', 87.50, 'active', 1, 1), (2, 'course_total', 150, 'active', 2, 2),
+        (3, 'course_total', 60, 'active', 1, 3), (4, 'assignment_grade', 5, 'active', 1, 1);
+"""
+
+
+def test_final_grades_are_pushed_and_read_back(campus: Any) -> None:
+    """Final grades go to the activity for them; one that is capped is told, and a course without the activity, too."""
+    campus.more = {"final_grade_activity": "FINAL"}
+    campus.push()
+    lab = campus.course("courses/1@terms/2")["id"]
+    grading.assignment(campus.simulator.site, lab, "Final grade", idnumber="FINAL")
+    campus.execute(FINAL)
+    campus.push("grades")
+    (item,) = campus.simulator.site.where("items", idnumber="FINAL")
+    held = {user: row["value"] for (place, user), row in campus.simulator.site["grades"].items() if place == item["id"]}
+    assert held == {campus.user("ada")["id"]: 87.5, campus.user("soren@school.example")["id"]: 100}
+    letters = {letter[1]: letter[2] for letter in campus.letters() if letter[0] == "export/grades"}
+    assert letters == {"grades/2": "kept otherwise", "grades/3": "no activity"}
+    before = len(campus.simulator.ledger)
+    campus.push("grades")
+    assert len(campus.simulator.ledger) == before
+    campus.execute("UPDATE core.grades SET score = 90 WHERE id = 1")
+    campus.push("grades")
+    assert campus.simulator.site["grades"][item["id"], campus.user("ada")["id"]]["value"] == 90

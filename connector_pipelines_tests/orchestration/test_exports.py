@@ -1,0 +1,170 @@
+"""The outward half in Dagster: assets, jobs, checks, the daily comparison, and the sensor on the outbox."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pytest
+
+from connector_pipelines.orchestration import exports, names
+from connector_pipelines.orchestration.sources import Declaration, read
+from connector_pipelines.sync.outbox import Pending
+
+if TYPE_CHECKING:
+    from connector_pipelines.model import Source
+
+ON = ("policy: {exports: [users]}",)
+
+
+def written(project: Any, name: str = "alpha") -> list[str]:
+    """The names of who stands in the toy system and is not gone."""
+    file = project.folder.parent / f"{name}.written.json"
+    there = json.loads(file.read_text()) if file.exists() else {}
+    return sorted(one["name"] for one in there.values() if not one["gone"])
+
+
+@pytest.fixture
+def people(project: Any) -> Any:
+    """A project whose toy system takes users, and thirty students in core."""
+    project.declare("alpha", *ON)
+    project.execute(
+        "INSERT INTO core.students (given_name, family_name, status)"
+        " SELECT 'Ada', 'P' || n, 'active' FROM generate_series(1, 30) n"
+    )
+    return project
+
+
+def source(project: Any) -> Source:
+    """The declared source."""
+    declaration = read(project.folder / "alpha" / "defs.yaml")
+    assert isinstance(declaration, Declaration)
+    return declaration.source
+
+
+def test_exports_are_off_by_default(declared: Any) -> None:
+    """A source that names no export has no export asset, job, schedule or sensor."""
+    declared.declare("alpha")
+    repository = declared.definitions().get_repository_def()
+    assert not [key for key in repository.asset_graph.get_all_asset_keys() if "export" in key.path]
+    assert not repository.has_job("export_alpha")
+    assert not repository.has_sensor_def("export_alpha_changes")
+
+
+def test_export_lies_downstream_of_core(declared: Any) -> None:
+    """An export depends on the core entities that its extract is made of, in its source's group."""
+    declared.declare("alpha", *ON)
+    repository = declared.definitions().get_repository_def()
+    asset = repository.asset_graph.get(names.export("alpha", "users"))
+    assert asset.parent_keys == {names.core("students"), names.core("instructors")}
+    assert asset.group_name == "alpha"
+    assert repository.has_job("export_alpha")
+    assert repository.has_job("dry_run_export_alpha")
+    assert repository.get_schedule_def("export_alpha_schedule").cron_schedule == "30 4 * * *"
+
+
+def test_unknown_export_is_an_invalid_declaration(declared: Any) -> None:
+    """An export that the connector does not have is refused where it is declared."""
+    declared.declare("alpha", "policy: {exports: [grades]}")
+    wrong = read(declared.folder / "alpha" / "defs.yaml")
+    assert "Toy cannot be written grades; there are users" in getattr(wrong, "reason", "")
+
+
+def test_export_may_be_named_by_the_policy(declared: Any) -> None:
+    """Guard and drops speak of an export by its full name."""
+    declared.declare("alpha", "policy: {exports: [users], drops: [export/users]}")
+    assert isinstance(read(declared.folder / "alpha" / "defs.yaml"), Declaration)
+
+
+def test_job_exports_and_shows_it(people: Any) -> None:
+    """The job writes what core holds; its asset shows the accounting and green checks."""
+    result = people.run("export_alpha")
+    assert result.success
+    assert len(written(people)) == 30
+    [shown] = result.asset_materializations_for_node("alpha__export__users")
+    assert shown.metadata["created"].value == 30
+    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == dict.fromkeys(
+        ("mass_change", "accounted_for", "dead_letters", "receipts"), True
+    )
+
+
+def test_dry_run_shows_and_approval_sends(people: Any) -> None:
+    """A dry run observes what would be written; the approval job writes it, and shows it at the export's asset."""
+    result = people.run("dry_run_export_alpha")
+    [seen] = [event for event in result.all_events if event.is_asset_observation]
+    shown = seen.asset_observation_data.asset_observation.metadata
+    assert (shown["created"].value, written(people)) == (30, [])
+    config = {"ops": {"approve": {"config": {"source": "alpha", "hash": shown["plan hash"].value}}}}
+    approved = people.run("approve_plan", run_config=config)
+    assert approved.success
+    assert len(written(people)) == 30
+    assert names.export("alpha", "users") in {e.asset_key for e in approved.all_events if e.asset_key}
+
+
+def test_held_plan_is_red_and_says_what_to_do(people: Any) -> None:
+    """A mass withdrawal turns the check red; nothing is sent."""
+    people.run("export_alpha")
+    people.execute("UPDATE core.students SET status = 'inactive'")
+    result = people.run("export_alpha")
+    [red] = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert red.check_name == "mass_change"
+    assert "approve_plan" in (red.description or "")
+    assert len(written(people)) == 30
+
+
+def test_comparison_heals_what_was_removed_there(people: Any) -> None:
+    """What the daily schedule launches asks what stands there, and writes it again."""
+    people.run("export_alpha")
+    (people.folder.parent / "alpha.written.json").unlink()
+    assert people.run("export_alpha").success
+    assert written(people) == []
+    assert people.run("export_alpha", run_config=exports.compare_config(source(people))).success
+    assert len(written(people)) == 30
+
+
+def test_sensor_takes_many_changes_in_one_run(people: Any) -> None:
+    """Thirty changes of core launch one run of the exports they concern, after it became quiet."""
+    repository = people.definitions().get_repository_def()
+    sensor = repository.get_sensor_def("export_alpha_changes")
+    with dg.build_sensor_context(instance=people.instance, resources={"engine": people.engine()}) as context:
+        assert not sensor.evaluate_tick(context).run_requests
+        people.execute("UPDATE core.students SET family_name = 'Q' || id")
+        people.execute("UPDATE connector.export_outbox SET at = at - interval '5 seconds'")
+        [request] = sensor.evaluate_tick(context).run_requests or []
+    assert request.asset_selection == [names.export("alpha", "users")]
+    assert people.run("export_alpha").success
+    assert people.rows("SELECT count(*) FROM connector.export_outbox") == [(0,)]
+
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SECONDS = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("age", "busy", "launches"), [(0, False, False), (4, False, False), (5, False, True), (5, True, False)]
+)
+def test_tick_waits_for_quiet(declared: Any, age: int, *, busy: bool, launches: bool) -> None:
+    """A run is launched when nothing changed for a while, and none is under way."""
+    declared.declare("alpha", *ON)
+    found = Pending(("users",), 3, NOW - age * SECONDS, NOW - age * SECONDS)
+    told = exports.request(source(declared), found, NOW, quiet=5 * SECONDS, patience=60 * SECONDS, busy=busy)
+    assert isinstance(told, dg.RunRequest) is launches
+
+
+def test_failed_export_is_tried_again_later(declared: Any) -> None:
+    """The same changes have the same run key for a quarter of an hour, and then another."""
+    declared.declare("alpha", *ON)
+    found = Pending(("users",), 3, NOW, NOW)
+    how = {"quiet": 5 * SECONDS, "patience": 60 * SECONDS}
+    told = [exports.request(source(declared), found, NOW + age * SECONDS, busy=False, **how) for age in (5, 899, 900)]
+    first, second, third = [getattr(one, "run_key", None) for one in told]
+    assert first == second != third
+
+
+def test_link_job_decides(people: Any) -> None:
+    """A person's word comes through the job as through the command line."""
+    told = {"source": "alpha", "entity": "users", "key": "students/1", "who": "ann"}
+    assert people.run("link_export", run_config={"ops": {"link_now": {"config": told}}}).success
+    assert people.rows("SELECT state, matched_by FROM connector.exports") == [("wanted", "a person")]

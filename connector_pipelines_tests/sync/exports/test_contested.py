@@ -1,0 +1,108 @@
+"""Grades that both sides change: who wins, by the policy's rules (K8)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from connector_pipelines.mapping.contesting import contest
+from connector_pipelines.model import Counts
+from connector_pipelines.policy import Rule
+
+if TYPE_CHECKING:
+    from connector_pipelines_tests.sync.exports.conftest import Outward
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def graded(outward: Outward) -> Outward:
+    """A grade of 80 that stands there, and that was changed to 90 at noon in core."""
+    outward.students(1)
+    outward.execute(
+        "INSERT INTO core.grades (grade_type, status, student_id, score) VALUES ('course_total', 'active', 1, 80)"
+    )
+    outward.push("users", "grades")
+    outward.execute(f"UPDATE core.grades SET score = 90, graded_at = '{NOON}'")
+    return outward
+
+
+def there(outward: Outward) -> float:
+    """The grade that stands there."""
+    (grade,) = outward.campus.holds["grades"].values()
+    return float(grade["grade"])
+
+
+def change_there(outward: Outward, *, hours: int | None) -> None:
+    """Somebody sets it to 70 there, so many hours after noon."""
+    (grade,) = outward.campus.holds["grades"].values()
+    changed = None if hours is None else int((NOON + timedelta(hours=hours)).timestamp())
+    grade.update(grade=70, changed=changed)
+
+
+@pytest.mark.parametrize(
+    ("rule", "hours", "stands", "conflicts"),
+    [
+        ("core_owns", 1, 90, 0),
+        ("external_wins", -1, 70, 0),
+        ("last_write_wins", -1, 90, 0),
+        ("last_write_wins", 0, 70, 0),
+        ("last_write_wins", 1, 70, 0),
+        ("last_write_wins", None, 70, 1),
+        ("manual", -1, 70, 1),
+    ],
+)
+def test_rule_decides_who_wins(graded: Outward, rule: str, hours: int | None, stands: int, conflicts: int) -> None:
+    """Core, the other system, the later of them, or a person: as the policy says."""
+    graded.may(conflicts={"export/grades": {"grade": rule}})
+    change_there(graded, hours=hours)
+    counts = graded.push("grades")["grades"].plan.counts
+    assert (there(graded), counts.conflicts) == (stands, conflicts)
+    assert counts.accounted_for
+    assert [rule for _, _, rule in graded.letters()] == ["contested"] * conflicts
+
+
+@pytest.mark.parametrize("rule", ["external_wins", "last_write_wins", "manual"])
+def test_second_push_writes_nothing_and_the_winner_stays(graded: Outward, rule: str) -> None:
+    """What was decided stays so, also when the records are compared again."""
+    graded.may(conflicts={"export/grades": {"*": rule}})
+    change_there(graded, hours=1)
+    graded.push("grades")
+    writes = graded.campus.calls["/write"]
+    graded.push("grades")
+    graded.push("grades", compare=True)
+    assert (there(graded), graded.campus.calls["/write"]) == (70, writes)
+
+
+def test_later_change_in_core_is_written(graded: Outward) -> None:
+    """Who lost by the time wins with a newer one."""
+    graded.may(conflicts={"export/grades": {"*": "last_write_wins"}})
+    change_there(graded, hours=1)
+    graded.push("grades")
+    graded.execute(f"UPDATE core.grades SET score = 95, graded_at = '{NOON + timedelta(hours=2)}'")
+    assert graded.push("grades")["grades"].plan.counts == Counts(fetched=1, updated=1)
+    assert there(graded) == 95
+
+
+def test_contest_ends_when_both_sides_agree(graded: Outward) -> None:
+    """A conflict is over once core says what stands there."""
+    graded.may(conflicts={"export/grades": {"*": "manual"}})
+    change_there(graded, hours=1)
+    graded.push("grades")
+    graded.execute("UPDATE core.grades SET score = 70")
+    assert graded.push("grades")["grades"].plan.counts == Counts(fetched=1, unchanged=1)
+    assert graded.letters() == []
+
+
+def test_fields_are_decided_one_by_one() -> None:
+    """A field that the system keeps does not hold back another that core writes."""
+    found = contest(
+        {"*": Rule.EXTERNAL_WINS, "b": Rule.CORE_OWNS},
+        known={"a": 1, "b": 1},
+        wanted={"a": 2, "b": 2},
+        stands={"a": 3, "b": 1},
+        times=(None, None),
+    )
+    assert (found.record, found.torn) == ({"a": 3, "b": 2}, ())
