@@ -181,6 +181,11 @@ class Settings(BaseSettings):
         """Whether a source may run: named itself, or by its connector, or nothing is restricted (F57)."""
         return self.enabled_providers is None or not {source, connector}.isdisjoint(self.enabled_providers)
 
+    def why_off(self, connector: str) -> str:
+        """Why sources of a connector may not be read (M67, K26); empty where they may."""
+        off = connector == "moodle" and not self.moodle_sync_enabled
+        return "MOODLE_SYNC_ENABLED is not true" if off else ""
+
 
 @cache
 def settings() -> Settings:

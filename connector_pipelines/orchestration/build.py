@@ -19,6 +19,7 @@ from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.previewing import preview_job
 from connector_pipelines.orchestration.resolving import resolve_job
+from connector_pipelines.orchestration.schedules import reconcile_schedule
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
 from connector_pipelines.orchestration.upkeep import upkeep_jobs
 from connector_pipelines.orchestration.whose import accept_job
@@ -57,6 +58,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             accept_job(),
             preview_job(by_name),
         ],
+        schedules=[reconcile_schedule(one) for one, _ in usable if one.timetable.reconcile_cron],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

@@ -14,8 +14,8 @@ from connector_pipelines.orchestration import environment
 from connector_pipelines.orchestration.assets import source_assets
 from connector_pipelines.orchestration.health import source_sensors
 from connector_pipelines.orchestration.jobs import source_jobs
-from connector_pipelines.orchestration.schedules import source_schedules
-from connector_pipelines.orchestration.sources import Declaration, component_name
+from connector_pipelines.orchestration.schedules import frequent_sensors, source_schedules
+from connector_pipelines.orchestration.sources import Declaration, component_name, why_off
 from connector_pipelines.orchestration.timetable import Timetable
 from connector_pipelines.policy import SyncPolicy
 
@@ -45,8 +45,9 @@ class SourceComponent(dg.Component):
 
     connector: ClassVar[Connector]
 
-    def __init__(self, config: BaseModel, timetable: Timetable, policy: SyncPolicy) -> None:
+    def __init__(self, config: BaseModel, timetable: Timetable, policy: SyncPolicy, *, enabled: bool = True) -> None:
         self._config = config
+        self._off = why_off(self.connector, enabled=enabled)
         self._timetable = timetable
         self._policy = policy
 
@@ -62,14 +63,13 @@ class SourceComponent(dg.Component):
         fields = cls.connector.config.model_fields
         config = {name: getattr(given, name) for name in given.model_fields_set if name in fields}
         settings = cls.connector.config(**_by_alias(cls.connector.config, config))
-        return cls(settings, given.schedule, given.policy)  # type: ignore[attr-defined]
+        return cls(settings, given.schedule, given.policy, enabled=given.enabled)  # type: ignore[attr-defined]
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's two layers of assets, its jobs and schedules. What it shares with others is made once."""
         file = context.path / "defs.yaml"
-        return source_definitions(
-            Declaration(Source(context.path.name, self.connector, self._config, self._policy), self._timetable, file)
-        )
+        source = Source(context.path.name, self.connector, self._config, self._policy, self._off)
+        return source_definitions(Declaration(source, self._timetable, file))
 
 
 def source_definitions(declaration: Declaration) -> dg.Definitions:
@@ -78,7 +78,7 @@ def source_definitions(declaration: Declaration) -> dg.Definitions:
         assets=source_assets(declaration),
         jobs=source_jobs(declaration),
         schedules=source_schedules(declaration),
-        sensors=source_sensors(declaration),
+        sensors=[*source_sensors(declaration), *frequent_sensors(declaration)],
     )
 
 
@@ -87,12 +87,14 @@ def attributes_model(connector: Connector) -> type[BaseModel]:
     """The connector's settings, the timetable and the policy as one model, which refuses unknown fields."""
     described = Field(default_factory=Timetable, description="When the source is read by itself.")
     may = Field(default_factory=SyncPolicy, description="What the source may do to core.")
+    on = Field(default=True, description="False: nothing of it runs by itself, and a launch by hand is refused.")
     model = create_model(
         f"{component_name(connector)}Attributes",
         __base__=(connector.config, _References),
         __cls_kwargs__={"extra": "forbid"},
         schedule=(Timetable, described),
         policy=(SyncPolicy, may),
+        enabled=(bool, on),
     )
     return cast("type[BaseModel]", model)
 

@@ -48,6 +48,16 @@ def test_job(source: str) -> str:
     return f"test_connection_{source}"
 
 
+def reconcile_schedule(source: str) -> str:
+    """The schedule that compares core with what the source said."""
+    return f"reconcile_{source}_schedule"
+
+
+def frequent_sensor(source: str) -> str:
+    """The sensor that reads what changed every so many seconds."""
+    return f"frequent_{source}"
+
+
 def source_pool(source: str) -> str:
     """The pool that lets one run at a time read a source."""
     return f"source_{source}"

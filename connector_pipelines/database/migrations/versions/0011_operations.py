@@ -1,0 +1,20 @@
+"""What keeps the syncs running by themselves: switches, runs, alerts, latencies, lanes."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from connector_pipelines.database.migrations import run_file
+
+revision = "0011"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    """Add columns, tables and the new gate."""
+    run_file(__file__)
+
+
+def downgrade() -> None:
+    """Remove what can be removed without losing anything else."""
+    op.execute("ALTER TABLE connector.integrations DROP COLUMN off")
