@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from connector_pipelines.commands import afterwards, conflicts, identity, letters, plans, simulate, upkeep
+from connector_pipelines.commands import afterwards, by_hand, conflicts, identity, letters, plans, simulate, upkeep
 from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
@@ -26,6 +26,7 @@ app.add_typer(letters.app, name="dead-letters")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(afterwards.app)
 app.add_typer(upkeep.app)
+app.add_typer(by_hand.app)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import dagster as dg
 from connector_pipelines.orchestration import home
 from connector_pipelines.orchestration.afterwards import afterwards_jobs
 from connector_pipelines.orchestration.assets import core_assets
+from connector_pipelines.orchestration.by_hand import by_hand_jobs
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
@@ -51,6 +52,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     shared = dg.Definitions(
         assets=core_assets(sources),
         jobs=[
+            *by_hand_jobs(by_name),
             *decision_jobs(by_name),
             *afterwards_jobs(by_name),
             *upkeep_jobs(by_name),
