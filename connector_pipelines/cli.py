@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from connector_pipelines.commands import afterwards, by_hand, conflicts, identity, letters, plans, simulate, upkeep
+from connector_pipelines.commands import (
+    afterwards,
+    by_hand,
+    conflicts,
+    identity,
+    letters,
+    operations,
+    plans,
+    simulate,
+    upkeep,
+)
 from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
@@ -27,6 +37,7 @@ app.add_typer(simulate.app, name="simulate")
 app.add_typer(afterwards.app)
 app.add_typer(upkeep.app)
 app.add_typer(by_hand.app)
+app.add_typer(operations.app)
 
 
 def main() -> None:

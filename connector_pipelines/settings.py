@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -68,6 +68,21 @@ class Settings(BaseSettings):
         le=65_535,
         alias="CONNECTOR_PIPELINES_DEMO_PORT",
         description="Port on which `make demo` and `make dev` serve the generated school.",
+    )
+    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        alias="CONNECTOR_PIPELINES_ALERT_URLS",
+        description="Space-separated addresses for alerts and the daily digest, as apprise writes them.",
+    )
+    alert_level: Literal["info", "warning", "critical"] = Field(
+        default="warning",
+        alias="CONNECTOR_PIPELINES_ALERT_LEVEL",
+        description="Alerts below info, warning or critical are not sent; they stand in connector.alerts.",
+    )
+    digest_cron: str = Field(
+        default="0 7 * * *",
+        alias="CONNECTOR_PIPELINES_DIGEST_CRON",
+        description="When the digest is sent, in UTC: minute hour day month weekday.",
     )
     enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -134,6 +149,11 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip()) or None
+
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _spaced(cls, value: object) -> object:  # a URL may hold commas
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("secret_keys", "allowed_networks", mode="before")
     @classmethod

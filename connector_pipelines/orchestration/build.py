@@ -23,6 +23,7 @@ from connector_pipelines.orchestration.resolving import resolve_job
 from connector_pipelines.orchestration.schedules import reconcile_schedule
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
 from connector_pipelines.orchestration.upkeep import upkeep_jobs
+from connector_pipelines.orchestration.watching import digest_job, digest_schedule, watch_sensor
 from connector_pipelines.orchestration.whose import accept_job
 
 if TYPE_CHECKING:
@@ -59,8 +60,13 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             resolve_job(),
             accept_job(),
             preview_job(by_name),
+            digest_job(),
         ],
-        schedules=[reconcile_schedule(one) for one, _ in usable if one.timetable.reconcile_cron],
+        schedules=[
+            *(reconcile_schedule(one) for one, _ in usable if one.timetable.reconcile_cron),
+            digest_schedule(),
+        ],
+        sensors=[watch_sensor(by_name)],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

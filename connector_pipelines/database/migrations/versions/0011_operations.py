@@ -17,4 +17,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove what can be removed without losing anything else."""
+    for table in ("alerts", "alert_states", "job_runs", "api_calls"):
+        op.execute(f"DROP TABLE connector.{table}")
     op.execute("ALTER TABLE connector.integrations DROP COLUMN off")

@@ -27,3 +27,44 @@ COMMENT ON COLUMN connector.api_calls.refused IS '401 or 403.';
 COMMENT ON COLUMN connector.api_calls.limited IS '429.';
 COMMENT ON COLUMN connector.api_calls.histogram IS
     'Requests by the number of their class of latency; see connector_pipelines/external/latency.py.';
+
+-- One row for each run of Dagster that synced a source, also one that died or was cancelled (G126).
+CREATE TABLE connector.job_runs (
+    run_id text PRIMARY KEY,
+    source text NOT NULL,
+    job text NOT NULL,
+    state text NOT NULL CHECK (state IN ('succeeded', 'failed', 'cancelled')),
+    started_at timestamptz,
+    ended_at timestamptz NOT NULL,
+    error text
+);
+CREATE INDEX ON connector.job_runs (source, ended_at DESC);
+
+-- What each rule found last and what people were told of it: the memory that lets them be told once.
+CREATE TABLE connector.alert_states (
+    rule text NOT NULL,
+    subject text NOT NULL,
+    found integer NOT NULL,
+    told integer NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (rule, subject)
+);
+COMMENT ON COLUMN connector.alert_states.found IS '0: nothing; 1: info; 2: warning; 3: critical.';
+COMMENT ON COLUMN connector.alert_states.since IS 'Since when it is found.';
+
+-- What is to be told. Written in the transaction that changes what is told; sent afterwards, until each place has it.
+CREATE TABLE connector.alerts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key text UNIQUE,
+    level integer NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    sent_to text[] NOT NULL DEFAULT '{}',
+    sent_at timestamptz,
+    attempts integer NOT NULL DEFAULT 0,
+    next_try_at timestamptz
+);
+CREATE INDEX alerts_unsent ON connector.alerts (id) WHERE sent_at IS NULL;
+COMMENT ON COLUMN connector.alerts.key IS 'What may be told once only, such as the digest of a day.';
+COMMENT ON COLUMN connector.alerts.sent_to IS 'Digests of the addresses that have it; the addresses may hold secrets.';
