@@ -29,7 +29,8 @@ from pathlib import Path
 from connector_pipelines.orchestration import build
 from connector_pipelines.orchestration.engine import Engine
 
-defs = build.definitions(Path({folder!r}), engine=Engine(database_url={url!r}, landing_url={landing!r}))
+engine = Engine(database_url={url!r}, landing_url={landing!r}, chunk_rows={chunk_rows!r})
+defs = build.definitions(Path({folder!r}), engine=engine)
 """
 
 _AT_ONCE = {
@@ -113,18 +114,19 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, url: str, home: Path, paths: list[str]) -> Iterator[Served]:
+def serve(folder: Path, url: str, home: Path, paths: list[str], *, chunk_rows: int | None = None) -> Iterator[Served]:
     """Serve a folder's declarations from another process.
 
     Args:
         folder: of the declarations.
         url: of the database.
         home: where Dagster keeps its records.
+        chunk_rows: rows per applied transaction.
         paths: where the code location finds what is installed for a test.
     """
     file = home / "location.py"
     landing = str(folder.parent / "landing")
-    file.write_text(_LOCATION.format(folder=str(folder), url=url, landing=landing))
+    file.write_text(_LOCATION.format(folder=str(folder), url=url, landing=landing, chunk_rows=chunk_rows))
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([*paths, str(Path(__file__).parents[2])])
     try:
@@ -140,6 +142,7 @@ def serve(folder: Path, url: str, home: Path, paths: list[str]) -> Iterator[Serv
             )
             with WorkspaceProcessContext(instance, target) as process:
                 yield Served(process, instance, "served")
+            process._grpc_server_registry.wait_for_processes()
     finally:
         if before is None:
             del os.environ["PYTHONPATH"]
