@@ -1,4 +1,4 @@
-"""How the syncs do: the digest of a day."""
+"""How the syncs do: the digest of a day, and the sources in numbers."""
 
 from __future__ import annotations
 
@@ -29,3 +29,25 @@ def show_digest(*, send: Annotated[bool, typer.Option("--send", help="Send it, t
             alerting.deliver(context.connection, places(), now, at_least=Level.WARNING)
     console.print(message.title, soft_wrap=True, markup=False)
     console.print(message.body, soft_wrap=True, markup=False)
+
+
+@app.command("overview")
+def show_overview() -> None:
+    """Show how each source did this week: runs, records, what is on its way, and why it is off."""
+    from datetime import UTC, datetime, timedelta
+
+    from connector_pipelines.orchestration.sources import declared_sources
+    from connector_pipelines.sync import overview
+    from connector_pipelines.sync.context import open_context
+    from connector_pipelines.sync.switches import why_off
+
+    with open_context() as context:
+        totals = overview.totals(context.connection, datetime.now(UTC) - timedelta(days=7))
+        queues = overview.queues(context.connection)
+        for name, source in declared_sources().items():
+            total, queue = totals.get(name, overview.Totals()), queues.get(name, overview.Queue())
+            runs = f"{total.succeeded:,} runs succeeded, {total.failed:,} failed ({total.run_rate:.1%})"
+            records = f"{total.records:,} records, {total.refused:,} refused ({total.record_rate:.2%})"
+            off = why_off(context.connection, source)
+            said = f"{name}: {runs}; {records}; {queue.depth:,} on the way{f'; off: {off}' if off else ''}"
+            console.print(said, soft_wrap=True, markup=False)

@@ -18,6 +18,7 @@ from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.invalid import invalid_asset
+from connector_pipelines.orchestration.operations import operations_assets
 from connector_pipelines.orchestration.previewing import preview_job
 from connector_pipelines.orchestration.resolving import resolve_job
 from connector_pipelines.orchestration.schedules import reconcile_schedule
@@ -48,10 +49,11 @@ def definitions(folder: Path = DEFS, *, engine: Engine | None = None) -> dg.Defi
 
 def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     usable, broken = _loaded(folder)
-    sources = [declaration.source for declaration, _ in usable]
+    declared = [declaration for declaration, _ in usable]
+    sources = [declaration.source for declaration in declared]
     by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
-        assets=core_assets(sources),
+        assets=[*core_assets(sources), *operations_assets(declared)],
         jobs=[
             *by_hand_jobs(by_name),
             *decision_jobs(by_name),
@@ -63,10 +65,10 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             digest_job(),
         ],
         schedules=[
-            *(reconcile_schedule(one) for one, _ in usable if one.timetable.reconcile_cron),
+            *(reconcile_schedule(one) for one in declared if one.timetable.reconcile_cron),
             digest_schedule(),
         ],
-        sensors=[watch_sensor(by_name)],
+        sensors=[watch_sensor(declared)],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

@@ -35,7 +35,7 @@ COMPONENTS = "connector_pipelines.orchestration.components"
 """The module whose classes a `defs.yaml` names as its type."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_RESERVED = {"core"}
+_RESERVED = {"core", "operations", "overview"}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -188,7 +188,8 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
         raise _Wrong(
             (
                 (),
-                f"the folder {name!r} cannot name a source; use lower-case letters, digits and underscores, not 'core'",
+                f"the folder {name!r} cannot name a source; use lower-case letters, digits and underscores, and none of"
+                f" {', '.join(sorted(_RESERVED))}",
             )
         )
     if not isinstance(document, dict):

@@ -8,7 +8,8 @@ Dagster reads the annotations of sensors as objects, so they are not postponed h
 """
 
 import getpass
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,9 +18,9 @@ from pydantic import Field
 
 from connector_pipelines.external import redact
 from connector_pipelines.external.notify import places
-from connector_pipelines.model import Source
-from connector_pipelines.orchestration import names
+from connector_pipelines.orchestration import names, operations
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.settings import settings
 from connector_pipelines.sync import alerting, digest
@@ -99,38 +100,52 @@ def _error(instance: dg.DagsterInstance, run_id: str) -> str:
     return redact.text(" ".join(entry.message for entry in ends))[:1000] or "the run died"
 
 
-def look(
-    instance: dg.DagsterInstance, engine: Engine, sources: Iterable[str], now: datetime, *, after: datetime
-) -> tuple[int, datetime]:
-    """One look: keep what ended, judge every rule, send what is to be told.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look found.
 
-    Returns:
-        how many messages arrived, and from when on the next look asks.
+    Attributes:
+        arrived: how many messages were sent.
+        next: from when on the next look asks.
+        shown: the operations pages, where a sync ended.
     """
-    known = list(sources)
-    ended, on = ended_runs(instance, known, after)
+
+    arrived: int
+    next: datetime
+    shown: Sequence[dg.AssetMaterialization | dg.AssetCheckEvaluation]
+
+
+def look(
+    instance: dg.DagsterInstance, engine: Engine, declarations: Sequence[Declaration], now: datetime, *, after: datetime
+) -> Seen:
+    """One look: keep what ended, judge every rule, send what is to be told, renew the pages."""
+    known = [one.source.name for one in declarations]
+    ended, following = ended_runs(instance, known, after)
     with engine.open(launched_by="watch sensor", report=silent) as surroundings:
         connection = surroundings.connection
-        alerting.note_runs(connection, ended)
+        new = alerting.note_runs(connection, ended)
         alerting.watch(connection, known, now)
-        return alerting.deliver(connection, places(), now, at_least=Level[settings().alert_level.upper()]), on
+        arrived = alerting.deliver(connection, places(), now, at_least=Level[settings().alert_level.upper()])
+        shown = operations.events(connection, declarations, now, only=new) if new else []
+    return Seen(arrived, following, shown)
 
 
-def watch_sensor(sources: Mapping[str, Source]) -> dg.SensorDefinition:
+def watch_sensor(declarations: Sequence[Declaration]) -> dg.SensorDefinition:
     """Looks twice a minute; on from the start, because it asks no source anything."""
 
     @dg.sensor(
         name="watch",
-        description="Keeps how runs ended, and sends alerts: failures, failures in a row, rates, slow APIs.",
+        description="Keeps how runs ended, renews the operations pages, and sends alerts: failures, failures in a row,"
+        " rates, slow APIs.",
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def watch(context: dg.SensorEvaluationContext, engine: Engine) -> dg.SensorResult:
         now = datetime.now(UTC)
         after = datetime.fromisoformat(context.cursor) if context.cursor else now - _FIRST
-        arrived, on = look(context.instance, engine, sources, now, after=after)
-        said = f"{arrived} messages sent" if arrived else "nothing to tell"
-        return dg.SensorResult(skip_reason=said, cursor=on.isoformat())
+        seen = look(context.instance, engine, declarations, now, after=after)
+        said = f"{seen.arrived} messages sent" if seen.arrived else "nothing to tell"
+        return dg.SensorResult(skip_reason=said, cursor=seen.next.isoformat(), asset_events=seen.shown)
 
     return watch
 

@@ -47,15 +47,20 @@ class Ended:
     error: str | None = None
 
 
-def note_runs(connection: Connection, ended: Iterable[Ended]) -> None:
-    """Keep runs; one that is known already stays as it is."""
+def note_runs(connection: Connection, ended: Iterable[Ended]) -> set[str]:
+    """Keep runs; one that is known already stays as it is.
+
+    Returns:
+        the sources of those that were new.
+    """
     rows = [(e.run_id, e.source, e.job, e.state, e.started_at, e.ended_at, e.error) for e in ended]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO connector.job_runs (run_id, source, job, state, started_at, ended_at, error)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run_id) DO NOTHING",
-            rows,
-        )
+    new = connection.execute(
+        "INSERT INTO connector.job_runs (run_id, source, job, state, started_at, ended_at, error)"
+        " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],"
+        " %s::text[]) ON CONFLICT (run_id) DO NOTHING RETURNING source",
+        [list(column) for column in zip(*rows, strict=True)] or [[]] * 7,
+    )
+    return {str(source) for (source,) in new.fetchall()}
 
 
 def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list[Facts]:

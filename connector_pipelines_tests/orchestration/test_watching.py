@@ -15,6 +15,7 @@ import pytest
 
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.external.notify import Place, places
+from connector_pipelines.orchestration.sources import Declaration, read_all
 from connector_pipelines.orchestration.watching import look, source_of
 from connector_pipelines.settings import settings
 from connector_pipelines.sync.digest import Changed, Digest, Runs, Waiting, message
@@ -70,11 +71,16 @@ def subjects(got: list[bytes]) -> list[str]:
     return [str(make_header(decode_header(email.message_from_bytes(one)["Subject"]))) for one in got]
 
 
+def declarations(project: Any) -> list[Declaration]:
+    """What is declared."""
+    return [one for one in read_all(project.folder) if isinstance(one, Declaration)]
+
+
 def watched(project: Any) -> None:
     """Two looks, the second of which must not repeat anything."""
     now = datetime.now(UTC)
     for _ in range(2):
-        look(project.instance, project.engine(), ["alpha"], now, after=now - timedelta(days=1))
+        look(project.instance, project.engine(), declarations(project), now, after=now - timedelta(days=1))
 
 
 def test_three_failures_are_two_mails_and_recovery_is_one(project: Any, students: Any, mails: list[bytes]) -> None:
