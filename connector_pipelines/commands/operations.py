@@ -1,4 +1,4 @@
-"""How the syncs do: the digest of a day, and the sources in numbers."""
+"""How the syncs do: the digest of a day, the sources in numbers, what a backfill would take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.terminal import console
 
 app = typer.Typer()
@@ -51,3 +52,19 @@ def show_overview() -> None:
             off = why_off(context.connection, source)
             said = f"{name}: {runs}; {records}; {queue.depth:,} on the way{f'; off: {off}' if off else ''}"
             console.print(said, soft_wrap=True, markup=False)
+
+
+@app.command("estimate")
+def estimate(
+    source: SourceName,
+    first: Annotated[str, typer.Option(help="The first day, as 2026-11-01. Without days: everything.")] = "",
+    last: Annotated[str, typer.Option(help="The last day; the first one where none is named.")] = "",
+) -> None:
+    """Say how many calls and how long a backfill would take; the source is not asked."""
+    from connector_pipelines.sync import quota, whole
+    from connector_pipelines.sync.context import open_context
+
+    known = declared(source)
+    with open_context() as context:
+        expected = quota.predict(context.connection, source, whole.in_order(known), quota.days_between(first, last))
+    console.print(f"{source} takes {expected}", soft_wrap=True)

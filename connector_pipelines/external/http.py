@@ -15,7 +15,7 @@ from connector_pipelines.errors import ConfigurationError, RateLimited
 from connector_pipelines.external import redact, surroundings
 from connector_pipelines.external.cache import HOUR_SECONDS, Cache
 from connector_pipelines.external.gate import Gate
-from connector_pipelines.external.limits import Limits
+from connector_pipelines.external.limits import LANES, Limits
 from connector_pipelines.external.messages import Request, Response, checked_url, same_origin
 from connector_pipelines.external.meter import Meter
 from connector_pipelines.external.retry import (
@@ -98,7 +98,8 @@ class Client:
         self._sleep = sleep
         self._around = around = surroundings.current()
         scope = _scope(base_url, limits)
-        self._turns = Turns(limits or Limits(), Gate(around.line, scope) if around else None, sleep)
+        limits = _patient(limits or Limits(), around.lane if around else "urgent")
+        self._turns = Turns(limits, Gate(around.line, scope, LANES[around.lane]) if around else None, sleep)
         self._meter = Meter(around.line, around.source, scope) if around else None
         self._cache = Cache(around) if around and cache_seconds else None
         self._cache_seconds = cache_seconds
@@ -224,6 +225,11 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _patient(limits: Limits, lane: str) -> Limits:
+    """The limits, with the patience of a lane that has more of it."""
+    return replace(limits, patience_seconds=max(limits.patience_seconds, LANES[lane].patience_seconds))
 
 
 def _scope(base_url: str, limits: Limits | None) -> str:

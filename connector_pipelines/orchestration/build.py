@@ -16,6 +16,7 @@ from connector_pipelines.orchestration.assets import core_assets
 from connector_pipelines.orchestration.by_hand import by_hand_jobs
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.estimating import estimate_job
 from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.operations import operations_assets
@@ -63,6 +64,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             accept_job(),
             preview_job(by_name),
             digest_job(),
+            estimate_job(by_name),
         ],
         schedules=[
             *(reconcile_schedule(one) for one in declared if one.timetable.reconcile_cron),

@@ -14,6 +14,7 @@ from connector_pipelines.orchestration import environment
 from connector_pipelines.orchestration.assets import source_assets
 from connector_pipelines.orchestration.health import source_sensors
 from connector_pipelines.orchestration.jobs import source_jobs
+from connector_pipelines.orchestration.parks import resume_sensor
 from connector_pipelines.orchestration.schedules import frequent_sensors, source_schedules
 from connector_pipelines.orchestration.sources import Declaration, component_name, why_off
 from connector_pipelines.orchestration.timetable import Timetable
@@ -78,7 +79,7 @@ def source_definitions(declaration: Declaration) -> dg.Definitions:
         assets=source_assets(declaration),
         jobs=source_jobs(declaration),
         schedules=source_schedules(declaration),
-        sensors=[*source_sensors(declaration), *frequent_sensors(declaration)],
+        sensors=[*source_sensors(declaration), *frequent_sensors(declaration), resume_sensor(declaration)],
     )
 
 

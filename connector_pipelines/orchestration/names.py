@@ -58,6 +58,11 @@ def frequent_sensor(source: str) -> str:
     return f"frequent_{source}"
 
 
+def resume_sensor(source: str) -> str:
+    """The sensor that launches parked backfills again."""
+    return f"resume_{source}"
+
+
 def source_pool(source: str) -> str:
     """The pool that lets one run at a time read a source."""
     return f"source_{source}"

@@ -185,13 +185,8 @@ class _Wrong(Exception):
 
 def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]) -> Declaration:
     if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise _Wrong(
-            (
-                (),
-                f"the folder {name!r} cannot name a source; use lower-case letters, digits and underscores, and none of"
-                f" {', '.join(sorted(_RESERVED))}",
-            )
-        )
+        form = f"lower-case letters, digits and underscores, and none of {', '.join(sorted(_RESERVED))}"
+        raise _Wrong(((), f"the folder {name!r} cannot name a source; use {form}"))
     if not isinstance(document, dict):
         raise _Wrong(((), "a mapping with `type` and `attributes` is expected, one document to a file"))
     known, kind = by_type(), document.get("type")

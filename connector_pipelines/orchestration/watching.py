@@ -9,7 +9,7 @@ Dagster reads the annotations of sensors as objects, so they are not postponed h
 
 import getpass
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.settings import settings
-from connector_pipelines.sync import alerting, digest
+from connector_pipelines.sync import alerting, digest, parking
 from connector_pipelines.sync.alarms import Level
 from connector_pipelines.sync.context import silent
 
@@ -123,6 +123,8 @@ def look(
     ended, following = ended_runs(instance, known, after)
     with engine.open(launched_by="watch sensor", report=silent) as surroundings:
         connection = surroundings.connection
+        parked = parking.parked(connection, [one.run_id for one in ended])
+        ended = [replace(one, state="parked") if one.run_id in parked else one for one in ended]
         new = alerting.note_runs(connection, ended)
         alerting.watch(connection, known, now)
         arrived = alerting.deliver(connection, places(), now, at_least=Level[settings().alert_level.upper()])

@@ -70,7 +70,7 @@ def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list
         WITH r AS (
             SELECT *, count(*) FILTER (WHERE state = 'succeeded')
                 OVER (PARTITION BY source ORDER BY ended_at DESC, run_id) AS successes_since
-            FROM connector.job_runs WHERE state <> 'cancelled' AND ended_at <= %(now)s
+            FROM connector.job_runs WHERE state IN ('succeeded', 'failed') AND ended_at <= %(now)s
         )
         SELECT source, count(*) FILTER (WHERE state = 'failed' AND successes_since = 0),
             coalesce((array_agg(error ORDER BY ended_at DESC) FILTER (WHERE state = 'failed'))[1], ''),

@@ -12,6 +12,8 @@ import dagster as dg
 import pytest
 from dagster._daemon.backfill import execute_backfill_iteration
 
+from connector_pipelines.orchestration.sources import Declaration, read_all
+from connector_pipelines.orchestration.watching import look
 from connector_pipelines_tests.orchestration.served import Served, serve
 
 if TYPE_CHECKING:
@@ -167,3 +169,44 @@ def test_a_run_is_executed_again_from_the_first_chunk_that_is_not_durable(
     assert [line for line in said if "students: apply" in line] == ["students: apply 3 of 3 (100%) chunks"]
     assert project.rows("SELECT count(*) FROM core.students") == [(30,)]
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(1,)]
+
+
+def test_a_backfill_that_must_wait_is_parked_and_comes_back(project: Any, students: Any) -> None:
+    """With the budget spent a backfill asks nothing and is no failure; when its time comes the same days are read."""
+    project.declare("alpha", "entities: [students]", f"schedule: {{start_date: {FIRST}}}")
+    project.send("alpha", students=[students])
+    project.execute(
+        "INSERT INTO connector.gates (scope, paused_until) VALUES ('here', now() + interval '1 hour');"
+        "INSERT INTO connector.api_calls (source, scope, endpoint, requests, seconds, histogram)"
+        " VALUES ('alpha', 'here', 'GET /', 1, 1, '{}')"
+    )
+    span = {"dagster/asset_partition_range_start": day(0), "dagster/asset_partition_range_end": day(2)}
+    parked = project.run("sync_alpha", tags=span)
+    assert not parked.success
+    assert "parked until" in parked.get_step_failure_events()[0].event_specific_data.error_display_string
+    assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
+
+    def due() -> Any:
+        sensor = project.definitions().resolve_sensor_def("resume_alpha")
+        around = {"instance": project.instance, "resources": {"engine": project.engine()}}
+        return sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around)).run_requests
+
+    assert due() == []
+    project.execute("UPDATE connector.parked SET until = now(); UPDATE connector.gates SET paused_until = NULL")
+    [first], [again] = due(), due()
+    assert first.run_key == again.run_key == f"parked {parked.run_id}"
+    assert {key.to_user_string() for key in first.asset_selection} == {
+        "alpha/external/students",
+        "alpha/mapping/students",
+        "core/students",
+    }
+    done = project.run("sync_alpha", tags=first.tags)
+    assert done.success
+    assert due() == []
+    [event] = [e for e in done.get_asset_materialization_events() if e.asset_key.path[1] == "external"][:1]
+    assert event.materialization.metadata["expected"].value.startswith("at least 1 calls")
+    declarations = [one for one in read_all(project.folder) if isinstance(one, Declaration)]
+    now = datetime.now(UTC)
+    look(project.instance, project.engine(), declarations, now, after=now - timedelta(days=1))
+    assert project.rows("SELECT state FROM connector.job_runs ORDER BY ended_at") == [("parked",), ("succeeded",)]
+    assert project.rows("SELECT * FROM connector.alerts") == []

@@ -78,6 +78,7 @@ def test_every_job_for_people_runs_through_graphql(
         "SELECT hash, run_id FROM connector.sync_plans WHERE state = 'applied' ORDER BY id LIMIT 1"
     )
     run("daily_digest", {})
+    run("estimate_backfill", of("estimate", source="alpha", first="2026-11-01", last="2026-11-05"))
     run("undo", of("undo_now", source="alpha", what=applied))
     run("replay_read", of("replay_now", source="alpha", read=read))
     run("reject_plan", of("reject", source="alpha", hash=waiting(project)))

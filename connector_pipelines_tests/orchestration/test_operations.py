@@ -37,7 +37,8 @@ def test_the_pages_say_what_went_wrong(project: Any, students: Any) -> None:
     project.declare("alpha", "entities: [students]", "schedule: {enabled: true}")
     full = {"ops": {"alpha__external__students": {"config": {"mode": "full"}}}}
     wrong = {**students[0], "id": "", "family_name": "Nobody"}
-    for pages_sent in ([[*students, wrong]], ["broken"], [[]]):
+    answers: list[list[Any]] = [[[*students, wrong]], ["broken"], [[]]]
+    for pages_sent in answers:
         project.send("alpha", students=pages_sent)
         project.run("sync_alpha", partition_key=TODAY, run_config=full)
     found = tick(project)

@@ -49,6 +49,8 @@ def test_schedules_are_stopped_until_they_are_enabled(declared: Any) -> None:
     assert {found.name: found.default_status.value for found in repository.sensor_defs} == {
         "health_alpha": "STOPPED",
         "health_beta": "RUNNING",
+        "resume_alpha": "RUNNING",
+        "resume_beta": "RUNNING",
         "watch": "RUNNING",
     }
 
@@ -179,7 +181,11 @@ def test_a_source_that_is_off_is_stopped_and_refuses(project: Any, school: Any) 
     project.declare("alpha", "enabled: false", "schedule: {enabled: true}")
     project.send("alpha", **school)
     repository = project.definitions().get_repository_def()
-    own = [one for one in (*repository.schedule_defs, *repository.sensor_defs) if "alpha" in one.name]
+    own = [
+        one
+        for one in (*repository.schedule_defs, *repository.sensor_defs)
+        if one.name.endswith(("alpha_schedule", "health_alpha"))
+    ]
     assert {one.default_status.value for one in own} == {"STOPPED"}
     assert tick(project, "sync_alpha_schedule").skip_message == "alpha is off: its defs.yaml says enabled: false"
     refused = project.run("sync_alpha", partition_key="2026-11-05")

@@ -17,6 +17,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove what can be removed without losing anything else."""
-    for table in ("alerts", "alert_states", "job_runs", "api_calls"):
+    op.execute("DROP FUNCTION connector.next_turn")
+    for table in ("parked", "alerts", "alert_states", "job_runs", "api_calls"):
         op.execute(f"DROP TABLE connector.{table}")
     op.execute("ALTER TABLE connector.integrations DROP COLUMN off")

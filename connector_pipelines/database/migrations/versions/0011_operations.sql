@@ -33,7 +33,7 @@ CREATE TABLE connector.job_runs (
     run_id text PRIMARY KEY,
     source text NOT NULL,
     job text NOT NULL,
-    state text NOT NULL CHECK (state IN ('succeeded', 'failed', 'cancelled')),
+    state text NOT NULL CHECK (state IN ('succeeded', 'failed', 'cancelled', 'parked')),
     started_at timestamptz,
     ended_at timestamptz NOT NULL,
     error text
@@ -68,3 +68,29 @@ CREATE TABLE connector.alerts (
 CREATE INDEX alerts_unsent ON connector.alerts (id) WHERE sent_at IS NULL;
 COMMENT ON COLUMN connector.alerts.key IS 'What may be told once only, such as the digest of a day.';
 COMMENT ON COLUMN connector.alerts.sent_to IS 'Digests of the addresses that have it; the addresses may hold secrets.';
+
+-- Backfills that ended before they began, because the source's budget was spent: launched again when their time comes.
+CREATE TABLE connector.parked (
+    run_id text PRIMARY KEY,
+    source text NOT NULL,
+    until timestamptz NOT NULL,
+    assets text[] NOT NULL,
+    tags jsonb NOT NULL,
+    parked_at timestamptz NOT NULL DEFAULT now(),
+    resumed_at timestamptz
+);
+CREATE INDEX ON connector.parked (source) WHERE resumed_at IS NULL;
+
+-- When a source may be asked next by a lane that takes no slot now: after its pauses, and when the fullest of its budgets
+-- has room again. A budget of all counts for every lane, the share of a lane for those whose requests count in it.
+CREATE FUNCTION connector.next_turn(wanted text, lanes text[]) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT greatest(
+        clock_timestamp(),
+        (SELECT max(greatest(g.paused_until, g.open_until)) FROM connector.gates g WHERE g.scope = wanted),
+        (SELECT max(s.at + make_interval(secs => substring(l.budget FROM ' in ([\d.]+) s$')::float8 * 1.02 + 0.25))
+         FROM connector.rate_limits l JOIN connector.rate_slots s ON s.scope = l.scope AND s.budget = l.budget
+             AND s.slot = l.sent % substring(l.budget FROM ': (\d+) in')::bigint
+         WHERE l.scope = wanted
+             AND coalesce(substring(l.budget FROM ' for (sync|backfill): ') = ANY (lanes), true))
+    )
+$$;
