@@ -132,7 +132,7 @@ def test(source: SourceName) -> None:
     from connector_pipelines.sync.context import open_context
     from connector_pipelines.sync.sources import test_connection
 
-    with open_context() as context:
+    with open_context(lane="urgent") as context:
         health = test_connection(context, declared(source))
     console.print(health.detail, soft_wrap=True)
     raise typer.Exit(0 if health.ok else 1)
@@ -148,7 +148,7 @@ def preview(
     from connector_pipelines.sync.context import open_context
     from connector_pipelines.sync.preview import preview as look
 
-    with open_context():
+    with open_context(lane="urgent"):
         shown = look(declared(source), entity, rows=rows)
     show_preview(shown)
 

@@ -194,6 +194,7 @@ def _reconnect(sources: Mapping[str, Source]) -> dg.JobDefinition:
         context.log.info("%s is connected: %s", source.name, health.detail)
 
     @dg.job(
+        tags={launches.LANE: "urgent"},
         description="Tries a source at once that failed too often and is left alone, and tests its connection.",
     )
     def reconnect() -> None:

@@ -35,7 +35,7 @@ def source_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
 
 def ask(source: Source, engine: Engine) -> tuple[Health | None, str]:
     """Test the connection unless it is down and only a person may try again; what was found and what to say of it."""
-    with engine.open(launched_by="health sensor", report=silent) as surroundings:
+    with engine.open(launched_by="health sensor", report=silent, lane="urgent") as surroundings:
         off = why_off(surroundings.connection, source)
         if off:
             return None, f"not asked, it is off: {off}"

@@ -17,7 +17,6 @@ from connector_pipelines.sync import parking, quota
 from connector_pipelines.sync.quota import Pace, days_between, estimate, next_turn, park_until, seconds
 
 if TYPE_CHECKING:
-
     from connector_pipelines.database.connection import Connection
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
