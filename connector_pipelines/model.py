@@ -145,17 +145,13 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One instance of a connector, as a user declared it. Its name is the prefix of its assets and its mappings.
-
-    Attributes:
-        off: why it may not be read, as its declaration or the environment says; empty where it may.
-    """
+    """One instance of a connector, as a user declared it. Its name is the prefix of its assets and its mappings."""
 
     name: str
     connector: Connector
     config: BaseModel
     policy: SyncPolicy = field(default_factory=SyncPolicy)
-    off: str = ""
+    off: str = ""  # why it may not be read, as its declaration or the environment says; empty where it may
 
     @property
     def streams(self) -> tuple[Stream, ...]:

@@ -128,6 +128,7 @@ def look(
         new = alerting.note_runs(connection, ended)
         alerting.watch(connection, known, now)
         arrived = alerting.deliver(connection, places(), now, at_least=Level[settings().alert_level.upper()])
+        alerting.forget(connection, now)
         shown = operations.events(connection, declarations, now, only=new) if new else []
     return Seen(arrived, following, shown)
 

@@ -23,6 +23,10 @@ _SLOWEST = timedelta(hours=1)
 """An address that does not answer is tried again after a minute, then two, four … and at least this often."""
 
 
+KEPT = timedelta(days=90)
+"""So long runs, requests and sent messages can be looked at."""
+
+
 class Channel(Protocol):
     """A place where messages go."""
 
@@ -142,6 +146,14 @@ def tell(connection: Connection, message: Message) -> bool:
         [message.key, message.level, message.title, message.body],
     )
     return bool(written.rowcount)
+
+
+def forget(connection: Connection, now: datetime) -> None:
+    """Delete what is older than `KEPT`; what was not sent stays until it is."""
+    until = {"until": now - KEPT}
+    connection.execute("DELETE FROM connector.api_calls WHERE at < %(until)s", until)
+    connection.execute("DELETE FROM connector.job_runs WHERE ended_at < %(until)s", until)
+    connection.execute("DELETE FROM connector.alerts WHERE sent_at < %(until)s", until)
 
 
 def deliver(connection: Connection, channels: Sequence[Channel], now: datetime, *, at_least: Level) -> int:

@@ -186,8 +186,8 @@ _LEFT: LiteralString = r"""
             substring(l.budget FROM ' in ([\d.]+) s$')::float8 AS span, s.at
         FROM connector.rate_limits l JOIN connector.rate_slots s USING (scope, budget)
     ) x
-    WHERE size IS NOT NULL AND (%(source)s::text IS NULL OR scope IN (
-        SELECT c.scope FROM connector.api_calls c WHERE c.source = %(source)s))
+    WHERE size IS NOT NULL AND scope IN (
+        SELECT c.scope FROM connector.api_calls c WHERE %(source)s::text IS NULL OR c.source = %(source)s)
     GROUP BY scope, budget, size ORDER BY scope, budget
 """
 

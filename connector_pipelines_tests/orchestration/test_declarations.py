@@ -77,6 +77,8 @@ def test_a_wrong_source_stands_aside(declared: Any, text: str, reason: str) -> N
         "alpha/external/students",
         "alpha/mapping/students",
         "core/students",
+        "operations/overview",
+        "operations/alpha",
         "beta/invalid",
     }
     asset = found.get(dg.AssetKey(["beta", "invalid"]))

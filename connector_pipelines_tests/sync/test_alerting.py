@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connector_pipelines.sync.alarms import Level, Message
-from connector_pipelines.sync.alerting import Ended, deliver, facts, note_runs, tell, watch
+from connector_pipelines.sync.alerting import Ended, deliver, facts, forget, note_runs, tell, watch
 
 if TYPE_CHECKING:
     from connector_pipelines.database.connection import Connection
@@ -96,3 +96,24 @@ def test_a_message_with_a_key_is_written_once(connection: Connection) -> None:
     tell(connection, Message(Level.INFO, "only a note", ""))
     assert deliver(connection, [box], NOON, at_least=Level.WARNING) == 2
     assert box.got == ["digest"]
+
+
+def test_what_is_old_is_forgotten_unless_nobody_was_told(connection: Connection) -> None:
+    """After 90 days runs, requests and sent messages are gone; a message that never arrived is still there."""
+    note_runs(connection, [run(0, "failed")])
+    connection.execute(
+        "INSERT INTO connector.api_calls (source, scope, endpoint, at, requests, seconds, histogram)"
+        " VALUES ('alpha', 's', 'GET /', %s, 1, 1, '{}')",
+        [NOON],
+    )
+    tell(connection, Message(Level.CRITICAL, "sent", ""))
+    deliver(connection, [Box()], NOON, at_least=Level.WARNING)
+    tell(connection, Message(Level.CRITICAL, "not sent", ""))
+    kept = (
+        "SELECT (SELECT count(*) FROM connector.job_runs), (SELECT count(*) FROM connector.api_calls),"
+        " (SELECT array_agg(title ORDER BY id) FROM connector.alerts)"
+    )
+    forget(connection, NOON + timedelta(days=89))
+    assert connection.execute(kept).fetchone() == (1, 1, ["sent", "not sent"])
+    forget(connection, NOON + timedelta(days=91))
+    assert connection.execute(kept).fetchone() == (0, 0, ["not sent"])
