@@ -38,20 +38,21 @@ _ENDED = {
 _OVERLAP = timedelta(seconds=5)  # runs that end at once may become visible out of order; known ones are kept once
 _BATCH = 200
 _FIRST = timedelta(days=1)  # so far back the very first look goes
-_BY_HAND = {"sync_now": "sync_it", "full_resync": "read_anew"}
+_BY_CONFIG = {"sync_now": "sync_it", "full_resync": "read_anew", "reconcile": "reconcile_now"}
+"""Jobs that serve all sources, with the op whose config names the one."""
 
 
 def source_of(run: dg.DagsterRun, sources: Iterable[str]) -> str | None:
-    """The source that a run syncs; None for any other run. Pure.
+    """The source that a run syncs, or compares with core; None for any other run. Pure.
 
     By its job, by its config where one job serves all sources, or by the assets that were chosen in the graph.
     """
     known = {name(source): source for source in sources for name in (names.sync_job, names.full_job)}
     if run.job_name in known:
         return known[run.job_name]
-    if run.job_name in _BY_HAND:
+    if run.job_name in _BY_CONFIG:
         ops: Any = run.run_config.get("ops", {})
-        return str(ops[_BY_HAND[run.job_name]]["config"]["source"])
+        return str(ops[_BY_CONFIG[run.job_name]]["config"]["source"])
     chosen = {key.path[0] for key in run.asset_selection or () if key.path[1:2] == ["external"]}
     return next(iter(chosen & set(sources)), None)
 

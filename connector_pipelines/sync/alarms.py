@@ -5,6 +5,7 @@
     run rate  a source's runs                                            over 5 % of an hour failed, for 15 minutes
     records   a source's rows                                            over 5 % of an hour refused, for 15 minutes
     latency   a source's API            p95 of 15 minutes over 5 s
+    core      what a source fed         the last comparison found what nothing explains
 
 People are told when it gets worse, and once when all is well again (G125, M83, M84); never twice of the same.
 """
@@ -53,6 +54,7 @@ class Facts:
         runs, failed_runs: of the last hour.
         rows, refused_rows: of the last hour's plans.
         requests, p95_seconds: of the last 15 minutes.
+        differs: what the last comparison of core with the source said, if it failed.
     """
 
     source: str
@@ -64,6 +66,7 @@ class Facts:
     refused_rows: int = 0
     requests: int = 0
     p95_seconds: float = 0.0
+    differs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Message:
 
 def findings(facts: Facts) -> list[Finding]:
     """How every rule stands for a source."""
-    return [_runs(facts), _run_rate(facts), _records(facts), _latency(facts)]
+    return [_runs(facts), _run_rate(facts), _records(facts), _latency(facts), _core(facts)]
 
 
 def _runs(facts: Facts) -> Finding:
@@ -127,6 +130,11 @@ def _latency(facts: Facts) -> Finding:
     bad = facts.requests >= FLOORS["latency"] and facts.p95_seconds > SLOW_SECONDS
     sentence = f"95 % of {facts.requests:,} requests took up to {facts.p95_seconds:.1f} s; {SLOW_SECONDS:g} s are slow"
     return Finding("latency", facts.source, Level.WARNING if bad else Level.NOTHING, sentence)
+
+
+def _core(facts: Facts) -> Finding:
+    level = Level.WARNING if facts.differs else Level.NOTHING
+    return Finding("core", facts.source, level, facts.differs or "core is what the source said")
 
 
 def judge(state: State | None, finding: Finding, now: datetime) -> tuple[State, Message | None]:

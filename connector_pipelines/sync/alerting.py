@@ -74,7 +74,8 @@ def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list
         WITH r AS (
             SELECT *, count(*) FILTER (WHERE state = 'succeeded')
                 OVER (PARTITION BY source ORDER BY ended_at DESC, run_id) AS successes_since
-            FROM connector.job_runs WHERE state IN ('succeeded', 'failed') AND ended_at <= %(now)s
+            FROM connector.job_runs
+            WHERE state IN ('succeeded', 'failed') AND job <> 'reconcile' AND ended_at <= %(now)s
         )
         SELECT source, count(*) FILTER (WHERE state = 'failed' AND successes_since = 0),
             coalesce((array_agg(error ORDER BY ended_at DESC) FILTER (WHERE state = 'failed'))[1], ''),
@@ -97,6 +98,12 @@ def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list
         " WHERE at > %s AND at <= %s GROUP BY source",
         [now - LATENCY_WINDOW, now],
     ).fetchall()
+    compared = connection.execute(
+        "SELECT DISTINCT ON (source) source, CASE state WHEN 'failed' THEN coalesce(error, 'it failed') ELSE '' END"
+        " FROM connector.job_runs WHERE job = 'reconcile' AND state IN ('succeeded', 'failed') AND ended_at <= %s"
+        " ORDER BY source, ended_at DESC",
+        [now],
+    ).fetchall()
     known: dict[str, dict[str, Any]] = {source: {} for source in sources}
     for source, *values in runs:
         known.get(str(source), {}).update(zip(("in_a_row", "error", "runs", "failed_runs"), values, strict=True))
@@ -105,6 +112,8 @@ def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list
     for source, requests, histograms in calls:
         p95 = percentile(added(cast("list[Mapping[str, int]]", histograms)), 0.95)
         known.get(str(source), {}).update(requests=requests, p95_seconds=p95)
+    for source, differs in compared:
+        known.get(str(source), {}).update(differs=differs)
     return [Facts(source, **values) for source, values in known.items()]
 
 

@@ -78,7 +78,8 @@ _RUNS: LiteralString = """
     SELECT source, count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state = 'failed'),
         count(*) FILTER (WHERE state = 'cancelled'),
         (array_agg(error ORDER BY ended_at DESC) FILTER (WHERE state = 'failed'))[1]
-    FROM connector.job_runs WHERE ended_at > %(since)s AND ended_at <= %(until)s GROUP BY source ORDER BY source
+    FROM connector.job_runs WHERE ended_at > %(since)s AND ended_at <= %(until)s AND job <> 'reconcile'
+    GROUP BY source ORDER BY source
 """
 _IDENTITY = ["looks like another person", "id used again", "two ids merge"]
 _WAITING: LiteralString = """

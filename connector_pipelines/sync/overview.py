@@ -120,7 +120,7 @@ _TOTALS: LiteralString = """
     FROM (
         SELECT source, (state = 'succeeded')::int AS succeeded, (state = 'failed')::int AS failed,
             (state = 'cancelled')::int AS cancelled, 0 AS records, 0 AS refused
-        FROM connector.job_runs WHERE ended_at > %(since)s
+        FROM connector.job_runs WHERE ended_at > %(since)s AND job <> 'reconcile'
         UNION ALL
         SELECT source, 0, 0, 0, (counts ->> 'fetched')::bigint + (counts ->> 'retried')::bigint,
             (counts ->> 'dead_lettered')::bigint - (counts ->> 'waiting')::bigint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -117,3 +117,15 @@ def test_what_is_old_is_forgotten_unless_nobody_was_told(connection: Connection)
     assert connection.execute(kept).fetchone() == (1, 1, ["sent", "not sent"])
     forget(connection, NOON + timedelta(days=91))
     assert connection.execute(kept).fetchone() == (0, 0, ["not sent"])
+
+
+def test_what_nothing_explains_is_told_and_is_no_failed_sync(connection: Connection) -> None:
+    """A comparison of core that finds differences warns once by its own rule; the rule of runs does not count it."""
+    box = Box()
+    for minute, state in enumerate(("failed", "failed", "succeeded")):
+        now = NOON + timedelta(minutes=minute)
+        note_runs(connection, [replace(run(minute, state), job="reconcile")])
+        assert facts(connection, ["alpha"], now)[0].in_a_row == 0
+        watch(connection, ["alpha"], now)
+        deliver(connection, [box], now, at_least=Level.WARNING)
+    assert box.got == ["alpha: core", "alpha: core is well again"]
