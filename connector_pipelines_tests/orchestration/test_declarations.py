@@ -186,10 +186,10 @@ def test_secrets_are_not_in_graphql(declared: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_each_connector_has_its_component() -> None:
-    """Every connector has a component named after it, whose schema is its config, a schedule and a policy."""
+    """Every connector has a component named after it, whose schema is its config, a schedule, a policy and a switch."""
     assert {"OneRosterSource", "ToySource"} <= set(dir(components))
     schema = components.ToySource.get_model_cls().model_json_schema()
-    assert set(schema["properties"]) == {"file", "key", "entities", "schedule", "policy"}
+    assert set(schema["properties"]) == {"file", "key", "entities", "schedule", "policy", "enabled"}
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["file"]
     assert "{{ env.NAME }}" in json.dumps(schema)
