@@ -50,7 +50,15 @@ def feed(connection: Connection, name: str, tenant: str) -> None:
             s AS (INSERT INTO connector.integration_status_logs (integration_id, status) SELECT id, 'error' FROM g),
             w AS (INSERT INTO connector.integration_webhooks (integration_id, name) SELECT id, 'w' FROM g),
             e AS (INSERT INTO connector.integration_webhook_events (integration_id, event_id, event_type, payload)
-                SELECT id, '1', 'x', '{{}}' FROM g)
+                SELECT id, '1', 'x', '{{}}' FROM g),
+            o AS (INSERT INTO connector.job_runs (run_id, source, job, state, ended_at)
+                VALUES ({0}, {0}, 'sync', 'failed', now())),
+            k AS (INSERT INTO connector.parked (run_id, source, until, assets, tags)
+                VALUES ({0}, {0}, now(), '{{}}', '{{}}')),
+            l AS (INSERT INTO connector.alert_states (rule, subject, found, told, since)
+                VALUES ('runs', {0}, 2, 2, now())),
+            h AS (INSERT INTO connector.api_calls (source, scope, endpoint, requests, seconds, histogram)
+                VALUES ({0}, '', '', 1, 1, '{{}}'))
             INSERT INTO connector.integration_audit_logs (who, action, source) VALUES ('', '', {0})
             """
         ).format(sql.Literal(name))

@@ -94,3 +94,8 @@ CREATE FUNCTION connector.next_turn(wanted text, lanes text[]) RETURNS timestamp
              AND coalesce(substring(l.budget FROM ' for (sync|backfill): ') = ANY (lanes), true))
     )
 $$;
+
+SELECT connector.keep_to_tenant(format('connector.%I', name)::regclass, 'source')
+FROM unnest(ARRAY['api_calls', 'job_runs', 'parked']) name;
+SELECT connector.keep_to_tenant('connector.alert_states', 'subject');
+ALTER TABLE connector.alerts ENABLE ROW LEVEL SECURITY;  -- messages are about all tenants: visitors see none
