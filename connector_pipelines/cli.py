@@ -11,10 +11,12 @@ import typer
 
 from connector_pipelines.commands import (
     afterwards,
+    by_hand,
     conflicts,
     exports,
     identity,
     letters,
+    operations,
     plans,
     simulate,
     upkeep,
@@ -36,6 +38,8 @@ app.add_typer(letters.app, name="dead-letters")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(afterwards.app)
 app.add_typer(upkeep.app)
+app.add_typer(by_hand.app)
+app.add_typer(operations.app)
 app.add_typer(exports.app)
 app.add_typer(webhooks.app)
 app.add_typer(webhooks.events, name="webhooks")
@@ -133,7 +137,7 @@ def test(source: SourceName) -> None:
     from connector_pipelines.sync.context import open_context
     from connector_pipelines.sync.sources import test_connection
 
-    with open_context() as context:
+    with open_context(lane="urgent") as context:
         health = test_connection(context, declared(source))
     console.print(health.detail, soft_wrap=True)
     raise typer.Exit(0 if health.ok else 1)
@@ -149,7 +153,7 @@ def preview(
     from connector_pipelines.sync.context import open_context
     from connector_pipelines.sync.preview import preview as look
 
-    with open_context():
+    with open_context(lane="urgent"):
         shown = look(declared(source), entity, rows=rows)
     show_preview(shown)
 

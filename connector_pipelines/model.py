@@ -127,7 +127,6 @@ class Connector:
         check: a cheap call that proves URL and credentials.
         abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
         exports: what it can write for a config, what is referred to before what refers.
-        schedule: what the schedule of its sources is where they say nothing, as the environment has it.
     """
 
     name: str
@@ -138,7 +137,6 @@ class Connector:
     check: Callable[[Any], Health]
     abilities: tuple[object, ...] = ()
     exports: Callable[[Any], Sequence[outward.Export]] = outward.none
-    schedule: Callable[[], Mapping[str, object]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +147,7 @@ class Source:
     connector: Connector
     config: BaseModel
     policy: SyncPolicy = field(default_factory=SyncPolicy)
+    off: str = ""  # why it may not be read, as its declaration or the environment says; empty where it may
 
     @property
     def streams(self) -> tuple[Stream, ...]:

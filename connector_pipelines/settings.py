@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -87,6 +87,21 @@ class Settings(BaseSettings):
         alias="CONNECTOR_PIPELINES_METRICS_NETWORKS",
         description="Comma-separated networks that may read the receiver's /metrics.",
     )
+    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        alias="CONNECTOR_PIPELINES_ALERT_URLS",
+        description="Space-separated addresses for alerts and the daily digest, as apprise writes them.",
+    )
+    alert_level: Literal["info", "warning", "critical"] = Field(
+        default="warning",
+        alias="CONNECTOR_PIPELINES_ALERT_LEVEL",
+        description="Alerts below info, warning or critical are not sent; they stand in connector.alerts.",
+    )
+    digest_cron: str = Field(
+        default="0 7 * * *",
+        alias="CONNECTOR_PIPELINES_DIGEST_CRON",
+        description="When the digest is sent, in UTC: minute hour day month weekday.",
+    )
     enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         alias="INTEGRATION_ENABLED_PROVIDERS",
@@ -153,6 +168,11 @@ class Settings(BaseSettings):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip()) or None
 
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _spaced(cls, value: object) -> object:  # a URL may hold commas
+        return tuple(value.split()) if isinstance(value, str) else value
+
     @field_validator("secret_keys", "allowed_networks", "trusted_proxies", "metrics_networks", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
@@ -198,6 +218,11 @@ class Settings(BaseSettings):
     def enables(self, source: str, connector: str) -> bool:
         """Whether a source may run: named itself, or by its connector, or nothing is restricted (F57)."""
         return self.enabled_providers is None or not {source, connector}.isdisjoint(self.enabled_providers)
+
+    def why_off(self, connector: str) -> str:
+        """Why sources of a connector may not be read (M67, K26); empty where they may."""
+        off = connector == "moodle" and not self.moodle_sync_enabled
+        return "MOODLE_SYNC_ENABLED is not true" if off else ""
 
 
 @cache

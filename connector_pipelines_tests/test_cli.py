@@ -242,3 +242,32 @@ def test_demo_is_explained_reconciled_rebuilt_and_undone(here: dict[str, str], e
         preview = call(here, "undo", "demo_school", str(plan)).stdout
         assert call(here, "undo", "demo_school", str(plan), "--apply", preview.split()[-1]).returncode == 0
         assert connection.execute("SELECT DISTINCT status FROM core.terms").fetchall() == [("inactive",)]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["overview"], "demo_school: 0 runs succeeded, 0 failed (100.0%); 0 records"),
+        (["digest"], "What waits for a person\n- nothing"),
+        (["estimate", "demo_school", "--first", "2026-11-01"], "demo_school takes at least 8 calls"),
+        (["clear-errors", "demo_school"], ""),
+        (["activate", "demo_school"], "demo_school may be read"),
+    ],
+)
+def test_how_syncs_do_is_said_before_the_first_one(words: list[str], said: str) -> None:
+    """On a fresh database the commands that look say that there is nothing, and what a first read takes at least."""
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 0
+    assert said in found.output
+
+
+@pytest.mark.usefixtures("here")
+def test_a_source_is_switched_off_from_the_command_line() -> None:
+    """After `deactivate` a sync ends with who and why, and `overview` says so."""
+    run = CliRunner().invoke
+    assert run(app, ["deactivate", "demo_school", "--why", "the school moves"]).exit_code == 0
+    refused = run(app, ["sync", "demo_school"]).exception
+    assert isinstance(refused, SyncError)
+    assert "the school moves" in str(refused)
+    assert "the school moves" in run(app, ["overview"]).output

@@ -13,6 +13,8 @@ from enum import StrEnum
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from connector_pipelines.external.limits import LANES, Lane
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -50,12 +52,16 @@ class Gate:
 
     line: Line
     scope: str
+    lane: Lane = LANES["urgent"]
     _seats: dict[str, set[int]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def admit(self, budgets: Sequence[Budget], *, patience: float) -> Admission:
         """Take a slot of every budget, in so many seconds; or nothing at all."""
         rates = [(f"{budget.name}: {rate}", rate) for budget in budgets for rate in budget.rates]
+        for lane in self.lane.counted:
+            shares = [(budget, lane.within(rate)) for budget in budgets for rate in budget.rates]
+            rates += [(f"{budget.name} for {lane.name}: {share}", share) for budget, share in shares]
         names, sizes = [name for name, _ in rates], [rate.requests for _, rate in rates]
         spans = [rate.span for _, rate in rates]
         row = self.line.row(

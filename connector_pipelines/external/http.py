@@ -15,8 +15,9 @@ from connector_pipelines.errors import ConfigurationError, RateLimited
 from connector_pipelines.external import redact, surroundings
 from connector_pipelines.external.cache import HOUR_SECONDS, Cache
 from connector_pipelines.external.gate import Gate
-from connector_pipelines.external.limits import Limits
+from connector_pipelines.external.limits import LANES, Limits
 from connector_pipelines.external.messages import Request, Response, checked_url, same_origin
+from connector_pipelines.external.meter import Meter
 from connector_pipelines.external.retry import (
     USUAL_RATE_LIMIT_SECONDS,
     Call,
@@ -96,7 +97,10 @@ class Client:
         self._explain = explain
         self._sleep = sleep
         self._around = around = surroundings.current()
-        self._turns = Turns(limits or Limits(), Gate(around.line, _scope(base_url, limits)) if around else None, sleep)
+        scope = _scope(base_url, limits)
+        limits = _patient(limits or Limits(), around.lane if around else "urgent")
+        self._turns = Turns(limits, Gate(around.line, scope, LANES[around.lane]) if around else None, sleep)
+        self._meter = Meter(around.line, around.source, scope) if around else None
         self._cache = Cache(around) if around and cache_seconds else None
         self._cache_seconds = cache_seconds
         if around and oldest_tls != "1.3":
@@ -153,7 +157,7 @@ class Client:
                 with self._turns.seats(asked, stop):
                     watch.tell |= self._turns.wait(asked, stop, patience=patience)
                     signed = self._sign(asked)
-                    return self._heard(self._transport.exchange(signed, resign=self._sign))
+                    return self._heard(self._exchange(signed))
 
             call = Call(
                 endpoint=f"{asked.method} {redact.url(asked.url)}",
@@ -164,6 +168,13 @@ class Client:
             )
             policy = self._policy if patience is None else replace(self._policy, max_waits=0)
             return persist(call, policy, stop=stop, sleep=self._sleep)
+
+    def _exchange(self, signed: Request) -> Response:
+        if self._meter is None:
+            return self._transport.exchange(signed, resign=self._sign)
+        with self._meter.timed(signed) as answered:
+            answered.append(self._transport.exchange(signed, resign=self._sign))
+        return answered[0]
 
     def _sign(self, request: Request) -> Request:
         with surroundings.restored(
@@ -204,14 +215,21 @@ class Client:
         return replace(request, url=url).with_headers(self._headers | dict(request.headers))
 
     def close(self) -> None:
-        """Release every socket."""
+        """Release every socket, and write what was counted."""
         self._transport.close()
+        if self._meter:
+            self._meter.write()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _patient(limits: Limits, lane: str) -> Limits:
+    """The limits, with the patience of a lane that has more of it."""
+    return replace(limits, patience_seconds=max(limits.patience_seconds, LANES[lane].patience_seconds))
 
 
 def _scope(base_url: str, limits: Limits | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +32,34 @@ class Rate:
 
 
 MINUTE, HOUR = 60.0, 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Who spends a budget, and which share of it that may take at most; what is left over is kept for the others.
+
+    A backfill of a year never keeps an hourly sync waiting, and neither of them an event, though all spend one budget.
+
+    Attributes:
+        patience_seconds: how long its requests wait for their turn at least, whatever the source's own limits say.
+    """
+
+    name: str
+    share: float = 1.0
+    patience_seconds: float = 0.0
+
+    def within(self, rate: Rate) -> Rate:
+        """The part of a rate that this lane may take, rounded up: of very few requests none can be kept."""
+        return Rate(math.ceil(rate.requests * self.share - 1e-9), rate.seconds)
+
+    @property
+    def counted(self) -> tuple[Lane, ...]:
+        """The lanes whose shares its requests count in: its own, and all wider ones."""
+        return tuple(lane for lane in LANES.values() if self.share <= lane.share < 1)
+
+
+LANES = {lane.name: lane for lane in (Lane("urgent"), Lane("sync", 0.9), Lane("backfill", 0.6, 86_400.0))}
+"""Events and people may take all; 10 % are kept for them, and 30 % more for syncs while a backfill runs."""
 
 
 @dataclass(frozen=True, slots=True)

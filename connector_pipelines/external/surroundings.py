@@ -28,6 +28,7 @@ class Surroundings:
     line: Line
     source: str = ""
     connector: str = ""
+    lane: str = "urgent"
 
 
 _current: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -54,11 +55,16 @@ def needed() -> Surroundings:
 
 
 @contextmanager
-def share(url: str) -> Iterator[None]:
-    """Clients opened within meet those of other processes in this database. It is connected when one needs it."""
+def share(url: str, *, lane: str = "urgent") -> Iterator[None]:
+    """Clients opened within meet those of other processes in this database. It is connected when one needs it.
+
+    Args:
+        url: of the database.
+        lane: whose share of a source's budget they spend, one of `limits.LANES`.
+    """
     line = Line(url)
     try:
-        with restored(Surroundings(line)):
+        with restored(Surroundings(line, lane=lane)):
             yield
     finally:
         line.close()

@@ -20,6 +20,8 @@ from connector_pipelines.model import Baseline
 from connector_pipelines.pages import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector_pipelines.model import Read
     from connector_pipelines.pages import Page
 
@@ -130,6 +132,18 @@ def load(connection: Connection, source: str, entity: str) -> Known:
             data = b"".join(copy)
     rows = np.frombuffer(data, dtype=np.dtype(_ROW), offset=_HEADER, count=(len(data) - _HEADER - _TRAILER) // 22)
     return Known(rows["high"].astype(np.uint64), rows["low"].astype(np.uint64), baseline)
+
+
+def forget(connection: Connection, source: str, entities: Sequence[str]) -> None:
+    """Let every record of these entities be compared with core when it comes again, also one that looks unchanged."""
+    connection.execute(
+        query(
+            "UPDATE {mappings} SET row_hash = NULL, fingerprint = NULL"
+            " WHERE entity_type = ANY(%s) AND (row_hash IS NOT NULL OR fingerprint IS NOT NULL)",
+            mappings=mappings_table(source),
+        ),
+        [list(entities)],
+    )
 
 
 def still_hold(connection: Connection, read: Read) -> bool:

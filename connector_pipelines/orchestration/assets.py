@@ -80,8 +80,8 @@ def _source_asset(
         tags={"layer": layer, "source": source.name, "entity": stream.entity},
         partitions_def=partitions(declaration.timetable) if daily else None,
         backfill_policy=dg.BackfillPolicy.single_run() if daily else None,
-        freshness_policy=_freshness(declaration.timetable),
         metadata=metadata.of_limits(source.config) if layer == "external" else {},
+        freshness_policy=_freshness(declaration),
         pool=names.source_pool(source.name),
     )
 
@@ -89,11 +89,11 @@ def _source_asset(
 _KEYS = {"external": names.external, "mapping": names.mapping}
 
 
-def _freshness(timetable: Timetable) -> dg.FreshnessPolicy | None:
+def _freshness(declaration: Declaration) -> dg.FreshnessPolicy | None:
     """A source that nobody schedules is not stale."""
-    if not timetable.enabled:
+    if not declaration.by_itself:
         return None
-    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=timetable.fresh_within_hours))
+    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=declaration.timetable.fresh_within_hours))
 
 
 def _external(declaration: Declaration, stream: Stream) -> dg.AssetsDefinition:

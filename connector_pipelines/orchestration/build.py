@@ -13,16 +13,21 @@ import dagster as dg
 from connector_pipelines.orchestration import home
 from connector_pipelines.orchestration.afterwards import afterwards_jobs
 from connector_pipelines.orchestration.assets import core_assets
+from connector_pipelines.orchestration.by_hand import by_hand_jobs
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.estimating import estimate_job
 from connector_pipelines.orchestration.executor import in_process_unless_asked
 from connector_pipelines.orchestration.exports import link_job
 from connector_pipelines.orchestration.hooking import webhook_jobs
 from connector_pipelines.orchestration.invalid import invalid_asset
+from connector_pipelines.orchestration.operations import operations_assets
 from connector_pipelines.orchestration.previewing import preview_job
 from connector_pipelines.orchestration.resolving import resolve_job
+from connector_pipelines.orchestration.schedules import reconcile_schedule
 from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
 from connector_pipelines.orchestration.upkeep import upkeep_jobs
+from connector_pipelines.orchestration.watching import digest_job, digest_schedule, watch_sensor
 from connector_pipelines.orchestration.whose import accept_job
 
 if TYPE_CHECKING:
@@ -47,11 +52,13 @@ def definitions(folder: Path = DEFS, *, engine: Engine | None = None) -> dg.Defi
 
 def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     usable, broken = _loaded(folder)
-    sources = [declaration.source for declaration, _ in usable]
+    declared = [declaration for declaration, _ in usable]
+    sources = [declaration.source for declaration in declared]
     by_name = {source.name: source for source in sources}
     shared = dg.Definitions(
-        assets=core_assets(sources),
+        assets=[*core_assets(sources), *operations_assets(declared)],
         jobs=[
+            *by_hand_jobs(by_name),
             *decision_jobs(by_name),
             *afterwards_jobs(by_name),
             *upkeep_jobs(by_name),
@@ -60,7 +67,14 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             accept_job(),
             preview_job(by_name),
             link_job(by_name),
+            digest_job(),
+            estimate_job(by_name),
         ],
+        schedules=[
+            *(reconcile_schedule(one) for one in declared if one.timetable.reconcile_cron),
+            digest_schedule(),
+        ],
+        sensors=[watch_sensor(declared)],
         resources={"engine": engine},
         executor=in_process_unless_asked,
     )

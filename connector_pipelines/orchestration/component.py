@@ -16,8 +16,9 @@ from connector_pipelines.orchestration.events import event_sensors
 from connector_pipelines.orchestration.exports import export_assets, export_jobs, export_schedules, export_sensors
 from connector_pipelines.orchestration.health import source_sensors
 from connector_pipelines.orchestration.jobs import source_jobs
-from connector_pipelines.orchestration.schedules import source_schedules
-from connector_pipelines.orchestration.sources import Declaration, component_name
+from connector_pipelines.orchestration.parks import resume_sensor
+from connector_pipelines.orchestration.schedules import frequent_sensors, source_schedules
+from connector_pipelines.orchestration.sources import Declaration, component_name, why_off
 from connector_pipelines.orchestration.timetable import Timetable
 from connector_pipelines.policy import SyncPolicy
 
@@ -47,8 +48,9 @@ class SourceComponent(dg.Component):
 
     connector: ClassVar[Connector]
 
-    def __init__(self, config: BaseModel, timetable: Timetable, policy: SyncPolicy) -> None:
+    def __init__(self, config: BaseModel, timetable: Timetable, policy: SyncPolicy, *, enabled: bool = True) -> None:
         self._config = config
+        self._off = why_off(self.connector, enabled=enabled)
         self._timetable = timetable
         self._policy = policy
 
@@ -64,16 +66,13 @@ class SourceComponent(dg.Component):
         fields = cls.connector.config.model_fields
         config = {name: getattr(given, name) for name in given.model_fields_set if name in fields}
         settings = cls.connector.config(**_by_alias(cls.connector.config, config))
-        told: Timetable = given.schedule  # type: ignore[attr-defined]
-        usual = {name: value for name, value in cls.connector.schedule().items() if name not in told.model_fields_set}
-        return cls(settings, told.model_copy(update=usual), given.policy)  # type: ignore[attr-defined]
+        return cls(settings, given.schedule, given.policy, enabled=given.enabled)  # type: ignore[attr-defined]
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's two layers of assets, its jobs and schedules. What it shares with others is made once."""
         file = context.path / "defs.yaml"
-        return source_definitions(
-            Declaration(Source(context.path.name, self.connector, self._config, self._policy), self._timetable, file)
-        )
+        source = Source(context.path.name, self.connector, self._config, self._policy, self._off)
+        return source_definitions(Declaration(source, self._timetable, file))
 
 
 def source_definitions(declaration: Declaration) -> dg.Definitions:
@@ -82,7 +81,13 @@ def source_definitions(declaration: Declaration) -> dg.Definitions:
         assets=[*source_assets(declaration), *export_assets(declaration)],
         jobs=[*source_jobs(declaration), *export_jobs(declaration.source)],
         schedules=[*source_schedules(declaration), *export_schedules(declaration)],
-        sensors=[*source_sensors(declaration), *export_sensors(declaration), *event_sensors(declaration)],
+        sensors=[
+            *source_sensors(declaration),
+            *frequent_sensors(declaration),
+            *export_sensors(declaration),
+            *event_sensors(declaration),
+            resume_sensor(declaration),
+        ],
     )
 
 
@@ -91,12 +96,14 @@ def attributes_model(connector: Connector) -> type[BaseModel]:
     """The connector's settings, the timetable and the policy as one model, which refuses unknown fields."""
     described = Field(default_factory=Timetable, description="When the source is read by itself.")
     may = Field(default_factory=SyncPolicy, description="What the source may do to core.")
+    on = Field(default=True, description="False: nothing of it runs by itself, and a launch by hand is refused.")
     model = create_model(
         f"{component_name(connector)}Attributes",
         __base__=(connector.config, _References),
         __cls_kwargs__={"extra": "forbid"},
         schedule=(Timetable, described),
         policy=(SyncPolicy, may),
+        enabled=(bool, on),
     )
     return cast("type[BaseModel]", model)
 

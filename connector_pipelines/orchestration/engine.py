@@ -32,19 +32,20 @@ class Engine(ConfigurableResource):  # type: ignore[type-arg]
     )
 
     @contextmanager
-    def open(self, *, launched_by: str, report: Report) -> Iterator[Context]:
+    def open(self, *, launched_by: str, report: Report, lane: str = "sync") -> Iterator[Context]:
         """A step's surroundings.
 
         Args:
             launched_by: the run, for the records.
             report: told about progress, before `listen`.
+            lane: whose share of a source's budget is spent.
         """
 
         def tell(progress: Progress) -> None:
             report(progress)
             self.listen(progress)
 
-        with open_context(self.database_url, report=tell, launched_by=launched_by) as context:
+        with open_context(self.database_url, report=tell, launched_by=launched_by, lane=lane) as context:
             landing = Landing(self.landing_url) if self.landing_url else context.landing
             yield replace(context, landing=landing, chunk_rows=self.chunk_rows or context.chunk_rows)
 

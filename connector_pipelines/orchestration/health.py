@@ -13,6 +13,7 @@ from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.settings import settings
 from connector_pipelines.sync.context import silent
 from connector_pipelines.sync.sources import test_connection
+from connector_pipelines.sync.switches import why_off
 
 
 def source_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
@@ -23,9 +24,7 @@ def source_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
         name=f"health_{source.name}",
         description=f"Tests the connection to {source.name} and keeps the answer.",
         minimum_interval_seconds=settings().health_check_interval_ms // 1000,
-        default_status=dg.DefaultSensorStatus.RUNNING
-        if declaration.timetable.enabled
-        else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING if declaration.by_itself else dg.DefaultSensorStatus.STOPPED,
     )
     def health(context: dg.SensorEvaluationContext, engine: Engine) -> dg.SensorResult:  # noqa: ARG001 -- Dagster's signature
         found, said = ask(source, engine)
@@ -36,7 +35,10 @@ def source_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
 
 def ask(source: Source, engine: Engine) -> tuple[Health | None, str]:
     """Test the connection unless it is down and only a person may try again; what was found and what to say of it."""
-    with engine.open(launched_by="health sensor", report=silent) as surroundings:
+    with engine.open(launched_by="health sensor", report=silent, lane="urgent") as surroundings:
+        off = why_off(surroundings.connection, source)
+        if off:
+            return None, f"not asked, it is off: {off}"
         before = look.status(surroundings.connection, source.name)
         if before == "error" and not settings().auto_reconnect:
             return None, f"down since its last test; launch {names.test_job(source.name)} when it is mended"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.model import Source
-from connector_pipelines.orchestration import metadata, names
+from connector_pipelines.orchestration import launches, metadata, names
 from connector_pipelines.orchestration.assets import HowMuch
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.health import evaluations
@@ -123,7 +123,7 @@ def _test_job(source: Source) -> dg.JobDefinition:
         name=name,
         config=IN_PROCESS,
         description=f"Tests the connection to {source.name}.",
-        tags={"source": source.name},
+        tags={"source": source.name, launches.LANE: "urgent"},
     )
     def test() -> None:
         test_now()

@@ -17,6 +17,21 @@ BY_HAND = Budget("launches by hand", (Rate(10, MINUTE),))
 _BY_ITSELF = ("dagster/schedule_name", "dagster/sensor_name", "dagster/backfill", "dagster/parent_run_id")
 
 
+LANE = "connector_pipelines/lane"
+"""The tag that says whose share of a source's budget a run spends; see `external.limits.LANES`."""
+
+_RANGE = ("dagster/backfill", "dagster/asset_partition_range_start")
+
+
+def lane(tags: Mapping[str, str]) -> str:
+    """Whose share of a source's budget a run spends: as its tag says; a backfill's, where it fills days; a sync's.
+
+    Args:
+        tags: of the run.
+    """
+    return tags.get(LANE) or ("backfill" if any(tag in tags for tag in _RANGE) else "sync")
+
+
 def count(source: str, tags: Mapping[str, str]) -> None:
     """Count a launch, unless Dagster made it by itself.
 

@@ -75,6 +75,21 @@ def events_sensor(source: str) -> str:
     return f"webhook_{source}"
 
 
+def reconcile_schedule(source: str) -> str:
+    """The schedule that compares core with what the source said."""
+    return f"reconcile_{source}_schedule"
+
+
+def frequent_sensor(source: str) -> str:
+    """The sensor that reads what changed every so many seconds."""
+    return f"frequent_{source}"
+
+
+def resume_sensor(source: str) -> str:
+    """The sensor that launches parked backfills again."""
+    return f"resume_{source}"
+
+
 def source_pool(source: str) -> str:
     """The pool that lets one run at a time read a source."""
     return f"source_{source}"

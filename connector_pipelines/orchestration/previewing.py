@@ -10,6 +10,7 @@ from pydantic import Field
 
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Source
+from connector_pipelines.orchestration import launches
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.sync.preview import Preview, masked, preview
@@ -37,6 +38,7 @@ def preview_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
 
     @dg.job(
         name="preview_source",
+        tags={launches.LANE: "urgent"},
         description="Reads one page of a source and shows its first records, what they would feed and what validation "
         "says. Writes nothing. The command line shows the values, too.",
     )

@@ -16,11 +16,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from connector_pipelines import connectors as registry
+from connector_pipelines.capabilities import require_realtime
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Connector, Source
 from connector_pipelines.orchestration import environment
 from connector_pipelines.orchestration.policies import findings
-from connector_pipelines.orchestration.timetable import Timetable
+from connector_pipelines.orchestration.timetable import Frequency, Timetable
 from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.settings import settings
 
@@ -34,7 +35,7 @@ COMPONENTS = "connector_pipelines.orchestration.components"
 """The module whose classes a `defs.yaml` names as its type."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_RESERVED = {"core"}
+_RESERVED = {"core", "operations", "overview"}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -46,6 +47,11 @@ class Declaration:
     source: Source
     timetable: Timetable
     file: Path
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether anything of it runs without being started."""
+        return self.timetable.enabled and not self.source.off
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +185,8 @@ class _Wrong(Exception):
 
 def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]) -> Declaration:
     if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise _Wrong(
-            (
-                (),
-                f"the folder {name!r} cannot name a source; use lower-case letters, digits and underscores, not 'core'",
-            )
-        )
+        form = f"lower-case letters, digits and underscores, and none of {', '.join(sorted(_RESERVED))}"
+        raise _Wrong(((), f"the folder {name!r} cannot name a source; use {form}"))
     if not isinstance(document, dict):
         raise _Wrong(((), "a mapping with `type` and `attributes` is expected, one document to a file"))
     known, kind = by_type(), document.get("type")
@@ -199,17 +201,34 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
         raise _Wrong(
             *((("attributes", *u.path), f"{_dotted(u.path)} names {u.variable}, which is not set") for u in unset)
         )
-    told = values.pop("schedule", None) or {}
-    usual = dict(connector.schedule()) | told if isinstance(told, dict) else told
-    timetable, wrong = _validated(Timetable, usual, ("schedule",))
+    timetable, wrong = _validated(Timetable, values.pop("schedule", None) or {}, ("schedule",))
     policy, unfit = _validated(SyncPolicy, values.pop("policy", None) or {}, ("policy",))
+    enabled = values.pop("enabled", True)
+    if not isinstance(enabled, bool):
+        raise _Wrong((("attributes", "enabled"), "enabled must be true or false"))
     config, more = _validated(connector.config, values, ())
     if config is None or timetable is None or policy is None:
         raise _Wrong(*wrong, *unfit, *more)
-    source = Source(name, connector, config, policy)
+    source = Source(name, connector, config, policy, why_off(connector, enabled=enabled))
     if strange := list(findings(source) if policy != SyncPolicy() else ()):
         raise _Wrong(*((("attributes", "policy", *at), f"{_dotted(('policy', *at))}: {why}") for at, why in strange))
+    _refuse_realtime(source, timetable)
     return Declaration(source, timetable, file)
+
+
+def why_off(connector: Connector, *, enabled: bool) -> str:
+    """Why a source may not be read, as its declaration or the environment says; empty where it may."""
+    return settings().why_off(connector.name) if enabled else "its defs.yaml says enabled: false"
+
+
+def _refuse_realtime(source: Source, timetable: Timetable) -> None:
+    """A source whose system can neither be asked often nor tell us is not declared realtime (E11)."""
+    if timetable.frequency is not Frequency.REALTIME:
+        return
+    try:
+        require_realtime(source)
+    except ConfigurationError as error:
+        raise _Wrong((("attributes", "schedule", "frequency"), f"schedule.frequency: {error}")) from None
 
 
 def _validated(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from connector_pipelines.core.entities import entity as core_entity
-from connector_pipelines.orchestration import checks, launches, look, metadata, names
+from connector_pipelines.orchestration import checks, launches, look, metadata, names, parks
 from connector_pipelines.orchestration.failures import explained
 from connector_pipelines.sync import accepting, applying, conflicts, deciding, letters, planning, pull
 from connector_pipelines.sync.sources import register
@@ -32,10 +32,12 @@ def read_step(
         if stream.entity == source.streams[0].entity:
             launches.count(source.name, context.run.tags)
         register(surroundings.connection, source)
+        expected = parks.expected(context, surroundings, source, entity, span)
         read = pull.pull(surroundings, source, entity, mode=mode, span=span)
         connection = surroundings.connection
         shown = (
-            metadata.of_read(read, look.skipped(connection, read.id))
+            expected
+            | metadata.of_read(read, look.skipped(connection, read.id))
             | metadata.of_letters(letters.by_reason(connection, source.name, entity))
             | metadata.of_history(look.last_runs(connection, source.name, entity))
         )
@@ -95,7 +97,11 @@ def opened(context: AssetExecutionContext | OpExecutionContext, engine: Engine) 
     """A step's surroundings; progress goes to the run's log, errors become failures that explain themselves."""
     with (
         explained(),
-        engine.open(launched_by=f"dagster run {context.run.run_id}", report=_reporter(context)) as surroundings,
+        engine.open(
+            launched_by=f"dagster run {context.run.run_id}",
+            report=_reporter(context),
+            lane=launches.lane(context.run.tags),
+        ) as surroundings,
     ):
         yield surroundings
 

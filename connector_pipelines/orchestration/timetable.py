@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 def _known(name: str) -> str:
@@ -26,16 +27,40 @@ def _five_fields(cron: str) -> str:
 Cron = Annotated[str, AfterValidator(_five_fields)]
 
 
+class Frequency(StrEnum):
+    """How often what changed is read (E20)."""
+
+    REALTIME = "realtime"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    MANUAL = "manual"
+
+
+CRONS = {Frequency.HOURLY: "0 * * * *", Frequency.DAILY: "0 2 * * *"}
+"""When that is, where nobody says otherwise; the other two have no hour of the clock."""
+
+
 class Timetable(BaseModel):
     """When a source is read. Nothing runs by itself until `enabled` is true or a schedule is started in the UI."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(default=False, description="Whether the schedules run without being started in the UI.")
-    cron: Cron = Field(default="0 2 * * *", description="When to read what changed: minute hour day month weekday.")
+    frequency: Frequency | None = Field(
+        default=None,
+        description="How often to read what changed: realtime (as often as the system may be asked, or when its"
+        " webhooks say so), hourly, daily (at 2:00), or manual (never by itself). Unset: daily, or what cron says.",
+    )
+    cron: Cron | None = Field(
+        default=None, description="When exactly to read what changed: minute hour day month weekday."
+    )
     full_cron: Cron | None = Field(
         default="0 3 * * 0",
         description="When to read everything, which alone can prove that something is gone. Null: never by itself.",
+    )
+    reconcile_cron: Cron | None = Field(
+        default="0 5 * * *",
+        description="When to compare core with what the source said, without asking it. Null: never by itself.",
     )
     export_cron: Cron | None = Field(
         default="30 4 * * *",
@@ -57,6 +82,18 @@ class Timetable(BaseModel):
     fresh_within_hours: float = Field(
         default=48, gt=0, description="Hours after which an enabled source that was not read counts as stale."
     )
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> Self:
+        if self.frequency and self.cron:
+            message = f"frequency {self.frequency} and cron {self.cron!r} say both when to read; keep one of them"
+            raise ValueError(message)
+        return self
+
+    @property
+    def sync_cron(self) -> str | None:
+        """When what changed is read by the clock; None where it is not."""
+        return self.cron or CRONS.get(self.frequency or Frequency.DAILY)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -45,7 +45,7 @@ class Context:
 
 @contextmanager
 def open_context(
-    url: str | None = None, *, report: Report = silent, launched_by: str = "command line"
+    url: str | None = None, *, report: Report = silent, launched_by: str = "command line", lane: str = "sync"
 ) -> Iterator[Context]:
     """A context from the process's settings, on a database that is brought to the newest schema first.
 
@@ -54,7 +54,7 @@ def open_context(
     """
     address = url or database_url()
     migrate(address)
-    with share(address), connect(address) as connection:
+    with share(address, lane=lane), connect(address) as connection:
         yield Context(
             connection,
             Landing(settings().landing),

@@ -146,6 +146,60 @@ def clear(connection: Connection, source: str, choice: Choice, *, who: str, why:
     return len(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Which records are meant whose mapping says `error`. Nothing named means all of the source."""
+
+    entity: str | None = None
+    external_ids: tuple[str, ...] = ()
+
+    def values(self, source: str) -> dict[str, object]:
+        """For statements with the condition below."""
+        return {"source": source, "entity": self.entity, "ids": list(self.external_ids) or None}
+
+
+_IN_ERROR: LiteralString = (
+    " connector_id = %(source)s AND sync_status = 'error' AND (%(entity)s::text IS NULL OR entity_type = %(entity)s)"
+    " AND (%(ids)s::text[] IS NULL OR external_id = ANY(%(ids)s))"
+)
+
+
+def in_error(connection: Connection, source: str, which: Errors) -> dict[str, int]:
+    """How many records of each entity are marked as errors: what `clear_errors` would forgive."""
+    counted: LiteralString = "SELECT entity_type, count(*) FROM connector.external_system_mappings WHERE"
+    rows = connection.execute(counted + _IN_ERROR + " GROUP BY 1 ORDER BY 1", which.values(source)).fetchall()
+    return dict(cast("list[tuple[str, int]]", rows))
+
+
+def clear_errors(connection: Connection, source: str, which: Errors, *, who: str, why: str) -> dict[str, int]:
+    """Take the mark `error` from records, and settle their dead letters; they are looked at again when they come (G73).
+
+    Returns:
+        how many records of each entity were forgiven.
+
+    Raises:
+        ConfigurationError: nobody says why.
+    """
+    if not why.strip():
+        raise ConfigurationError("errors are not cleared without a reason.", remedy="Say why, for the audit log.")
+    chosen: LiteralString = "SELECT entity_type, external_id FROM connector.external_system_mappings WHERE"
+    with connection.transaction():
+        rows = connection.execute(chosen + _IN_ERROR + " FOR UPDATE", which.values(source)).fetchall()
+        by_entity: dict[str, list[str]] = {}
+        for entity, external_id in cast("list[tuple[str, str]]", rows):
+            by_entity.setdefault(entity, []).append(external_id)
+        for entity, external_ids in by_entity.items():
+            connection.execute(
+                "UPDATE connector.dead_letters SET state = 'resolved', updated_at = now()"
+                " WHERE source = %s AND entity = %s AND state = 'open' AND external_id = ANY(%s)",
+                [source, entity, external_ids],
+            )
+            _forgive(connection, source, entity, external_ids)
+            count = len(external_ids)
+            records.audit(connection, "errors cleared", who=who, source=source, entity=entity, why=why, records=count)
+    return {entity: len(external_ids) for entity, external_ids in sorted(by_entity.items())}
+
+
 def _forgive(connection: Connection, source: str, entity: str, external_ids: Sequence[str]) -> None:
     if is_export(entity):
         ledger.forgive(connection, source, entity.removeprefix(PREFIX), external_ids)

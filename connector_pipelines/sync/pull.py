@@ -20,6 +20,7 @@ from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.beside import Beside, few_collections
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.salt import salt_of
+from connector_pipelines.sync.switches import refuse_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,9 +61,11 @@ def pull(
         the completed read: rows = staged + known + rejected + skipped.
 
     Raises:
+        ConfigurationError: the source is off; nothing was asked or recorded.
         SyncError: the read failed; its place is named, the run is recorded as failed, nothing will be planned from it.
     """
     connection, stream = context.connection, source.stream(entity)
+    refuse_off(connection, source)
     with at(source.name, entity), hold(connection, f"{source.name}/{entity}"):
         activate(connection, source.name)
         cursor = cursors.current(connection, source.name, entity)

@@ -19,6 +19,7 @@ from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.pull import restage
 
 if TYPE_CHECKING:
+    from connector_pipelines.database.connection import Connection
     from connector_pipelines.model import Source
     from connector_pipelines.sync.context import Context
 
@@ -82,6 +83,16 @@ def reconcile(context: Context, source: Source, entity: str, *, limit: int = NAM
             named = tuple(Difference(*row) for row in differences.first(connection, limit))
             counts = differences.counted(connection)
     return Reconciliation(source.name, entity, tuple(reads), counts, named)
+
+
+def comparable(connection: Connection, source: str) -> list[str]:
+    """The entities of a source that were read in full and applied, so that they can be reconciled."""
+    rows = connection.execute(
+        "SELECT DISTINCT r.entity FROM connector.sync_runs r JOIN connector.sync_plans p ON p.run_id = r.id"
+        " WHERE r.source = %s AND r.kind = 'read' AND r.snapshot AND p.state = 'applied' ORDER BY 1",
+        [source],
+    ).fetchall()
+    return [cast("str", entity) for (entity,) in rows]
 
 
 def _reads(context: Context, source: str, entity: str) -> list[int]:

@@ -54,7 +54,15 @@ def feed(connection: Connection, name: str, tenant: str) -> None:
             x AS (INSERT INTO connector.exports (source, entity, key, state) VALUES ({0}, 'users', 'a', 'wanted')),
             y AS (INSERT INTO connector.export_watches (source, export, entity) VALUES ({0}, 'users', 'students')),
             z AS (INSERT INTO connector.export_outbox (source, export, entity, internal_id)
-                VALUES ({0}, 'users', 'students', 1))
+                VALUES ({0}, 'users', 'students', 1)),
+            o AS (INSERT INTO connector.job_runs (run_id, source, job, state, ended_at)
+                VALUES ({0}, {0}, 'sync', 'failed', now())),
+            k AS (INSERT INTO connector.parked (run_id, source, until, assets, tags)
+                VALUES ({0}, {0}, now(), '{{}}', '{{}}')),
+            l AS (INSERT INTO connector.alert_states (rule, subject, found, told, since)
+                VALUES ('runs', {0}, 2, 2, now())),
+            h AS (INSERT INTO connector.api_calls (source, scope, endpoint, requests, seconds, histogram)
+                VALUES ({0}, '', '', 1, 1, '{{}}'))
             INSERT INTO connector.integration_audit_logs (who, action, source) VALUES ('', '', {0})
             """
         ).format(sql.Literal(name))

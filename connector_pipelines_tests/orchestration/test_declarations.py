@@ -77,6 +77,8 @@ def test_a_wrong_source_stands_aside(declared: Any, text: str, reason: str) -> N
         "alpha/external/students",
         "alpha/mapping/students",
         "core/students",
+        "operations/overview",
+        "operations/alpha",
         "beta/invalid",
     }
     asset = found.get(dg.AssetKey(["beta", "invalid"]))
@@ -184,10 +186,10 @@ def test_secrets_are_not_in_graphql(declared: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_each_connector_has_its_component() -> None:
-    """Every connector has a component named after it, whose schema is its config, a schedule and a policy."""
+    """Every connector has a component named after it, whose schema is its config, a schedule, a policy and a switch."""
     assert {"OneRosterSource", "ToySource"} <= set(dir(components))
     schema = components.ToySource.get_model_cls().model_json_schema()
-    assert set(schema["properties"]) == {"file", "key", "entities", "webhook", "schedule", "policy"}
+    assert set(schema["properties"]) == {"file", "key", "entities", "webhook", "schedule", "policy", "enabled"}
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["file"]
     assert "{{ env.NAME }}" in json.dumps(schema)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+from connector_pipelines import connectors as registry
+from connector_pipelines.connectors import connectors
+from connector_pipelines.orchestration import build
 from connector_pipelines.orchestration.health import ask
-from connector_pipelines.orchestration.schedules import request
-from connector_pipelines.orchestration.sources import declared_source
-from connector_pipelines.orchestration.timetable import Timetable
+from connector_pipelines.orchestration.jobs import full_config
+from connector_pipelines.orchestration.schedules import frequent_sensors, request, source_schedules
+from connector_pipelines.orchestration.sources import Declaration, declared_source, why_off
+from connector_pipelines.orchestration.timetable import Frequency, Timetable
 from connector_pipelines.settings import settings
-
-if TYPE_CHECKING:
-    import pytest
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -38,11 +41,17 @@ def test_schedules_are_stopped_until_they_are_enabled(declared: Any) -> None:
     assert status == {
         "sync_alpha_schedule": "STOPPED",
         "full_sync_alpha_schedule": "STOPPED",
+        "reconcile_alpha_schedule": "STOPPED",
         "sync_beta_schedule": "RUNNING",
+        "reconcile_beta_schedule": "RUNNING",
+        "daily_digest_schedule": "STOPPED",
     }
     assert {found.name: found.default_status.value for found in repository.sensor_defs} == {
         "health_alpha": "STOPPED",
         "health_beta": "RUNNING",
+        "resume_alpha": "RUNNING",
+        "resume_beta": "RUNNING",
+        "watch": "RUNNING",
     }
 
 
@@ -67,14 +76,146 @@ def test_before_the_first_day_nothing_is_launched() -> None:
     assert isinstance(skipped, dg.SkipReason)
 
 
-def test_a_source_without_days_is_launched_without_one(declared: Any) -> None:
+def tick(project: Any, schedule: str, at: datetime = datetime(2026, 11, 5, 2, tzinfo=UTC)) -> Any:
+    """What a schedule does when its time has come."""
+    found = project.definitions().resolve_schedule_def(schedule)
+    return found.evaluate_tick(
+        dg.build_schedule_context(scheduled_execution_time=at, resources={"engine": project.engine()})
+    )
+
+
+def test_a_source_without_days_is_launched_without_one(project: Any) -> None:
     """Where no stream filters by time, a tick launches an unpartitioned run."""
-    declared.declare("alpha", "entities: [organizations]")
-    schedule = declared.definitions().resolve_schedule_def("sync_alpha_schedule")
-    at = datetime(2026, 11, 5, 2, tzinfo=UTC)
-    [run] = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at)).run_requests
+    project.declare("alpha", "entities: [organizations]")
+    [run] = tick(project, "sync_alpha_schedule").run_requests
     assert run.partition_key is None
-    assert launched(Timetable(), at, daily=False).partition_key is None
+    assert launched(Timetable(), datetime(2026, 11, 5, 2, tzinfo=UTC), daily=False).partition_key is None
+
+
+@pytest.mark.parametrize(
+    ("said", "cron"),
+    [
+        ("{}", "0 2 * * *"),
+        ("{frequency: daily}", "0 2 * * *"),
+        ("{frequency: hourly}", "0 * * * *"),
+        ("{frequency: manual}", None),
+        ("{cron: '15 4 * * 1-5'}", "15 4 * * 1-5"),
+    ],
+)
+def test_each_frequency_has_its_schedule(declared: Any, said: str, cron: str | None) -> None:
+    """Hourly, daily, an expression of one's own, or no schedule at all; the weekly full read stays (E20)."""
+    declared.declare("alpha", f"schedule: {said}")
+    found = {one.name: one.cron_schedule for one in declared.definitions().get_repository_def().schedule_defs}
+    assert found.get("sync_alpha_schedule") == cron
+    assert found["full_sync_alpha_schedule"] == "0 3 * * 0"
+    assert found["reconcile_alpha_schedule"] == "0 5 * * *"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("{frequency: realtime}", "line 4: schedule.frequency: source alpha cannot be followed in real time"),
+        ("{frequency: hourly, cron: '0 2 * * *'}", "line 4: schedule: frequency hourly and cron '0 2 * * *' say both"),
+        ("{frequency: often}", "schedule.frequency: Input should be 'realtime', 'hourly', 'daily' or 'manual'"),
+    ],
+)
+def test_a_frequency_that_cannot_be_is_refused_by_line(declared: Any, said: str, why: str) -> None:
+    """Realtime where nothing could follow, two rhythms at once, or an unknown word: the source is shown as invalid."""
+    declared.declare("alpha", f"schedule: {said}")
+    [wrong] = build.invalid_sources(declared.folder)
+    assert why in wrong.reason
+
+
+def test_realtime_asks_as_often_as_the_system_allows(declared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that may be asked every 15 s is read by a sensor every 15 s, and by the clock only in full."""
+
+    class Quick:
+        def shortest_interval_seconds(self) -> float:
+            return 15.0
+
+    quick = replace(connectors()["toy"], abilities=(Quick(),))
+    monkeypatch.setattr(registry, "connectors", lambda: {"toy": quick})
+    declared.declare("alpha", "schedule: {frequency: realtime, enabled: true}")
+    place = declared_source("alpha", declared.folder)
+    declaration = Declaration(place, Timetable(frequency=Frequency.REALTIME, enabled=True), declared.folder)
+    [sensor] = frequent_sensors(declaration)
+    assert (sensor.minimum_interval_seconds, sensor.default_status.value) == (15, "RUNNING")
+    assert [one.name for one in source_schedules(declaration)] == ["full_sync_alpha_schedule"]
+
+
+def test_reads_every_so_many_seconds_do_not_pile_up(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MOODLE_SYNC_INTERVAL=90 reads Moodle every 90 s (M70), and not while the read before is under way."""
+    monkeypatch.setenv("MOODLE_SYNC_INTERVAL", "90")
+    monkeypatch.setenv("MOODLE_SYNC_ENABLED", "true")
+    settings.cache_clear()
+    project.declare("alpha")
+    toy = declared_source("alpha", project.folder)
+    moodle = replace(toy, connector=replace(toy.connector, name="moodle"))
+    [sensor] = frequent_sensors(Declaration(moodle, Timetable(), project.folder))
+    assert sensor.minimum_interval_seconds == 90
+
+    def due() -> Any:
+        around = {"instance": project.instance, "resources": {"engine": project.engine()}}
+        return sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around))
+
+    assert len(due().run_requests) == 1
+    project.instance.create_run_for_job(
+        project.definitions().resolve_job_def("sync_alpha"), status=dg.DagsterRunStatus.STARTED
+    )
+    assert "still under way" in due().skip_message
+
+
+def test_hourly_reads_follow_the_hours_of_the_day(declared: Any) -> None:
+    """The day on which clocks go back has 25 hourly ticks with 25 run keys, the day on which they go on 23 (G75)."""
+    declared.declare("alpha", "schedule: {frequency: hourly, timezone: America/New_York}")
+    hourly = Timetable(frequency=Frequency.HOURLY, timezone="America/New_York")
+    for midnight, hours in ((datetime(2026, 11, 1, tzinfo=NEW_YORK), 25), (datetime(2026, 3, 8, tzinfo=NEW_YORK), 23)):
+        ticks = schedule_execution_time_iterator(midnight.timestamp(), str(hourly.sync_cron), hourly.timezone)
+        runs = [launched(hourly, one) for one in itertools.islice(ticks, 26)]
+        keys = {run.run_key for run in runs if run.partition_key == midnight.date().isoformat()}
+        assert len(keys) == hours
+
+
+def test_a_source_that_is_off_is_stopped_and_refuses(project: Any, school: Any) -> None:
+    """With `enabled: false` schedules and sensors are stopped, ticks skip, and a run by hand says why."""
+    project.declare("alpha", "enabled: false", "schedule: {enabled: true}")
+    project.send("alpha", **school)
+    repository = project.definitions().get_repository_def()
+    own = [
+        one
+        for one in (*repository.schedule_defs, *repository.sensor_defs)
+        if one.name.endswith(("alpha_schedule", "health_alpha"))
+    ]
+    assert {one.default_status.value for one in own} == {"STOPPED"}
+    assert tick(project, "sync_alpha_schedule").skip_message == "alpha is off: its defs.yaml says enabled: false"
+    refused = project.run("sync_alpha", partition_key="2026-11-05")
+    assert (
+        "alpha is off: its defs.yaml" in refused.get_step_failure_events()[0].event_specific_data.error_display_string
+    )
+    assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
+
+
+def test_moodle_is_off_until_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MOODLE_SYNC_ENABLED is false by default, and keeps Moodle sources off; others do not care (M67, K26)."""
+    toy = connectors()["toy"]
+    moodle = replace(toy, name="moodle")
+    assert (why_off(moodle, enabled=True), why_off(toy, enabled=True)) == ("MOODLE_SYNC_ENABLED is not true", "")
+    monkeypatch.setenv("MOODLE_SYNC_ENABLED", "true")
+    settings.cache_clear()
+    assert why_off(moodle, enabled=True) == ""
+
+
+def test_the_daily_reconciliation_compares_what_was_read_in_full(project: Any, school: Any) -> None:
+    """Before the first full read it is skipped; afterwards it launches `reconcile`, which finds no difference (M91)."""
+    project.declare("alpha")
+    project.send("alpha", **school)
+    assert tick(project, "reconcile_alpha_schedule").skip_message == "nothing was read in full yet"
+    full = full_config(declared_source("alpha", project.folder))
+    assert project.run("full_sync_alpha", partition_key="2026-11-05", run_config=full).success
+    [run] = tick(project, "reconcile_alpha_schedule").run_requests
+    config = run.run_config["ops"]["reconcile_now"]["config"]
+    assert (config["source"], set(config["entities"])) == ("alpha", set(school))
+    assert project.run("reconcile", run_config=run.run_config).success
 
 
 def test_two_o_clock_is_once_a_day_also_when_clocks_change() -> None:
@@ -84,7 +225,7 @@ def test_two_o_clock_is_once_a_day_also_when_clocks_change() -> None:
         (datetime(2026, 3, 6, 12, tzinfo=NEW_YORK), ["2026-03-07", "2026-03-08", "2026-03-09"]),
         (datetime(2026, 10, 30, 12, tzinfo=NEW_YORK), ["2026-10-31", "2026-11-01", "2026-11-02"]),
     ):
-        ticks = schedule_execution_time_iterator(noon.timestamp(), nightly.cron, nightly.timezone)
+        ticks = schedule_execution_time_iterator(noon.timestamp(), str(nightly.cron), nightly.timezone)
         assert [launched(nightly, tick).partition_key for tick in itertools.islice(ticks, 3)] == days
 
 

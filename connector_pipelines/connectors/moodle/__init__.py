@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.moodle.config import MoodleConfig, schedule
+from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.model import Connector, Health, Stream
 
 if TYPE_CHECKING:
@@ -66,5 +66,4 @@ CONNECTOR = Connector(
     streams=_streams,
     check=_check,
     exports=_exports,
-    schedule=schedule,
 )

@@ -24,22 +24,6 @@ MOST_FIELDS = 4_000
 """Form fields per call. PHP drops fields beyond `max_input_vars`, 5,000 on a Moodle as installed, without an error."""
 
 
-def cron(seconds: int) -> str:
-    """A cron expression that is due at least every so many seconds: cron can only divide hours and days evenly."""
-    minutes = max(1, seconds // 60)
-    if minutes < 60:  # noqa: PLR2004 -- an hour
-        return f"*/{max(step for step in range(1, minutes + 1) if 60 % step == 0)} * * * *"
-    hours = min(24, minutes // 60)
-    every = max(step for step in range(1, hours + 1) if 24 % step == 0)
-    return "0 2 * * *" if every == 24 else f"0 */{every} * * *"  # noqa: PLR2004 -- a day
-
-
-def schedule() -> dict[str, object]:
-    """When Moodle sources run that do not say it themselves: MOODLE_SYNC_ENABLED, MOODLE_SYNC_INTERVAL (M67, M70)."""
-    known = settings()
-    return {"enabled": known.moodle_sync_enabled, "cron": cron(known.moodle_sync_interval_seconds)}
-
-
 class MoodleConfig(HttpOptions):
     """One Moodle site."""
 

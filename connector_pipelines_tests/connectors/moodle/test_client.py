@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connector_pipelines.connectors.moodle import client, wire
 from connector_pipelines.connectors.moodle.client import Enrolment
-from connector_pipelines.connectors.moodle.config import MoodleConfig, cron, schedule
+from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.connectors.moodle.errorcodes import Refused
 from connector_pipelines.errors import AuthFailed, BrokenPage, ConfigurationError, NetworkError
 
@@ -215,25 +215,3 @@ def test_configuration_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
     assert MoodleConfig().site == "https://moodle.school.example"
     monkeypatch.undo()
     settings.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (1, "*/1 * * * *"),
-        (600, "*/10 * * * *"),
-        (2_700, "*/30 * * * *"),
-        (3_600, "0 */1 * * *"),
-        (18_000, "0 */4 * * *"),
-        (86_400, "0 2 * * *"),
-        (604_800, "0 2 * * *"),
-    ],
-)
-def test_intervals_become_cron(seconds: int, expected: str) -> None:
-    """A schedule is due at least as often as the interval says, as evenly as cron allows."""
-    assert cron(seconds) == expected
-
-
-def test_nothing_runs_by_itself_until_somebody_says_so() -> None:
-    """Without a word in the environment, Moodle sources do not run by themselves, and would run hourly."""
-    assert schedule() == {"enabled": False, "cron": "0 */1 * * *"}
