@@ -177,13 +177,13 @@ def require_realtime(source: Source) -> None:
     """Whether a source may be declared to follow its system as things happen (E11): asked often, or told.
 
     Raises:
-        ConfigurationError: its connector neither keeps `Realtime` nor takes webhooks; nothing was sent.
+        ConfigurationError: its connector does not keep `Realtime`, and no webhook is configured; nothing was sent.
     """
-    if not {"realtime", "webhook"} & {*capabilities(source)}:
+    if "realtime" not in capabilities(source) and hook_of(source) is None:
         raise ConfigurationError(
             f"source {source.name} cannot be followed in real time: its connector {source.connector.name} "
-            "can neither be asked every few seconds nor take webhooks.",
-            remedy="Let it be read every hour, every day, or by hand.",
+            "cannot be asked every few seconds, and the source declares no webhook.",
+            remedy="Declare its webhook, or let it be read every hour, every day, or by hand.",
         )
 
 

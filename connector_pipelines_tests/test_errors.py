@@ -9,9 +9,9 @@ from connector_pipelines.errors import AuthFailed, Category, SecretMissing, Sync
 
 
 def tree(root: type[SyncError]) -> dict[str, tuple[str, str]]:
-    """Every public error below one: its parent and its category."""
+    """Every error of the module below one: its parent and its category. A connector may tell its own apart further."""
     found: dict[str, tuple[str, str]] = {}
-    for error in (error for error in root.__subclasses__() if not error.__name__.startswith("_")):
+    for error in (error for error in root.__subclasses__() if error.__module__ == errors.__name__):
         found |= {error.__name__: (root.__name__, error.category.value)} | tree(error)
     return found
 

@@ -78,6 +78,7 @@ def test_every_job_for_people_runs_through_graphql(
         "SELECT hash, run_id FROM connector.sync_plans WHERE state = 'applied' ORDER BY id LIMIT 1"
     )
     run("daily_digest", {})
+    run("retry_webhook_events", of("try_again", source="alpha"))
     run("estimate_backfill", of("estimate", source="alpha", first="2026-11-01", last="2026-11-05"))
     run("undo", of("undo_now", source="alpha", what=applied))
     run("replay_read", of("replay_now", source="alpha", read=read))
@@ -87,6 +88,8 @@ def test_every_job_for_people_runs_through_graphql(
         "approve_plan": of("approve", source="alpha", hash="0123456789"),
         "resolve_conflicts": of("resolve", decisions=[{"conflict": "1-1", "take": "core", "why": "seen"}]),
         "accept_identity": of("accept", letter=1, why="seen"),
+        "switch_webhook": of("switch", source="alpha", on=False),
+        "link_export": of("link_now", source="alpha", entity="users", key="students/1"),
     }
     for job, config in failing.items():
         run(job, config)  # nothing waits: each says so
