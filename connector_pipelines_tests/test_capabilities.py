@@ -123,6 +123,7 @@ def test_half_a_protocol_is_none() -> None:
 def test_following_in_real_time_is_refused_where_nothing_could_follow() -> None:
     """A source that may not be asked often and configures no webhook is refused by name, also where it could have one."""
     require_realtime(source("students", abilities=(Quick(),)))
-    for abilities in ((), (Signed(),)):
+    nothing: tuple[object, ...] = ()
+    for abilities in (nothing, (Signed(),)):
         with pytest.raises(ConfigurationError, match=r"acme cannot be followed in real time.*every hour"):
             require_realtime(source("students", abilities=abilities))
