@@ -121,7 +121,7 @@ def test_half_a_protocol_is_none() -> None:
 
 
 def test_following_in_real_time_is_refused_where_nothing_could_follow() -> None:
-    """A source that may not be asked often and configures no webhook is refused by name, also where it could have one."""
+    """A source that may not be asked often and has no webhook is refused by name, also where it could have one."""
     require_realtime(source("students", abilities=(Quick(),)))
     nothing: tuple[object, ...] = ()
     for abilities in (nothing, (Signed(),)):

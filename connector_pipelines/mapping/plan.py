@@ -92,6 +92,9 @@ def make(
         absence.plan_rows(connection, entity, read, table, policy)
         conflicts.decide(connection, entity, read, policy.conflicts, table)
         connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
+        connection.execute(
+            query("ANALYZE {table} (internal_id, seq)", table=table)
+        )  # few rows are looked up, not joined
         counts = replace(
             _counted(connection, table, counts),
             skipped=counts.skipped + repeated + never_seen,

@@ -56,6 +56,7 @@ def watch(connection: Connection, source: Source) -> None:
             " SELECT %s, * FROM unnest(%s::text[], %s::text[])",
             [source.name, [export for export, _ in wanted], [entity for _, entity in wanted]],
         )
+        connection.execute("SELECT connector.follow_watches()")
         connection.execute(
             "DELETE FROM connector.export_outbox WHERE source = %s AND export <> ALL(%s)", [source.name, names]
         )

@@ -18,7 +18,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove them; what was exported is not known any more, and would be looked up again."""
     op.execute("DROP FUNCTION connector.note_exports() CASCADE")
-    op.execute("DROP FUNCTION connector.watch_exports(text)")
+    op.execute("DROP FUNCTION connector.follow_watches()")
     op.execute("DROP TABLE connector.exports, connector.export_watches, connector.export_outbox")
     exported = "SELECT p.id FROM connector.sync_plans p WHERE p.entity LIKE 'export/%'"
     for table in ("sync_changes", "sync_receipts"):

@@ -80,12 +80,25 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION connector.watch_exports(entity text) RETURNS void LANGUAGE plpgsql AS $$
+-- Gives the tables of core that some export is made of their triggers, and takes them from the others: collecting the
+-- rows of a statement costs a tenth of a large insert, whether or not anybody wants them.
+CREATE FUNCTION connector.follow_watches() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE entity name; watched boolean;
 BEGIN
-    EXECUTE format('CREATE TRIGGER note_new_exports AFTER INSERT ON core.%I REFERENCING NEW TABLE AS changed '
-        'FOR EACH STATEMENT EXECUTE FUNCTION connector.note_exports()', entity);
-    EXECUTE format('CREATE TRIGGER note_changed_exports AFTER UPDATE ON core.%I REFERENCING NEW TABLE AS changed '
-        'FOR EACH STATEMENT EXECUTE FUNCTION connector.note_exports()', entity);
+    FOR entity, watched IN
+        SELECT t.relname, w.entity IS NOT NULL
+        FROM pg_class t LEFT JOIN (SELECT DISTINCT x.entity FROM connector.export_watches x) w ON w.entity = t.relname
+        WHERE t.relnamespace = 'core'::regnamespace AND t.relkind = 'r' AND (w.entity IS NOT NULL) <> EXISTS (
+            SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = 'note_new_exports')
+    LOOP
+        IF watched THEN
+            EXECUTE format('CREATE TRIGGER note_new_exports AFTER INSERT ON core.%I REFERENCING NEW TABLE AS changed '
+                'FOR EACH STATEMENT EXECUTE FUNCTION connector.note_exports()', entity);
+            EXECUTE format('CREATE TRIGGER note_changed_exports AFTER UPDATE ON core.%I REFERENCING NEW TABLE AS changed '
+                'FOR EACH STATEMENT EXECUTE FUNCTION connector.note_exports()', entity);
+        ELSE
+            EXECUTE format('DROP TRIGGER note_new_exports ON core.%I', entity);
+            EXECUTE format('DROP TRIGGER note_changed_exports ON core.%I', entity);
+        END IF;
+    END LOOP;
 END $$;
-
-SELECT connector.watch_exports(tablename) FROM pg_tables WHERE schemaname = 'core';
