@@ -275,7 +275,11 @@ _HASH = """
             md5(concat_ws('|', external_id, action, row_hash, before)), '' ORDER BY external_id COLLATE "C", action
         ) FILTER (WHERE action <> 'touch'), ''), 'UTF8')), 'hex'),
         coalesce(max(seq), 0)
-    FROM {table} LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(key, {before}) AS before FROM jsonb_each(changes) WHERE changes IS NOT NULL
-    ) b ON changes IS NOT NULL
+    FROM (
+        SELECT external_id, action, row_hash, seq,
+            CASE WHEN changes IS NOT NULL THEN (
+                SELECT jsonb_object_agg(key, {before}) FROM jsonb_each(changes)
+            ) END AS before
+        FROM {table}
+    ) p
 """

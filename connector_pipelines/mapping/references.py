@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from psycopg import sql
 
 from connector_pipelines.database import dead_letters, staging
-from connector_pipelines.database.connection import Connection, query
+from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def let_wait(connection: Connection, entity: Entity, read: Read, plan: sql.Ident
     if not entity.references:
         return 0
     unresolved = _any([query("(p.{n} IS NOT NULL AND p.{c} IS NULL)", n=r.name, c=r.column) for r in entity.references])
-    if connection.execute(query("SELECT 1 FROM {p} p WHERE {w} LIMIT 1", p=plan, w=unresolved)).fetchone() is None:
+    if not _any_row(connection, plan, unresolved):
         return 0
     missing = [
         query(
@@ -261,6 +261,8 @@ def refuse_unplaced(connection: Connection, entity: Entity, read: Read, plan: sq
     ]
     refused = 0
     for condition, rule, reason in rules:
+        if not _any_row(connection, plan, condition):
+            continue
         rows = query(
             "SELECT p.external_id, {rule}, {reason}, {staged}, NULL::jsonb, p.page, p.row"
             " FROM {plan} p JOIN {rows} s USING (external_id, page, row) WHERE {condition}",
@@ -271,9 +273,14 @@ def refuse_unplaced(connection: Connection, entity: Entity, read: Read, plan: sq
             rows=rows_table(read.id),
             condition=condition,
         )
-        if dead_letters.write_staged(connection, read, rows, state="open"):
-            refused += connection.execute(query("DELETE FROM {p} p WHERE {c}", p=plan, c=condition)).rowcount
+        dead_letters.write_staged(connection, read, rows, state="open")
+        refused += connection.execute(query("DELETE FROM {p} p WHERE {c}", p=plan, c=condition)).rowcount
     return refused
+
+
+def _any_row(connection: Connection, plan: sql.Identifier, condition: sql.Composable) -> bool:
+    """Whether a condition holds for any row of the plan: mostly for none, and looking costs less than joining."""
+    return scalar(connection, query("SELECT 1 FROM {p} p WHERE {w} LIMIT 1", p=plan, w=condition)) is not None
 
 
 def _any(conditions: list[sql.Composed]) -> sql.Composed:
