@@ -67,10 +67,10 @@ class Pages:
         self._pages += 1
         self._received += rows
         total = self._total(response, rows)
-        if total is not None and self._received >= total:
+        if self._received == total:
             return None
-        following = self.step.following(request, response, rows)
-        if following is None and total is not None:
+        following = self.step.following(request, response, rows)  # more rows than the total: some came twice, go on
+        if following is None and total is not None and self._received < total:
             problem = f"the source says that it has {total:,} rows and sent {self._received:,}."
             raise NetworkError(problem, remedy="Read at a quieter time; if it stays so, leave out `total`.")
         if following is not None and self._pages >= self.max_pages:

@@ -67,6 +67,14 @@ def test_a_total_that_is_not_reached_fails(warehouse: Any, way: str) -> None:
         warehouse.keys(warehouse.config(paging=WAYS[way] | {"total": "meta.total"}))
 
 
+@pytest.mark.parametrize("way", ["page", "cursor"])
+def test_rows_that_come_twice_do_not_end_a_read_early(warehouse: Any, suppliers: list[str], way: str) -> None:
+    """Where more rows come than the total, because some repeat, reading goes on to the last page."""
+    warehouse.simulator.set_faults(["duplicate-ids"])
+    paging = WAYS[way] | {"total": "meta.total", "size": 13}
+    assert sorted(set(warehouse.keys(warehouse.config(paging=paging)))) == suppliers
+
+
 def test_a_row_removed_while_reading_is_noticed(warehouse: Any) -> None:
     """A total that shrinks means that a row slipped over the edge of a page unread: the read fails."""
     warehouse.simulator.set_faults(["shift"])
