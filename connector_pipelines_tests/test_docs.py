@@ -1,17 +1,33 @@
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
+import pytest
+
+from connector_pipelines import errors
+from connector_pipelines.errors import Category, SyncError
 from connector_pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("connector_pipelines/**/README.md")])
 
 
+def text(page: Path | str) -> str:
+    """A page, without the examples in its code blocks."""
+    return re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of the page may say behind its #."""
+    headings = re.findall(r"^#+ (.+)$", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_configuration_page_lists_every_variable() -> None:
     """The configuration page has each environment variable with the default and description of the code."""
-    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    page = text("docs/configuration.md")
     rows = [
         f"| `{field.alias}` | {'unset' if field.default is None else f'`{field.default}`'} | {field.description} |"
         for field in Settings.model_fields.values()
@@ -20,18 +36,41 @@ def test_configuration_page_lists_every_variable() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    """Every relative link in the documentation names a file that exists."""
-    broken = [
-        f"{page.relative_to(ROOT)}: {target}"
-        for page in PAGES
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
-        if not (page.parent / target).exists()
-    ]
+    """Every relative link in the documentation names a file that exists, and a heading that it has."""
+    broken = []
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)", text(page)):
+            there = (page.parent / target) if target else page
+            if not there.exists() or (anchor and anchor not in anchors(there)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}#{anchor}")
     assert broken == []
 
 
-def test_readme_commands_are_targets() -> None:
-    """Every `make` command that the documentation names is a target of the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = {name for page in PAGES for name in re.findall(r"`?make ([a-z]+)", page.read_text(encoding="utf-8"))}
-    assert {"demo", "test", "dev", "check", "bench"} <= named & targets
+def test_the_index_has_every_page() -> None:
+    """The index of the documentation links each page of it, of the connectors and of the decisions."""
+    index = ROOT / "docs/README.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)\)", text(index))}
+    assert [str(page.relative_to(ROOT)) for page in PAGES if page != index and page not in linked] == []
+    assert "(docs/README.md)" in text("README.md")
+
+
+ERRORS = [error for error in vars(errors).values() if inspect.isclass(error) and issubclass(error, SyncError)][1:]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_has_its_section(error: type[SyncError]) -> None:
+    """The page of errors has each class of `errors.py`: category, parent, its docstring, what to do, where it shows."""
+    parent = error.__mro__[1].__name__
+    kind = parent if parent == "SyncError" else f"[{parent}](#{parent.lower()})"
+    means = " ".join((inspect.getdoc(error) or "").split())
+    section = text("docs/errors.md").partition(f"\n## {error.__name__}\n")[2].partition("\n## ")[0]
+    assert section.strip().startswith(f"`{error.category}`, a kind of {kind}. {means}\n")
+    assert "\n- **Do:** " in section
+    assert "\n- **Shows:** " in section
+
+
+def test_errors_page_has_every_category_and_no_other_error() -> None:
+    """The page of errors explains each category, and has no section for an error that is none."""
+    page = text("docs/errors.md")
+    assert [category for category in Category if f"\n| `{category}` | " not in page] == []
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == [error.__name__ for error in ERRORS]
