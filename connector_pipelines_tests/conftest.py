@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from connector_pipelines.database import embedded
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _numbers = itertools.count()
+
+# A busy machine is no bug, and what an example took is no claim of a test.
+hypothesis_settings.register_profile("connector_pipelines", deadline=None)
+hypothesis_settings.load_profile("connector_pipelines")
 
 
 _FOLDER = "CONNECTOR_PIPELINES_TEST_SERVER"
