@@ -5,7 +5,7 @@ Dagster reads the annotations of steps as objects, so they are not postponed her
 
 import getpass
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -43,6 +43,10 @@ class ExportOptions(dg.Config):
         default=False,
         description="Ask the source first what stands there, so that what was changed or removed there is sent again.",
     )
+    as_of: str = Field(
+        default="",
+        description="Judge which terms have ended as of this day, like 2026-09-01; in UTC, today by default.",
+    )
 
 
 class DryRunExport(dg.Config):
@@ -75,17 +79,18 @@ def _asset(source: Source, export: Export) -> dg.AssetsDefinition:
         pool=names.source_pool(source.name),
     )
     def exported(context: dg.AssetExecutionContext, config: ExportOptions, engine: Engine) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster knows no subscript
-        return _export_step(context, engine, source, export, compare=config.compare)
+        return _export_step(context, engine, source, export, config)
 
     return exported
 
 
 def _export_step(
-    context: dg.AssetExecutionContext, engine: Engine, source: Source, export: Export, *, compare: bool
+    context: dg.AssetExecutionContext, engine: Engine, source: Source, export: Export, how: ExportOptions
 ) -> dg.MaterializeResult[None]:
+    today = date.fromisoformat(how.as_of) if how.as_of else None
     with opened(context, engine) as surroundings:
         connection = surroundings.connection
-        done = list(push(surroundings, source, entities=[export.entity], compare=compare))
+        done = list(push(surroundings, source, entities=[export.entity], compare=how.compare, today=today))
         plans, sent = [one.plan for one in done], [one.receipt for one in done if one.receipt]
         held = [plan for plan in deciding.held_plans(surroundings, source.name) if plan.entity == export.name]
         there = look.exported_rows(connection, source.name, export.name)
@@ -173,9 +178,9 @@ def link_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     return link_export
 
 
-def compare_config(source: Source) -> dict[str, Any]:
-    """Run config that asks the source first what stands there."""
-    asked = {"config": {"compare": True}}
+def compare_config(source: Source, as_of: date | None = None) -> dict[str, Any]:
+    """Run config that asks the source first what stands there; terms end by the clock, or as of a day."""
+    asked = {"config": {"compare": True, "as_of": as_of.isoformat() if as_of else ""}}
     return {"ops": {names.export(source.name, e.entity).to_python_identifier(): asked for e in source.exports}}
 
 

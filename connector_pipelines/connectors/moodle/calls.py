@@ -90,10 +90,11 @@ def _client(config: MoodleConfig, retries: int) -> Client:
     known = settings()
     patience = config.timeout_seconds or known.moodle_timeout_seconds
     patient = config.model_copy(update={"timeout_seconds": patience, "max_retries": retries})
+    usual = Budget("web services", (Rate(known.moodle_rate_limit_per_minute, MINUTE),))
     return patient.client(
         config.site,
         TokenLast(config.token),
-        budgets=(Budget("web services", (Rate(known.moodle_rate_limit_per_minute, MINUTE),)),),
+        budgets=() if config.requests_per_minute else (usual,),
         overrides={200: _judged},
         explain=_said,
     )
