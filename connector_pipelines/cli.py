@@ -88,6 +88,8 @@ def demo_moodle(
     show(done.school)
     show_pushed(done.exports)
     show(done.back)
+    for letter in done.letters:
+        console.print(f"{letter.count:>7,}  {letter.entity}  {letter.state}: {letter.example}", soft_wrap=True)
     names = ("wanted", "created", "updated", "unchanged", "withdrawn", "dead_lettered", "calls")
     sums = " ".join(f"{name}={sum(getattr(line, name) for line in done.exports)}" for name in names)
     back = total(done.back)

@@ -16,12 +16,13 @@ from connector_pipelines.database.migrate import migrate
 from connector_pipelines.orchestration import dev, home
 from connector_pipelines.orchestration.run import Finished, run_export, run_sync
 from connector_pipelines.settings import settings
-from connector_pipelines.sync import pushed, summary
+from connector_pipelines.sync import letters, pushed, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from connector_pipelines.model import Report
+    from connector_pipelines.sync.letters import Letters
     from connector_pipelines.sync.pushed import Pushed
     from connector_pipelines.sync.summary import Line
 
@@ -39,18 +40,26 @@ _CREDENTIALS = {
 
 @dataclass(frozen=True, slots=True)
 class BothWays:
-    """What the three steps came to: lines of the school's sync, of the exports, and of what was read back."""
+    """What the three steps came to.
+
+    Attributes:
+        school, exports, back: lines of the school's sync, of the exports, and of what was read back.
+        letters: what could not be written to Moodle or read from it, by reason.
+        through: no step failed.
+    """
 
     school: Sequence[Line]
     exports: Sequence[Pushed]
     back: Sequence[Line]
+    letters: Sequence[Letters]
+    through: bool
 
     @property
     def proven(self) -> bool:
         """Whether all steps did something, and every record of each is accounted for and was read back."""
-        read = [*self.school, *self.back]
-        through = bool(self.school and self.exports and self.back)
-        return through and all(line.verified for line in (*read, *self.exports)) and summary.total(read).accounted_for
+        lines = [*self.school, *self.exports, *self.back]
+        whole = self.through and bool(self.school and self.exports and self.back)
+        return whole and all(line.verified for line in lines)
 
 
 def run(*, scenario: str, seed: int, report: Report, say: Say) -> list[Line]:
@@ -67,7 +76,7 @@ def run(*, scenario: str, seed: int, report: Report, say: Say) -> list[Line]:
     with home.environment(home.prepare() | _CREDENTIALS), _served(_school(scenario, seed), port), _database() as core:
         which = "the one that ran already, taken as it is" if running else scenario
         say(f"PostgreSQL runs. A OneRoster system ({which}) answers on port {port}. Syncing it through Dagster …")
-        return _synced(core, SOURCE, report, say)
+        return _synced(core, SOURCE, report, say)[0]
 
 
 def run_moodle(*, scenario: str, seed: int, report: Report, say: Say) -> BothWays:
@@ -88,28 +97,31 @@ def run_moodle(*, scenario: str, seed: int, report: Report, say: Say) -> BothWay
     ):
         say(f"PostgreSQL runs, a OneRoster system answers on port {ports[0]}, a Moodle site on port {ports[1]}.")
         say("1. From the school to core, through Dagster …")
-        school = _synced(core, SOURCE, report, say)
+        school, learned = _synced(core, SOURCE, report, say)
         say("2. From core to Moodle; what stands there already is compared first …")
         before = summary.newest_run(core)
-        _tell(run_export(MOODLE, as_of=_first_september(datetime.now(UTC).date()), report=report), say)
+        written = _told(run_export(MOODLE, as_of=_first_september(datetime.now(UTC).date()), report=report), say)
         exports = pushed.since(core, MOODLE, before)
         say("3. From Moodle to core: what was graded, handed in and looked at there …")
-        return BothWays(school, exports, _synced(core, MOODLE, report, say))
+        back, read = _synced(core, MOODLE, report, say)
+        return BothWays(school, exports, back, letters.by_reason(core, MOODLE), learned and written and read)
 
 
 def _first_september(today: date) -> date:
     return date(school_year(today) - 1, 9, 1)
 
 
-def _synced(core: Connection, source: str, report: Report, say: Say) -> list[Line]:
+def _synced(core: Connection, source: str, report: Report, say: Say) -> tuple[list[Line], bool]:
+    """Read all of a source; its lines, and whether no step failed."""
     before = summary.newest_run(core)
-    _tell(run_sync(source, full=True, report=report), say)
-    return summary.since(core, source, before)
+    success = _told(run_sync(source, full=True, report=report), say)
+    return summary.since(core, source, before), success
 
 
-def _tell(finished: Finished, say: Say) -> None:
+def _told(finished: Finished, say: Say) -> bool:
     for sentence in (*finished.failures, *finished.checks):
         say(sentence)
+    return finished.success
 
 
 @contextmanager

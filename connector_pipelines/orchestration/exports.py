@@ -25,6 +25,7 @@ from connector_pipelines.sync.context import silent
 from connector_pipelines.sync.linking import link
 from connector_pipelines.sync.outbox import Pending
 from connector_pipelines.sync.push import push
+from connector_pipelines.sync.switches import why_off
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -190,7 +191,7 @@ def export_schedules(declaration: Declaration) -> list[dg.ScheduleDefinition]:
     if not source.exports or not timetable.export_cron:
         return []
     job = names.export_job(source.name)
-    enabled = dg.DefaultScheduleStatus.RUNNING if timetable.enabled else dg.DefaultScheduleStatus.STOPPED
+    enabled = dg.DefaultScheduleStatus.RUNNING if declaration.by_itself else dg.DefaultScheduleStatus.STOPPED
 
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), run_config=compare_config(source))
@@ -222,12 +223,15 @@ def export_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
         description=f"Exports what changed in core to {source.name}, when no change came for"
         f" {timetable.export_quiet_seconds:g} s.",
         minimum_interval_seconds=_TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING if timetable.enabled else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING if declaration.by_itself else dg.DefaultSensorStatus.STOPPED,
     )
     def changes(context: dg.SensorEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
         with engine.open(launched_by="export sensor", report=silent) as surroundings:
             outbox.watch(surroundings.connection, source)
             found = outbox.pending(surroundings.connection, source.name)
+            off = why_off(surroundings.connection, source)
+        if off:
+            return dg.SkipReason(f"{source.name} is off: {off}")
         under_way = dg.RunsFilter(job_name=job, statuses=_UNDER_WAY)
         busy = context.instance.get_runs_count(under_way) > 0
         return request(source, found, datetime.now(UTC), quiet=quiet, patience=patience, busy=busy)
