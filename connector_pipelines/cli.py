@@ -77,7 +77,7 @@ def demo(
 
 @app.command("demo-moodle")
 def demo_moodle(
-    scenario: Annotated[str, typer.Option(help="tiny, small, school or district.")] = "small",
+    scenario: Annotated[str, typer.Option(help="tiny, small, school or district.")] = "school",
     seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 7,
 ) -> None:
     """Sync a generated school into core, write core to a Moodle site, read grades back; ends with three tables."""
@@ -89,7 +89,7 @@ def demo_moodle(
     show_pushed(done.exports)
     show(done.back)
     for letter in done.letters:
-        console.print(f"{letter.count:>7,}  {letter.entity}  {letter.state}: {letter.example}", soft_wrap=True)
+        console.print(f"{letter.count:>7,}  {letter.entity}  {letter.state}, such as: {letter.example}", soft_wrap=True)
     names = ("wanted", "created", "updated", "unchanged", "withdrawn", "dead_lettered", "calls")
     sums = " ".join(f"{name}={sum(getattr(line, name) for line in done.exports)}" for name in names)
     back = total(done.back)

@@ -57,7 +57,7 @@ class BothWays:
     @property
     def proven(self) -> bool:
         """Whether all steps did something, and every record of each is accounted for and was read back."""
-        lines = [*self.school, *self.exports, *self.back]
+        lines: list[Line | Pushed] = [*self.school, *self.exports, *self.back]
         whole = self.through and bool(self.school and self.exports and self.back)
         return whole and all(line.verified for line in lines)
 

@@ -87,8 +87,16 @@ def moodle(
     from connector_pipelines.connectors.moodle.simulator.cli import serve
 
     with _refusals():
-        where = {"port": port, "host": host, "scenario": scenario, "seed": seed}
-        serve(faults=fault or (), say=console.out, kept=kept, at_work=at_work, **where)
+        serve(
+            port=port,
+            host=host,
+            scenario=scenario,
+            seed=seed,
+            faults=fault or (),
+            kept=kept,
+            at_work=at_work,
+            say=console.out,
+        )
 
 
 @app.command()

@@ -157,8 +157,13 @@ def test_nothing_is_written_to_a_source_that_is_off(people: Any) -> None:
 
 def test_terms_end_as_of_a_day(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run's configuration may say by which day terms are judged."""
-    asked: list[Any] = []
-    monkeypatch.setattr(exports, "push", lambda *_, today, **__: asked.append(today) or [])
+    asked: list[date | None] = []
+
+    def noted(*_: object, today: date | None, **__: object) -> list[None]:
+        asked.append(today)
+        return []
+
+    monkeypatch.setattr(exports, "push", noted)
     people.run("export_alpha", run_config=exports.compare_config(source(people), date(2026, 9, 1)))
     people.run("export_alpha", run_config=exports.compare_config(source(people)))
     assert asked == [date(2026, 9, 1), None]
