@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from connector_pipelines.connectors.moodle.simulator import grading
 from connector_pipelines.connectors.moodle.simulator.school import work
+from connector_pipelines.connectors.moodle.simulator.service import WRITES
 
 DISTRICT = """
     INSERT INTO core.students (id, given_name, family_name, username, email, student_number, status, notes)
@@ -154,3 +158,25 @@ def test_what_belongs_to_one_side_alone_is_left(campus: Any) -> None:
     p20, lab = campus.user("p20"), campus.course("courses/1@terms/2")
     assert (p20["firstname"], p20["department"]) == ("Given 20", "Physics")
     assert lab["summary"] == "What the teacher wrote"
+
+
+@pytest.mark.parametrize("batch", [10, 100])
+def test_calls_are_as_few_as_batches_and_courses_demand(campus: Any, batch: int) -> None:
+    """Batches are full, and who is in a course is asked once for each batch that touches it, compared or not."""
+    campus.more = {"batch_size": batch}
+    campus.execute(DISTRICT)
+    campus.push()
+    site = campus.simulator.site
+    people = sum(map(len, site["enrolments"].values()))
+    members = sum(len(row["users"]) for row in site["groups"].values())
+    functions = Counter(request.function for request in campus.simulator.requests)
+    assert functions["enrol_manual_enrol_users"] == math.ceil(people / batch)
+    assert functions["core_group_add_group_members"] == math.ceil(members / batch)
+    touched = math.ceil(people / batch) + len(site["enrolments"])
+    assert functions["core_enrol_get_enrolled_users"] <= 2 * touched
+    before = len(campus.simulator.requests)
+    campus.push(compare=True)
+    functions = Counter(request.function for request in campus.simulator.requests[before:])
+    assert functions["core_enrol_get_enrolled_users"] <= touched
+    assert functions["core_group_get_group_members"] <= math.ceil(members / batch)
+    assert not functions.keys() & WRITES.keys()
