@@ -6,10 +6,10 @@ RUNS ?= 1000
 .DEFAULT_GOAL := help
 # The machine's own certificates, as pip and the browser use them: behind a company's proxy there are no others.
 export UV_SYSTEM_CERTS = 1
-.PHONY: help setup demo dev test check format bench clients chaos planted mutants lock clean
+.PHONY: help setup demo demo-moodle dev test check format bench clients chaos planted mutants lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## make .venv from the lock file
 
@@ -26,7 +26,10 @@ setup: .venv/.ready ## make .venv from the lock file
 demo: .venv/.ready ## a generated school, synced through Dagster into the embedded PostgreSQL
 	@$(BIN)/connector-pipelines demo
 
-dev: .venv/.ready ## the Dagster UI on the same database, with the demo source ready to launch
+demo-moodle: .venv/.ready ## the same school through core into a Moodle site, and its grades back
+	@$(BIN)/connector-pipelines demo-moodle
+
+dev: .venv/.ready ## the Dagster UI on the same database, with the demo sources ready to launch
 	@$(BIN)/connector-pipelines dev
 
 test: .venv/.ready ## all tests, against a real PostgreSQL

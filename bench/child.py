@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Task:
         return f"{self.url}/ims/oneroster/rostering/v1p2"
 
 
-def task() -> Task:
-    """The command line of this process."""
+def task(words: Sequence[str] | None = None) -> Task:
+    """The command line of this process, or what is left of it."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--url", required=True)
     arguments.add_argument("--database", required=True)
     arguments.add_argument("--folder", required=True, type=Path)
     arguments.add_argument("--in-flight", type=int)
     arguments.add_argument("--read-only", action="store_true")
-    given = arguments.parse_args()
+    given = arguments.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
     return Task(given.url, given.database, given.folder, given.in_flight, given.read_only)
 

@@ -6,6 +6,7 @@
     python bench/run.py --gate                  limits, breaker and cache: what they cost a request
     python bench/run.py --finale                120,000 products, each collection in one answer
     python bench/run.py --webhooks              from a webhook to core, and where the time goes
+    python bench/run.py --moodle                10,000 users, 500 courses and 50,000 enrolments into Moodle
 
 Every contestant gets a fresh PostgreSQL of its own in every round and syncs three times: into nothing, with nothing
 changed, with 1 % changed. Contestants take turns, so that a slow minute of the machine does not hit one alone.
@@ -186,6 +187,12 @@ def webhooks() -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def provisioning() -> dict[str, Any]:
+    """What provisioning a Moodle site takes; see moodle.py."""
+    done = subprocess.run([sys.executable, str(BENCH / "moodle.py")], stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
+
+
 def latency(size: Size) -> dict[int, float]:
     """Seconds to read all students with 100 ms added per page, one page at a time and eight."""
     found = {}
@@ -266,8 +273,23 @@ def _quick(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     return lines
 
 
-def main() -> None:
-    """Run what was asked for, print it, and keep it in .local/bench/results.json."""
+def _provisioned(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    first, demanded = found["first"], found["demanded"]
+    cost = f"{first['seconds']:.1f} s, {first['peak_mb']:.0f} MB, {sum(first['calls'].values())} calls in all"
+    met = first["verified"] and first["writes"] <= demanded
+    lines = [
+        ("Moodle, provisioned", f"{first['writes']} of {demanded} writing calls, {cost}", "ok" if met else "missed")
+    ]
+    for again in ("nothing changed", "compared"):
+        run = found[again]
+        cost = f"{run['seconds']:.1f} s, {run['peak_mb']:.0f} MB, {sum(run['calls'].values())} calls in all"
+        met = run["verified"] and run["writes"] == 0
+        lines.append((f"Moodle, {again}", f"{run['writes']} writing calls, {cost}", "ok" if met else "missed"))
+    return lines
+
+
+def _asked() -> argparse.Namespace:
+    """The command line."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--rows", type=int, default=100_000, help="users; the other collections in proportion")
@@ -283,8 +305,15 @@ def main() -> None:
         help="of the Finale account; changing 1 % adds some, and 120,000 are the cap",
     )
     arguments.add_argument("--webhooks", action="store_true", help="this part alone: from a webhook to core")
-    given = arguments.parse_args()
-    everything = not (given.memory or given.latency or given.gate or given.finale or given.webhooks)
+    arguments.add_argument("--moodle", action="store_true", help="this part alone: a district into Moodle")
+    return arguments.parse_args()
+
+
+def main() -> None:
+    """Run what was asked for, print it, and keep it in .local/bench/results.json."""
+    given = _asked()
+    parts = (given.memory, given.latency, given.gate, given.finale, given.webhooks, given.moodle)
+    everything = not any(parts)
     size = Size.of(given.rows)
     kept: dict[str, Any] = {"machine": machine(), "size": asdict(size), "rounds": given.rounds}
     lines: list[tuple[str, str, str]] = []
@@ -316,6 +345,9 @@ def main() -> None:
     if given.webhooks or (everything and not given.only):
         kept["webhook_seconds"] = told = webhooks()
         lines += _quick(told)
+    if given.moodle or (everything and not given.only):
+        kept["moodle"] = written = provisioning()
+        lines += _provisioned(written)
     kept["verdicts"] = lines
     judge(lines)
     (LOCAL / "results.json").write_text(json.dumps(kept, indent=1) + "\n")

@@ -26,7 +26,7 @@ from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
 from connector_pipelines.sync.summary import total
-from connector_pipelines.terminal import console, progress, show, show_changes, show_preview
+from connector_pipelines.terminal import console, progress, show, show_changes, show_preview, show_pushed
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Keeps core in step with the systems that own the data."
@@ -75,9 +75,35 @@ def demo(
     raise typer.Exit(0 if proven else 1)
 
 
+@app.command("demo-moodle")
+def demo_moodle(
+    scenario: Annotated[str, typer.Option(help="tiny, small, school or district.")] = "school",
+    seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 7,
+) -> None:
+    """Sync a generated school into core, write core to a Moodle site, read grades back; ends with three tables."""
+    from connector_pipelines.demo import run_moodle
+
+    with progress() as report:
+        done = run_moodle(scenario=scenario, seed=seed, report=report, say=console.print)
+    show(done.school)
+    show_pushed(done.exports)
+    show(done.back)
+    for letter in done.letters:
+        console.print(f"{letter.count:>7,}  {letter.entity}  {letter.state}, such as: {letter.example}", soft_wrap=True)
+    names = ("wanted", "created", "updated", "unchanged", "withdrawn", "dead_lettered", "calls")
+    sums = " ".join(f"{name}={sum(getattr(line, name) for line in done.exports)}" for name in names)
+    back = total(done.back)
+    console.print(
+        f"demo-moodle: {sums} read_back={back.fetched} new_in_core={back.created} changed_in_core={back.updated}"
+        f" verified={'yes' if done.proven else 'no'}",
+        soft_wrap=True,
+    )
+    raise typer.Exit(0 if done.proven else 1)
+
+
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="Where the UI listens.")] = 3000) -> None:
-    """Open the Dagster UI and daemon on the project's database, with the generated school beside it."""
+    """Open the Dagster UI and daemon on the project's database, with a generated school and a Moodle site beside it."""
     from connector_pipelines.demo import develop
 
     raise typer.Exit(develop(port=port, say=console.print))

@@ -142,7 +142,8 @@ class Export:
             its external id: {"person": "users"}. A row waits until what it refers to stands there. It may name itself.
         sure: the ways of recognizing (`Found.by`) that need no person. A record they all point to is taken; where they
             point to several, or only another way found something, a person decides.
-        together: a field of the record by which orders are sorted, so that one batch touches few of its values.
+        together: a field of the record by which orders are sorted, and what is looked for or compared, so that one
+            batch touches few of its values.
         times: for rules that ask who wrote last: the extract's column that says when core changed the row, and the key
             under which `read_back` says when the record was changed there, in seconds since 1970.
     """

@@ -69,6 +69,13 @@ class Settings(BaseSettings):
         alias="CONNECTOR_PIPELINES_DEMO_PORT",
         description="Port on which `make demo` and `make dev` serve the generated school.",
     )
+    demo_moodle_port: int = Field(
+        default=8103,
+        ge=1,
+        le=65_535,
+        alias="CONNECTOR_PIPELINES_DEMO_MOODLE_PORT",
+        description="Port on which `make demo-moodle` and `make dev` serve the Moodle site.",
+    )
     receiver_port: int = Field(
         default=8300,
         ge=1,
@@ -139,7 +146,7 @@ class Settings(BaseSettings):
     moodle_sync_enabled: bool = Field(
         default=False,
         alias="MOODLE_SYNC_ENABLED",
-        description="Whether Moodle sources may run by themselves (M67, K26).",
+        description="Whether Moodle sources may run whose declaration does not say `enabled` (M67, K26).",
     )
     moodle_batch_size: int = Field(
         default=100, ge=1, le=10_000, alias="MOODLE_BATCH_SIZE", description="Records per Moodle call (M68)."

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from connector_pipelines.model import Plan, Progress, Report
     from connector_pipelines.sync.preview import Preview
+    from connector_pipelines.sync.pushed import Pushed
     from connector_pipelines.sync.summary import Line
 
 console = Console(highlight=False, soft_wrap=True)  # a log or a pipe gets whole sentences, not lines of 80
@@ -53,6 +54,20 @@ def show(lines: Sequence[Line]) -> None:
             console.print(f"[red]{line.entity}[/] {line.state}: {why}", soft_wrap=True)
 
 
+def show_pushed(lines: Sequence[Pushed]) -> None:
+    """One row per export: what should stand there, what was done for it, and what it took."""
+    counted = ("wanted", "created", "updated", "unchanged", "withdrawn", "dead_lettered")
+    table = _framed("export", (*counted, "verified", "calls", "seconds"))
+    for line in lines:
+        counts = [f"{getattr(line, name):,}" for name in counted]
+        proof = "[green]yes[/]" if line.verified else "[red]no[/]"
+        table.add_row(line.entity, *counts, proof, f"{line.calls:,}", f"{line.seconds:.1f}")
+    Console(width=max(console.width, _WIDTH), highlight=False).print(table)
+    for line in lines:
+        if not line.verified:
+            console.print(f"[red]{line.entity}[/]: {escape('; '.join(line.reasons))}", soft_wrap=True)
+
+
 def show_changes(plan: Plan, changes: Sequence[Change]) -> None:
     """What a plan would change, one line per field, with the hash by which it is approved."""
     console.print(
@@ -81,15 +96,19 @@ def show_preview(shown: Preview) -> None:
 
 
 def _table(lines: Sequence[Line]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("entity", no_wrap=True)
-    for name in _COLUMNS:
-        table.add_column(name.replace("_", "-"), justify="right", no_wrap=True)
-    table.add_column("verified", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
+    table = _framed("entity", (*_COLUMNS, "verified", "seconds"))
     for line in lines:
         counts = [f"{getattr(line.counts, name):,}" for name in _COLUMNS]
         bad = "yellow" if line.state == PlanState.PLANNED else "red"
         proof = "[green]yes[/]" if line.verified else f"[{bad}]no: {line.state}[/]"
         table.add_row(line.entity, *counts, proof, f"{line.seconds:.1f}")
+    return table
+
+
+def _framed(first: str, names: Sequence[str]) -> Table:
+    """A table without rows: a name, then numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, no_wrap=True)
+    for name in names:
+        table.add_column(name.replace("_", "-"), justify="left" if name == "verified" else "right", no_wrap=True)
     return table

@@ -15,6 +15,7 @@ import stamina
 from typer.testing import CliRunner
 
 from connector_pipelines.cli import app
+from connector_pipelines.connectors.moodle.simulator import Simulator
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import SyncError
 from connector_pipelines.external import vault
@@ -32,18 +33,21 @@ LAST_LINE = re.compile(
 
 
 @pytest.fixture
-def unused_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def unused_ports() -> tuple[int, int]:
+    """Two ports of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
 
 
 @pytest.fixture
-def here(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_port: int) -> Iterator[dict[str, str]]:
-    """An environment on this test's own database, folder and port."""
+def here(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_ports: tuple[int, int]
+) -> Iterator[dict[str, str]]:
+    """An environment on this test's own database, folder and ports."""
     monkeypatch.setenv("CONNECTOR_PIPELINES_DATABASE_URL", database)
     monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path))
-    monkeypatch.setenv("CONNECTOR_PIPELINES_DEMO_PORT", str(unused_port))
+    monkeypatch.setenv("CONNECTOR_PIPELINES_DEMO_PORT", str(unused_ports[0]))
+    monkeypatch.setenv("CONNECTOR_PIPELINES_DEMO_MOODLE_PORT", str(unused_ports[1]))
     settings.cache_clear()
     yield dict(os.environ)
     settings.cache_clear()
@@ -73,11 +77,48 @@ def test_demo_accounts_for_everything_and_repeats_nothing(here: dict[str, str]) 
     )
 
 
+def demo_moodle(environment: dict[str, str]) -> tuple[int, dict[str, str], str]:
+    """Exit code, the numbers of the last line, and all that `connector-pipelines demo-moodle` printed."""
+    done = call(environment, "demo-moodle", "--scenario", "tiny")
+    name, _, numbers = done.stdout.strip().splitlines()[-1].partition(": ")
+    assert name == "demo-moodle", done.stdout + done.stderr
+    return done.returncode, dict(pair.split("=") for pair in numbers.split()), done.stdout
+
+
+def test_demo_goes_through_moodle_and_back_and_repeats_nothing(here: dict[str, str]) -> None:
+    """Without MOODLE_SYNC_ENABLED a school is written to Moodle and grades come back; run again, nothing is written."""
+    here.pop("MOODLE_SYNC_ENABLED", None)
+    code, first, said = demo_moodle(here)
+    assert (code, first["verified"], first["updated"], first["unchanged"], first["withdrawn"]) == (
+        0,
+        "yes",
+        "0",
+        "0",
+        "0",
+    )
+    assert int(first["created"]) + int(first["dead_lettered"]) == int(first["wanted"]) > 100
+    assert int(first["new_in_core"]) > 100
+    assert "2  export/users  open, such as: has no e-mail address" in said
+    assert re.search(r"^grades +\d", said, re.MULTILINE)
+    code, again, told = demo_moodle(here)
+    nothing = dict.fromkeys(("created", "updated", "withdrawn", "new_in_core", "changed_in_core"), "0")
+    same = first | nothing | {"unchanged": first["created"], "calls": again["calls"]}
+    assert (code, again) == (0, same), told
+
+
+def test_demo_fails_where_moodle_refuses(here: dict[str, str], unused_ports: tuple[int, int]) -> None:
+    """A site that lets nobody in ends the demo with its words, a last line that says no, and exit code 1."""
+    with Simulator(scenario="empty", faults=["access"], port=unused_ports[1]):
+        code, numbers, said = demo_moodle(here)
+    assert (code, numbers["verified"], numbers["created"]) == (1, "no", "0")
+    assert "accessexception" in said
+
+
 def test_unknown_source_is_named_with_those_that_are_declared(here: dict[str, str]) -> None:
     """A source that nobody declared ends the command with one sentence that says which there are."""
     done = call(here, "sync", "nowhere")
     assert done.returncode == 1
-    assert "no source 'nowhere' is declared; there are: demo_school" in done.stdout
+    assert "no source 'nowhere' is declared; there are: demo_moodle, demo_school" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path  # noqa: TC003 -- Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,12 +80,23 @@ def moodle(
     scenario: Annotated[str, typer.Option(help="empty, small or school.")] = "small",
     seed: Seed = 7,
     fault: Faults = None,
+    kept: Annotated[Path | None, typer.Option(help="The file where the site is kept, and found again.")] = None,
+    at_work: Annotated[bool, typer.Option("--at-work", help="Who is enrolled gets homework, and grades.")] = False,
 ) -> None:
     """A Moodle site, by its web services."""
     from connector_pipelines.connectors.moodle.simulator.cli import serve
 
     with _refusals():
-        serve(faults=fault or (), say=console.out, port=port, host=host, scenario=scenario, seed=seed)
+        serve(
+            port=port,
+            host=host,
+            scenario=scenario,
+            seed=seed,
+            faults=fault or (),
+            kept=kept,
+            at_work=at_work,
+            say=console.out,
+        )
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+_NUMBERS = count(1)
 
 # Row hashes are taken over a row's text form, so what shapes that text is pinned for every connection. With the
 # default of 4 MB, the sorts and joins of a plan of 100,000 rows go through files.
@@ -71,3 +74,16 @@ def scalar(connection: Connection, statement: sql.Composed | LiteralString, *val
     """The first column of the first row, or None where there is no row."""
     row = connection.execute(statement, values or None).fetchone()
     return None if row is None else row[0]
+
+
+def in_batches(
+    connection: Connection, statement: sql.Composed | LiteralString, *values: object, size: int
+) -> Iterator[list[tuple[object, ...]]]:
+    """The rows of a query as they are now, so many at a time, in its order: the database keeps them until then.
+
+    What is written meanwhile makes no difference, in this connection either.
+    """
+    with connection.cursor(f"batches_{next(_NUMBERS)}", withhold=True) as cursor:
+        cursor.execute(statement, values or None)
+        while rows := cursor.fetchmany(size):
+            yield rows

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import sql
 
-from connector_pipelines.database.connection import Connection, query, scalar
+from connector_pipelines.database.connection import Connection, in_batches, query, scalar
 from connector_pipelines.database.tables import plan_table
 from connector_pipelines.outward import Action, Order
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from connector_pipelines.model import Plan
+    from connector_pipelines.outward import Export
 
 ATTEMPTS = 5
 """How often in a row the same record is sent by itself, where that may help."""
@@ -214,18 +215,14 @@ def unanswered(connection: Connection, source: str, entity: str, *, batch: int) 
         yield [Sending(key, there, Action(action), before, sent) for key, there, action, before, sent in rows]
 
 
-def standing(connection: Connection, source: str, entity: str, *, batch: int) -> Iterator[list[tuple[str, str, Any]]]:
-    """Key, external id and our fields as they stood last, of all that should stand there; in batches by key."""
+def standing(connection: Connection, source: str, export: Export) -> Iterator[list[tuple[str, str, Any]]]:
+    """Key, external id and our fields as they stood last, of all that should stand there; sorted as they are sent."""
     statement = (
         "SELECT key, external_id, coalesce(stands, record) FROM connector.exports WHERE source = %s AND entity = %s"
-        " AND state IN ('sent', 'verified') AND key > %s ORDER BY key LIMIT %s"
+        " AND state IN ('sent', 'verified') ORDER BY record -> %s, key"
     )
-    last = ""
-    while rows := cast(
-        "list[tuple[Any, ...]]", connection.execute(statement, [source, entity, last, batch]).fetchall()
-    ):
-        last = rows[-1][0]
-        yield rows
+    rows = in_batches(connection, statement, source, export.entity, export.together, size=export.batch)
+    yield from cast("Iterator[list[tuple[str, str, Any]]]", rows)
 
 
 def forgive(connection: Connection, source: str, entity: str, keys: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from psycopg import sql
 
 from connector_pipelines.database import staging
-from connector_pipelines.database.connection import Connection, query, scalar
+from connector_pipelines.database.connection import Connection, in_batches, query, scalar
 from connector_pipelines.database.tables import rows_table, shaped_table
 from connector_pipelines.outward import PREFIX
 
@@ -130,21 +130,19 @@ def to_shape(connection: Connection, read: Read, export: Export, *, batch: int) 
         yield found
 
 
-def to_find(connection: Connection, read: Read, *, batch: int) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Key and record of what should stand there and never did, in batches."""
+def to_find(connection: Connection, read: Read, export: Export) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Key and record of what should stand there and never did, in the export's batches, sorted as they are sent."""
     rows = query(
         "SELECT s.key, s.record FROM {shaped} s LEFT JOIN connector.exports l ON {same}"
         " WHERE s.verdict = 'wanted' AND l.external_id IS NULL AND l.matched_by IS DISTINCT FROM {person}"
-        " AND NOT coalesce({refused}, false) AND s.key > %s ORDER BY s.key LIMIT %s",
+        " AND NOT coalesce({refused}, false) ORDER BY s.record -> {together}, s.key",
         shaped=shaped_table(read.id),
         same=_same(read, "s.key"),
         person=sql.Literal(BY_A_PERSON),
         refused=REFUSED,
+        together=sql.Literal(export.together),
     )
-    last = ""
-    while found := connection.execute(rows, [last, batch]).fetchall():
-        last = str(found[-1][0])
-        yield cast("list[tuple[str, dict[str, Any]]]", found)
+    yield from cast("Iterator[list[tuple[str, dict[str, Any]]]]", in_batches(connection, rows, size=export.batch))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class SourceComponent(dg.Component):
 
     connector: ClassVar[Connector]
 
-    def __init__(self, config: BaseModel, timetable: Timetable, policy: SyncPolicy, *, enabled: bool = True) -> None:
+    def __init__(self, config: BaseModel, timetable: Timetable, policy: SyncPolicy, *, enabled: bool | None) -> None:
         self._config = config
         self._off = why_off(self.connector, enabled=enabled)
         self._timetable = timetable
@@ -96,14 +96,18 @@ def attributes_model(connector: Connector) -> type[BaseModel]:
     """The connector's settings, the timetable and the policy as one model, which refuses unknown fields."""
     described = Field(default_factory=Timetable, description="When the source is read by itself.")
     may = Field(default_factory=SyncPolicy, description="What the source may do to core.")
-    on = Field(default=True, description="False: nothing of it runs by itself, and a launch by hand is refused.")
+    on = Field(
+        default=None,
+        description="False: nothing of it runs by itself, and a launch by hand is refused. Unset: as the environment"
+        " says, true but for Moodle.",
+    )
     model = create_model(
         f"{component_name(connector)}Attributes",
         __base__=(connector.config, _References),
         __cls_kwargs__={"extra": "forbid"},
         schedule=(Timetable, described),
         policy=(SyncPolicy, may),
-        enabled=(bool, on),
+        enabled=(bool | None, on),
     )
     return cast("type[BaseModel]", model)
 

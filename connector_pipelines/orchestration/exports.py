@@ -5,7 +5,7 @@ Dagster reads the annotations of steps as objects, so they are not postponed her
 
 import getpass
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -25,6 +25,7 @@ from connector_pipelines.sync.context import silent
 from connector_pipelines.sync.linking import link
 from connector_pipelines.sync.outbox import Pending
 from connector_pipelines.sync.push import push
+from connector_pipelines.sync.switches import why_off
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -42,6 +43,10 @@ class ExportOptions(dg.Config):
     compare: bool = Field(
         default=False,
         description="Ask the source first what stands there, so that what was changed or removed there is sent again.",
+    )
+    as_of: str = Field(
+        default="",
+        description="Judge which terms have ended as of this day, like 2026-09-01; in UTC, today by default.",
     )
 
 
@@ -75,17 +80,18 @@ def _asset(source: Source, export: Export) -> dg.AssetsDefinition:
         pool=names.source_pool(source.name),
     )
     def exported(context: dg.AssetExecutionContext, config: ExportOptions, engine: Engine) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster knows no subscript
-        return _export_step(context, engine, source, export, compare=config.compare)
+        return _export_step(context, engine, source, export, config)
 
     return exported
 
 
 def _export_step(
-    context: dg.AssetExecutionContext, engine: Engine, source: Source, export: Export, *, compare: bool
+    context: dg.AssetExecutionContext, engine: Engine, source: Source, export: Export, how: ExportOptions
 ) -> dg.MaterializeResult[None]:
+    today = date.fromisoformat(how.as_of) if how.as_of else None
     with opened(context, engine) as surroundings:
         connection = surroundings.connection
-        done = list(push(surroundings, source, entities=[export.entity], compare=compare))
+        done = list(push(surroundings, source, entities=[export.entity], compare=how.compare, today=today))
         plans, sent = [one.plan for one in done], [one.receipt for one in done if one.receipt]
         held = [plan for plan in deciding.held_plans(surroundings, source.name) if plan.entity == export.name]
         there = look.exported_rows(connection, source.name, export.name)
@@ -173,9 +179,9 @@ def link_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     return link_export
 
 
-def compare_config(source: Source) -> dict[str, Any]:
-    """Run config that asks the source first what stands there."""
-    asked = {"config": {"compare": True}}
+def compare_config(source: Source, as_of: date | None = None) -> dict[str, Any]:
+    """Run config that asks the source first what stands there; terms end by the clock, or as of a day."""
+    asked = {"config": {"compare": True, "as_of": as_of.isoformat() if as_of else ""}}
     return {"ops": {names.export(source.name, e.entity).to_python_identifier(): asked for e in source.exports}}
 
 
@@ -185,7 +191,7 @@ def export_schedules(declaration: Declaration) -> list[dg.ScheduleDefinition]:
     if not source.exports or not timetable.export_cron:
         return []
     job = names.export_job(source.name)
-    enabled = dg.DefaultScheduleStatus.RUNNING if timetable.enabled else dg.DefaultScheduleStatus.STOPPED
+    enabled = dg.DefaultScheduleStatus.RUNNING if declaration.by_itself else dg.DefaultScheduleStatus.STOPPED
 
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), run_config=compare_config(source))
@@ -217,12 +223,15 @@ def export_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
         description=f"Exports what changed in core to {source.name}, when no change came for"
         f" {timetable.export_quiet_seconds:g} s.",
         minimum_interval_seconds=_TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING if timetable.enabled else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING if declaration.by_itself else dg.DefaultSensorStatus.STOPPED,
     )
     def changes(context: dg.SensorEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
         with engine.open(launched_by="export sensor", report=silent) as surroundings:
             outbox.watch(surroundings.connection, source)
             found = outbox.pending(surroundings.connection, source.name)
+            off = why_off(surroundings.connection, source)
+        if off:
+            return dg.SkipReason(f"{source.name} is off: {off}")
         under_way = dg.RunsFilter(job_name=job, statuses=_UNDER_WAY)
         busy = context.instance.get_runs_count(under_way) > 0
         return request(source, found, datetime.now(UTC), quiet=quiet, patience=patience, busy=busy)

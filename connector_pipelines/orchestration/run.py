@@ -11,12 +11,14 @@ import dagster as dg
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.orchestration import build, home, names
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.exports import compare_config
 from connector_pipelines.orchestration.jobs import full_config
 from connector_pipelines.orchestration.schedules import today
 from connector_pipelines.orchestration.sources import DEFS, Declaration, declared_source, read_all
 from connector_pipelines.sync.context import silent
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from connector_pipelines.model import Progress, Report
@@ -55,13 +57,33 @@ def run_sync(source: str, *, full: bool = False, report: Report = silent, folder
         ConfigurationError: the source is not declared, not enabled or not usable.
     """
     declaration = _declaration(source, folder)
-    config = _QUIET | (full_config(declaration.source) if full else {})
+    config = full_config(declaration.source) if full else {}
+    return _run(names.sync_job(source), config, report=report, folder=folder, partition=_partition(declaration))
+
+
+def run_export(source: str, *, as_of: date | None = None, report: Report = silent, folder: Path = DEFS) -> Finished:
+    """Compare a source with core and write what differs, through its export job, in this process.
+
+    Args:
+        source: a declared source that may be written to.
+        as_of: the day by which terms end; today by default.
+        report: told about progress.
+        folder: where sources are declared.
+
+    Raises:
+        ConfigurationError: the source is not declared, not enabled or not usable.
+    """
+    config = compare_config(_declaration(source, folder).source, as_of)
+    return _run(names.export_job(source), config, report=report, folder=folder)
+
+
+def _run(job: str, config: dict[str, Any], *, report: Report, folder: Path, partition: str | None = None) -> Finished:
     with home.environment(home.prepare()), dg.DagsterInstance.get() as instance:
         definitions = build.definitions(folder, engine=_listening(report))
-        result = definitions.resolve_job_def(names.sync_job(source)).execute_in_process(
-            run_config=config,
+        result = definitions.resolve_job_def(job).execute_in_process(
+            run_config=_QUIET | config,
             instance=instance,
-            partition_key=_partition(declaration),
+            partition_key=partition,
             tags=_LOCATION,
             raise_on_error=False,
         )

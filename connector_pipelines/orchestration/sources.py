@@ -203,8 +203,8 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
         )
     timetable, wrong = _validated(Timetable, values.pop("schedule", None) or {}, ("schedule",))
     policy, unfit = _validated(SyncPolicy, values.pop("policy", None) or {}, ("policy",))
-    enabled = values.pop("enabled", True)
-    if not isinstance(enabled, bool):
+    enabled = values.pop("enabled", None)
+    if not isinstance(enabled, bool | None):
         raise _Wrong((("attributes", "enabled"), "enabled must be true or false"))
     config, more = _validated(connector.config, values, ())
     if config is None or timetable is None or policy is None:
@@ -216,9 +216,11 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
     return Declaration(source, timetable, file)
 
 
-def why_off(connector: Connector, *, enabled: bool) -> str:
-    """Why a source may not be read, as its declaration or the environment says; empty where it may."""
-    return settings().why_off(connector.name) if enabled else "its defs.yaml says enabled: false"
+def why_off(connector: Connector, *, enabled: bool | None) -> str:
+    """Why a source may not be read; empty where it may. The environment speaks where the declaration says nothing."""
+    if enabled is None:
+        return settings().why_off(connector.name)
+    return "" if enabled else "its defs.yaml says enabled: false"
 
 
 def _refuse_realtime(source: Source, timetable: Timetable) -> None:

@@ -146,7 +146,7 @@ def _shaped(export: Export, row: Mapping[str, Any]) -> tuple[str, str, str | Non
 def _find(context: Context, export: Export, client: Any, read: Read) -> None:
     """Look there for what should be new."""
     done = 0
-    for rows in extracting.to_find(context.connection, read, batch=export.batch):
+    for rows in extracting.to_find(context.connection, read, export):
         wanted = [Wanted(key, record) for key, record in rows]
         found = _recognized(export, wanted, client)
         if found:

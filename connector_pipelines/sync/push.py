@@ -17,6 +17,7 @@ from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.sending import send
 from connector_pipelines.sync.settling import settle, verify
 from connector_pipelines.sync.sources import register
+from connector_pipelines.sync.switches import refuse_off
 from connector_pipelines.sync.whole import Outcome
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ def push(
         today: the day by which terms end; in UTC, today by default.
 
     Raises:
+        ConfigurationError: the source is off.
         SyncError: what stopped an export, with its place. What was sent before is booked.
     """
     connection = context.connection
     exports = source.exports if entities is None else [export_of(source, entity) for entity in entities]
+    refuse_off(connection, source)
     register(connection, source)
     outbox.watch(connection, source)
     for export in (one for one in source.exports if one.name in {chosen.name for chosen in exports}):

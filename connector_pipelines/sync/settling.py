@@ -50,7 +50,7 @@ def verify(context: Context, source: Source, export: Export, client: Any) -> int
     """
     drifted = done = 0
     rules = rules_of(source, export)
-    for rows in ledger.standing(context.connection, source.name, export.entity, batch=export.batch):
+    for rows in ledger.standing(context.connection, source.name, export):
         there = dict(export.read_back(client, [external_id for _, external_id, _ in rows]))
         entries = [
             _drifted(key, known, there[external_id], contested=bool(rules))

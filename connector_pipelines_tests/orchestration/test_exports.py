@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -136,6 +136,37 @@ def test_sensor_takes_many_changes_in_one_run(people: Any) -> None:
     assert request.asset_selection == [names.export("alpha", "users")]
     assert people.run("export_alpha").success
     assert people.rows("SELECT count(*) FROM connector.export_outbox") == [(0,)]
+
+
+def test_nothing_is_written_to_a_source_that_is_off(people: Any) -> None:
+    """A source that its declaration or a person switched off is not written to either; the tick and the run say why."""
+    people.run("export_alpha")
+    people.execute("UPDATE core.students SET family_name = 'Q' || id")
+    people.execute("UPDATE connector.integrations SET off = 'the school moves' WHERE name = 'alpha'")
+    before = written(people)
+    sensor = people.definitions().get_repository_def().get_sensor_def("export_alpha_changes")
+    with dg.build_sensor_context(instance=people.instance, resources={"engine": people.engine()}) as context:
+        assert "alpha is off: the school moves" in str(sensor.evaluate_tick(context).skip_message)
+    assert not people.run("export_alpha").success
+    assert written(people) == before
+    people.declare("alpha", *ON, "enabled: false", "schedule: {enabled: true}")
+    stopped = people.definitions().get_repository_def()
+    assert stopped.get_sensor_def("export_alpha_changes").default_status is dg.DefaultSensorStatus.STOPPED
+    assert stopped.get_schedule_def("export_alpha_schedule").default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_terms_end_as_of_a_day(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's configuration may say by which day terms are judged."""
+    asked: list[date | None] = []
+
+    def noted(*_: object, today: date | None, **__: object) -> list[None]:
+        asked.append(today)
+        return []
+
+    monkeypatch.setattr(exports, "push", noted)
+    people.run("export_alpha", run_config=exports.compare_config(source(people), date(2026, 9, 1)))
+    people.run("export_alpha", run_config=exports.compare_config(source(people)))
+    assert asked == [date(2026, 9, 1), None]
 
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -196,13 +196,15 @@ def test_a_source_that_is_off_is_stopped_and_refuses(project: Any, school: Any) 
 
 
 def test_moodle_is_off_until_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MOODLE_SYNC_ENABLED is false by default, and keeps Moodle sources off; others do not care (M67, K26)."""
+    """MOODLE_SYNC_ENABLED is false by default, and keeps Moodle sources off that do not say `enabled` (M67, K26)."""
     toy = connectors()["toy"]
     moodle = replace(toy, name="moodle")
-    assert (why_off(moodle, enabled=True), why_off(toy, enabled=True)) == ("MOODLE_SYNC_ENABLED is not true", "")
+    assert (why_off(moodle, enabled=None), why_off(toy, enabled=None)) == ("MOODLE_SYNC_ENABLED is not true", "")
+    assert why_off(moodle, enabled=True) == ""
     monkeypatch.setenv("MOODLE_SYNC_ENABLED", "true")
     settings.cache_clear()
-    assert why_off(moodle, enabled=True) == ""
+    assert why_off(moodle, enabled=None) == ""
+    assert why_off(moodle, enabled=False) == "its defs.yaml says enabled: false"
 
 
 def test_the_daily_reconciliation_compares_what_was_read_in_full(project: Any, school: Any) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from connector_pipelines.connectors.moodle import wire
 from connector_pipelines.connectors.moodle.errorcodes import Means, Refused
 from connector_pipelines.external.http import Client, Request, Response
-from connector_pipelines.external.limits import MINUTE, Budget, Rate
 from connector_pipelines.external.retry import Do
 from connector_pipelines.settings import settings
 
@@ -87,13 +86,11 @@ def connect(config: MoodleConfig) -> Iterator[Moodle]:
 
 def _client(config: MoodleConfig, retries: int) -> Client:
     """A client of the site; both share its limits, which are kept in the database."""
-    known = settings()
-    patience = config.timeout_seconds or known.moodle_timeout_seconds
+    patience = config.timeout_seconds or settings().moodle_timeout_seconds
     patient = config.model_copy(update={"timeout_seconds": patience, "max_retries": retries})
     return patient.client(
         config.site,
         TokenLast(config.token),
-        budgets=(Budget("web services", (Rate(known.moodle_rate_limit_per_minute, MINUTE),)),),
         overrides={200: _judged},
         explain=_said,
     )

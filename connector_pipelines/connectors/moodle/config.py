@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.external.limits import MINUTE, Budget, Limits, Rate
 from connector_pipelines.external.messages import is_loopback
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
@@ -101,6 +102,12 @@ class MoodleConfig(HttpOptions):
         if not found:
             raise ConfigurationError("a Moodle source names no site.", remedy="Set base_url, or MOODLE_BASE_URL.")
         return found.rstrip("/")
+
+    def vendor_limits(self) -> Limits:
+        """Moodle has none of its own; MOODLE_RATE_LIMIT holds for a source that does not say `requests_per_minute`."""
+        if self.requests_per_minute is not None:
+            return Limits()
+        return Limits((Budget("web services", (Rate(settings().moodle_rate_limit_per_minute, MINUTE),)),))
 
     @property
     def batch(self) -> int:

@@ -54,6 +54,16 @@ def _changed(order: Order) -> dict[str, Any]:
     return {name: order.record[name] for name in order.changes or order.record}
 
 
+def _not_left(leave: Callable[[Sequence[Order]], Outcomes], orders: Sequence[Order], *place: str) -> dict[str, NotDone]:
+    """Take people out of where they were, when updates say another place or person; who could not be, by key."""
+    moved = [
+        replace(order, record=dict(order.record) | {name: was for name, (was, _) in order.changes.items()})
+        for order in orders
+        if order.changes.keys() & set(place)
+    ]
+    return {one.key: one for one in (leave(moved) if moved else ()) if isinstance(one, NotDone)}
+
+
 def _cannot(orders: Sequence[Order], rule: str, reason: str) -> Outcomes:
     return (NotDone(order.key, rule, reason) for order in orders)
 
@@ -282,14 +292,18 @@ class Enrolments:
         return "student" if self.student in roles else None
 
     def send(self, moodle: Moodle, action: Action, orders: Sequence[Order]) -> Outcomes:
-        """Enrol, change, suspend, unenrol."""
+        """Enrol, change, suspend, unenrol; who is moved to another course leaves the one before."""
+        if action is Action.UPDATE:
+            stayed = _not_left(lambda moved: self.send(moodle, Action.WITHDRAW, moved), orders, "courseid", "userid")
+            yield from stayed.values()
+            orders = [order for order in orders if order.key not in stayed]
         if action is Action.WITHDRAW and self.leaving == "unenrol":
             pairs = [(int(order.record["userid"]), int(order.record["courseid"])) for order in orders]
             effects = client.unenroll_users(once(moodle), pairs)
         else:
             rows = [self._enrolment(order, suspended=action is Action.WITHDRAW) for order in orders]
             effects = client.enroll_users(once(moodle), rows)
-        return _told(orders, effects, lambda order, _: f"{order.record['courseid']}:{order.record['userid']}")
+        yield from _told(orders, effects, lambda order, _: f"{order.record['courseid']}:{order.record['userid']}")
 
     def _enrolment(self, order: Order, *, suspended: bool) -> client.Enrolment:
         record = order.record
@@ -317,10 +331,14 @@ def _member_id(record: Record) -> str:
 
 
 def send_members(moodle: Moodle, action: Action, orders: Sequence[Order]) -> Outcomes:
-    """Put people into groups, and take them out."""
+    """Put people into groups, and take them out; who is moved to another group leaves the one before."""
+    if action is Action.UPDATE:
+        stayed = _not_left(lambda moved: send_members(moodle, Action.WITHDRAW, moved), orders, "groupid", "userid")
+        yield from stayed.values()
+        orders = [order for order in orders if order.key not in stayed]
     rows = [{"groupid": order.record["groupid"], "userid": order.record["userid"]} for order in orders]
     send = client.remove_group_members if action is Action.WITHDRAW else client.add_group_members
-    return _told(orders, send(once(moodle), rows), lambda order, _: _member_id(order.record))
+    yield from _told(orders, send(once(moodle), rows), lambda order, _: _member_id(order.record))
 
 
 def read_members(moodle: Moodle, ids: Sequence[str]) -> ReadBack:

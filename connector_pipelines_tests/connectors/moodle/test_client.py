@@ -14,6 +14,7 @@ from connector_pipelines.connectors.moodle.client import Enrolment
 from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.connectors.moodle.errorcodes import Refused
 from connector_pipelines.errors import AuthFailed, BrokenPage, ConfigurationError, NetworkError
+from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,10 +209,21 @@ def test_configuration_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
     assert str(MoodleConfig().token) == "env:MOODLE_API_TOKEN"
     monkeypatch.setenv("MOODLE_BATCH_SIZE", "7")
     monkeypatch.setenv("MOODLE_BASE_URL", "https://moodle.school.example/")
-    from connector_pipelines.settings import settings
-
     settings.cache_clear()
     assert MoodleConfig().batch == 7
     assert MoodleConfig().site == "https://moodle.school.example"
     monkeypatch.undo()
     settings.cache_clear()
+
+
+def test_a_source_may_say_its_own_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's rate holds for a source that names none; one that names its own is not held to both."""
+    monkeypatch.setenv("MOODLE_RATE_LIMIT", "70")
+    settings.cache_clear()
+    rates = [
+        [rate.requests for budget in MoodleConfig.model_validate(told).limits().budgets for rate in budget.rates]
+        for told in ({}, {"requests_per_minute": 500})
+    ]
+    monkeypatch.undo()
+    settings.cache_clear()
+    assert rates == [[70], [500]]

@@ -96,6 +96,23 @@ def test_who_leaves_is_suspended(campus: Any) -> None:
     assert "enrol_manual_unenrol_users" not in {effect.function for effect in campus.simulator.ledger}
 
 
+@pytest.mark.parametrize("layout", ["groups", "courses"])
+def test_who_is_moved_leaves_the_place_before(campus: Any, layout: str) -> None:
+    """An enrollment that names another section takes its person out of the group, or the course, of the one before."""
+    campus.more = {"layout": layout}
+    campus.push()
+    campus.execute("UPDATE core.enrollments SET section_id = 2 WHERE id = 1")
+    campus.push()
+    ada, site = campus.user("ada")["id"], campus.simulator.site
+    if layout == "groups":
+        inside = {row["idnumber"] for row in site["groups"].values() if ada in row["users"]}
+    else:
+        inside = {
+            f"sections/{n}" for n in (1, 2, 3) if campus.enrolled(f"sections/{n}").get("ada", {}).get("suspended") == 0
+        }
+    assert inside == {"sections/2", "sections/3"}
+
+
 def test_courses_are_archived_when_their_term_ends(campus: Any) -> None:
     """The day after the term its courses are hidden, not deleted, and nobody is unenrolled; users stay."""
     campus.push()

@@ -10,6 +10,7 @@ from connector_pipelines.connectors.moodle.simulator.simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 DEFAULT_PORT = 8103
 
@@ -20,6 +21,8 @@ def serve(
     scenario: str = "small",
     seed: int = 7,
     faults: Sequence[str] = (),
+    kept: Path | None = None,
+    at_work: bool = False,
     host: str = "127.0.0.1",
     say: Callable[[str], object] = print,
     stop: threading.Event | None = None,
@@ -31,6 +34,8 @@ def serve(
         scenario: empty, small or school.
         seed: another seed, other data.
         faults: what goes wrong, see `faults.FAULTS`.
+        kept: the file where the site is kept and found again.
+        at_work: teachers and students do something in courses that people are enrolled in.
         host: interface to listen on.
         say: where the address is written to.
         stop: ends the serving when set; Ctrl-C does, too.
@@ -40,7 +45,8 @@ def serve(
         OSError: the port is taken.
     """
     ended = stop or threading.Event()
-    with Simulator(scenario=scenario, seed=seed, faults=faults, host=host, port=port) as simulator:
+    made = Simulator(scenario=scenario, seed=seed, faults=faults, kept=kept, at_work=at_work, host=host, port=port)
+    with made as simulator:
         for line in greeting(simulator):
             say(line)
         try:

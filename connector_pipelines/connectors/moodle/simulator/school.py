@@ -10,12 +10,13 @@ from connector_pipelines.connectors.moodle.simulator import courses, enrolling, 
 from connector_pipelines.connectors.moodle.simulator.site import person
 
 if TYPE_CHECKING:
-    from connector_pipelines.connectors.moodle.simulator.site import Site
+    from connector_pipelines.connectors.moodle.simulator.site import Row, Site
 
 _FIRST = ("Ada", "Børge", "Chloé", "Dmitri", "Eun-ji", "Fatima", "Grace", "Hugo")
 _LAST = ("Lovelace", "Øst", "Müller", "Ivanov", "Kim", "Hassan", "Hopper", "O'Brien")
 _SUBJECTS = ("Physics", "R&D lab", "History", "Statistics", "Ünicode & <3 signs")
 _DAY = 86_400
+_STUDENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,37 @@ def _course(site: Site, size: Size, index: int, chance: Random) -> None:
             if chance.random() < 0.5:  # noqa: PLR2004 -- a share
                 one = {"userid": user, "grade": float(chance.randrange(40, 101))}
                 grading.save(site, {"assignmentid": module["instance"], "grades": [one]})
+
+
+def work(site: Site, function: str, given: Row) -> None:
+    """What happens in courses once people are enrolled: homework is given, handed in and graded, and they are seen.
+
+    What a person does follows from course and person alone, so that enrolling somebody again changes nothing.
+    """
+    if function == "enrol_manual_enrol_users":
+        for course in dict.fromkeys(one["courseid"] for one in given["enrolments"]):
+            tasks = site.where("modules", course=course, modname="assign") or _tasks(site, course)
+            for user, row in site.enrolled(course).items():
+                if _STUDENT in row["roles"] and not row["suspended"] and not row["lastaccess"]:
+                    _studies(site, course, user, tasks)
+
+
+def _tasks(site: Site, course: int) -> list[Row]:
+    due = site.clock() + 7 * _DAY
+    return [grading.assignment(site, course, f"Homework {number}", due=due) for number in (1, 2)]
+
+
+def _studies(site: Site, course: int, user: int, tasks: list[Row]) -> None:
+    """Look at the course, hand in most tasks, be graded for most of them; one in ten never comes."""
+    chance = Random(f"{course}:{user}")
+    if chance.random() < 0.1:  # noqa: PLR2004 -- a share
+        return
+    seen = site.clock()
+    site.put("users", user, firstaccess=site["users"][user]["firstaccess"] or seen, lastaccess=seen)
+    site.enrol(course, user, site.enrolled(course)[user] | {"lastaccess": seen})
+    for task in tasks:
+        if chance.random() < 0.8:  # noqa: PLR2004 -- a share
+            grading.submit(site, task["instance"], user)
+            if chance.random() < 0.8:  # noqa: PLR2004 -- a share
+                one = {"userid": user, "grade": float(chance.randrange(40, 101))}
+                grading.save(site, {"assignmentid": task["instance"], "grades": [one]})

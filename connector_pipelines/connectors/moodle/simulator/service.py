@@ -30,6 +30,7 @@ JSON, XML, HTML = "application/json", "application/xml; charset=utf-8", "text/ht
 _CONTROL = ("wstoken", "wsfunction", "moodlewsrestformat", "moodlewssettingraw")
 
 Run = Callable[["Site", "Row"], Any]
+After = Callable[["Site", str, "Row"], None]
 
 READS: Mapping[str, tuple[Any, Run]] = {
     "core_user_get_users_by_field": (people.BY_FIELD, people.by_field),
@@ -118,6 +119,7 @@ class Service:
     Attributes:
         requests: every call so far.
         ledger: every write that was done, in order: what proves that an effect came once.
+        after: what else happens at the site after each write, told the site, the function and its parameters.
     """
 
     site: Site
@@ -125,6 +127,7 @@ class Service:
     switchboard: Switchboard = field(default_factory=lambda: Switchboard(Faults(FAULTS)))
     requests: list[Request] = field(default_factory=list)
     ledger: list[Effect] = field(default_factory=list)
+    after: list[After] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def answer(self, call: Call) -> Reply:
@@ -182,6 +185,8 @@ class Service:
         result = run(self.site, params)
         if function in WRITES:
             self.ledger.append(Effect(function, params, result))
+            for happens in self.after:
+                happens(self.site, function, params)
         return result
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
-from connector_pipelines.connectors.moodle.simulator.school import SCENARIOS, fill
+from connector_pipelines.connectors.moodle.simulator.keeping import keep, recall
+from connector_pipelines.connectors.moodle.simulator.school import SCENARIOS, fill, work
 from connector_pipelines.connectors.moodle.simulator.service import Service
 from connector_pipelines.connectors.moodle.simulator.site import furnished
 from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from connector_pipelines.connectors.moodle.simulator.service import Effect, Request
     from connector_pipelines.connectors.moodle.simulator.site import Site
@@ -27,6 +29,8 @@ class Simulator:
         seed: another seed, other data.
         faults: what goes wrong, see `faults.FAULTS`.
         clock: Unix seconds; this machine's by default.
+        kept: the file where the site is kept after each write; one that exists is the site, whatever the scenario.
+        at_work: teachers give homework in courses that people are enrolled in, students hand it in, teachers grade it.
         host: interface to listen on.
         port: 0 for any free one.
 
@@ -42,14 +46,21 @@ class Simulator:
         seed: int = 7,
         faults: Iterable[str] = (),
         clock: Callable[[], int] | None = None,
+        kept: Path | None = None,
+        at_work: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         if scenario not in SCENARIOS:
             raise ValueError(f"unknown scenario {scenario!r}; there are {', '.join(SCENARIOS)}")
         self.site: Site = furnished(clock or (lambda: int(time.time())))
-        fill(self.site, SCENARIOS[scenario], seed)
+        if not (kept and recall(self.site, kept)):
+            fill(self.site, SCENARIOS[scenario], seed)
         self.service = Service(self.site, TOKEN)
+        if at_work:
+            self.service.after.append(work)
+        if kept:
+            self.service.after.append(lambda site, _function, _params: keep(site, kept))
         self.service.switchboard.set(faults)
         self._host, self._port = host, port
         self._server: ServerThread | None = None

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from connector_pipelines.connectors.moodle.simulator import Simulator
 from connector_pipelines.connectors.moodle.simulator.cli import serve
+from connector_pipelines.connectors.moodle.simulator.service import PATH
 from connector_pipelines.connectors.moodle.simulator.site import TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_command_tells_address_and_token() -> None:
@@ -35,3 +41,38 @@ def test_unknown_scenarios_and_faults_are_refused() -> None:
         Simulator(scenario="big")
     with pytest.raises(ValueError, match="unknown fault 'nonsense'"):
         Simulator(faults=["nonsense"])
+
+
+def ask(simulator: Simulator, function: str, **fields: Any) -> Any:
+    """Call a function."""
+    form = {"wsfunction": function, "moodlewsrestformat": "json", "wstoken": simulator.token}
+    return requests.post(simulator.url + PATH, data=form | fields, timeout=10).json()
+
+
+def enrolling(course: int, user: int) -> dict[str, Any]:
+    """The fields that enrol a student."""
+    one = {"roleid": 5, "userid": user, "courseid": course}
+    return {f"enrolments[0][{name}]": value for name, value in one.items()}
+
+
+def test_a_kept_site_is_found_again(tmp_path: Path) -> None:
+    """What was written stands in the next simulator of the same file, whatever became of the first; its ids go on."""
+    kept = tmp_path / "site"
+    with Simulator(scenario="small", kept=kept) as first:
+        assert ask(first, "enrol_manual_enrol_users", **enrolling(2, 5)) is None
+        tables, spent = first.site.tables, first.site.spent
+    second = Simulator(scenario="empty", kept=kept).site
+    assert (second.tables, second.spent) == (tables, spent)
+
+
+def test_people_work_once_they_are_enrolled() -> None:
+    """Homework is given where people come into a course, and handed in and graded; once more changes nothing."""
+    with Simulator(scenario="small", at_work=True) as simulator:
+        site = simulator.site
+        before = len(site["submissions"])
+        for user in range(4, 16):
+            ask(simulator, "enrol_manual_enrol_users", **enrolling(2, user))
+        assert len(site["submissions"]) > before
+        tables = {name: dict(rows) for name, rows in site.tables.items()}
+        ask(simulator, "enrol_manual_enrol_users", **enrolling(2, 4))
+        assert site.tables == tables
