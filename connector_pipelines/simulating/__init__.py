@@ -3,6 +3,7 @@
 faults.py      each trap as a switch: how it is written, and when it strikes
 exchange.py    calls and replies, and what the faults of the wire do to a reply
 server.py      the service on a socket
+running.py     starting, stopping and misbehaving, for whoever uses a simulator from Python
 
 A simulator keeps what is its own: its world, its endpoints, its faults, and how it spells errors.
 """

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.finale.simulator.access import Gate
 from connector_pipelines.connectors.finale.simulator.control import controlled
 from connector_pipelines.connectors.finale.simulator.service import Service
 from connector_pipelines.connectors.finale.simulator.store import Store
 from connector_pipelines.connectors.finale.simulator.world import SCENARIOS, START, Size, World
-from connector_pipelines.simulating.server import ServerThread
+from connector_pipelines.simulating.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ API_KEY, API_SECRET = "simulator", "simulator-secret"
 USERNAME, PASSWORD = "simulated-user", "simulated-password"
 
 
-class Simulator:
+class Simulator(Running):
     """A running server with one account behind it. Use it as a context manager.
 
     Args:
@@ -63,38 +63,8 @@ class Simulator:
         self._gate = Gate(API_KEY, API_SECRET, USERNAME, PASSWORD)
         self.service = Service(self._store, self._gate)
         self.service.switchboard.set(faults)
-        self._host, self._port, self._control = host, port, control
-        self._server: ServerThread | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen; clients may connect when this returns."""
-        answer = partial(controlled, self) if self._control else self.service.answer
-        self._server = ServerThread(answer, self._host, self._port)
-        self._server.start()
-
-    def stop(self) -> None:
-        """Close every socket and end the thread. Stopping twice does nothing."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port, e.g. `http://127.0.0.1:8101`.
-
-        Raises:
-            RuntimeError: the simulator does not run.
-        """
-        if self._server is None:
-            raise RuntimeError("the simulator does not run")
-        return f"http://{self._host}:{self._server.port}"
+        answer = partial(controlled, self) if control else self.service.answer
+        super().__init__(answer, self.service.switchboard, self._store.lock, host=host, port=port)
 
     @property
     def account(self) -> str:
@@ -157,19 +127,6 @@ class Simulator:
         """
         with self._store.lock:
             self._store.world = self.world.evolve(percent, at)
-
-    def set_faults(self, faults: Iterable[str]) -> None:
-        """Switch these on and all others off; `@k` counts from here.
-
-        Raises:
-            ValueError: one of them is none.
-        """
-        with self._store.lock:
-            self.service.switchboard.set(faults)
-
-    def clear_faults(self) -> None:
-        """Behave."""
-        self.set_faults(())
 
     def expire_sessions(self) -> None:
         """Forget every log-in."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.moodle.simulator.keeping import keep, recall
 from connector_pipelines.connectors.moodle.simulator.school import SCENARIOS, fill, work
 from connector_pipelines.connectors.moodle.simulator.service import Service
 from connector_pipelines.connectors.moodle.simulator.site import furnished
-from connector_pipelines.simulating.server import ServerThread
+from connector_pipelines.simulating.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TOKEN = "5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e"  # noqa: S105 -- it opens nothing but simulated data
 
 
-class Simulator:
+class Simulator(Running):
     """A running site. Use it as a context manager.
 
     Args:
@@ -62,37 +62,7 @@ class Simulator:
         if kept:
             self.service.after.append(lambda site, _function, _params: keep(site, kept))
         self.service.switchboard.set(faults)
-        self._host, self._port = host, port
-        self._server: ServerThread | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen; clients may connect when this returns."""
-        self._server = ServerThread(self.service.answer, self._host, self._port)
-        self._server.start()
-
-    def stop(self) -> None:
-        """Close every socket and end the thread. Stopping twice does nothing."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port, e.g. `http://127.0.0.1:8103`.
-
-        Raises:
-            RuntimeError: the simulator does not run.
-        """
-        if self._server is None:
-            raise RuntimeError("the simulator does not run")
-        return f"http://{self._host}:{self._server.port}"
+        super().__init__(self.service.answer, self.service.switchboard, self.service.lock, host=host, port=port)
 
     @property
     def token(self) -> str:
@@ -108,16 +78,3 @@ class Simulator:
     def ledger(self) -> list[Effect]:
         """Every write that was done so far, in order, whether or not its answer arrived."""
         return self.service.ledger
-
-    def set_faults(self, faults: Iterable[str]) -> None:
-        """Switch these on and all others off; `@k` counts from here.
-
-        Raises:
-            ValueError: one of them is none.
-        """
-        with self.service.lock:
-            self.service.switchboard.set(faults)
-
-    def clear_faults(self) -> None:
-        """Behave."""
-        self.set_faults(())

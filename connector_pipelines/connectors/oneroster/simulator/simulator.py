@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.oneroster.simulator.auth import Gate
 from connector_pipelines.connectors.oneroster.simulator.control import controlled
@@ -11,7 +11,7 @@ from connector_pipelines.connectors.oneroster.simulator.identifiers import GRADE
 from connector_pipelines.connectors.oneroster.simulator.service import Flavour, Service
 from connector_pipelines.connectors.oneroster.simulator.store import Store
 from connector_pipelines.connectors.oneroster.simulator.world import HREF_BASE, START, World
-from connector_pipelines.simulating.server import ServerThread
+from connector_pipelines.simulating.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ CLIENT_ID = "simulator"
 CLIENT_SECRET = "simulator-secret"  # noqa: S105  (opens nothing but simulated data)
 
 
-class Simulator:
+class Simulator(Running):
     """A running OneRoster server with a whole school or district behind it. Use it as a context manager.
 
     Args:
@@ -69,38 +69,8 @@ class Simulator:
         self._gate = Gate(CLIENT_ID, CLIENT_SECRET, token_seconds)
         self.service = Service(self._store, self._gate, flavour, clock)
         self.service.switchboard.set(faults)
-        self._host, self._port, self._control = host, port, control
-        self._server: ServerThread | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen; clients may connect when this returns."""
-        answer = partial(controlled, self) if self._control else self.service.answer
-        self._server = ServerThread(answer, self._host, self._port)
-        self._server.start()
-
-    def stop(self) -> None:
-        """Close every socket and end the thread. Stopping twice does nothing."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port, e.g. `http://127.0.0.1:8100`.
-
-        Raises:
-            RuntimeError: the simulator does not run.
-        """
-        if self._server is None:
-            raise RuntimeError("the simulator does not run")
-        return f"http://{self._host}:{self._server.port}"
+        answer = partial(controlled, self) if control else self.service.answer
+        super().__init__(answer, self.service.switchboard, self._store.lock, host=host, port=port)
 
     @property
     def rostering_url(self) -> str:
@@ -170,19 +140,6 @@ class Simulator:
         """
         with self._store.lock:
             self._store.become(self.world.evolve(percent, at=at, vanish=vanish))
-
-    def set_faults(self, faults: Iterable[str]) -> None:
-        """Switch these on and all others off; `@k` counts from here.
-
-        Raises:
-            ValueError: one of them is none.
-        """
-        with self._store.lock:
-            self.service.switchboard.set(faults)
-
-    def clear_faults(self) -> None:
-        """Behave."""
-        self.set_faults(())
 
     def expire_tokens(self) -> None:
         """End every access token that was issued."""

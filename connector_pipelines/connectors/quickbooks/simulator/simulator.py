@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.quickbooks.simulator import tokens
 from connector_pipelines.connectors.quickbooks.simulator.control import controlled
 from connector_pipelines.connectors.quickbooks.simulator.notifications import notification
 from connector_pipelines.connectors.quickbooks.simulator.service import DISCOVERY_PATH, TOKEN_PATH, Service
 from connector_pipelines.connectors.quickbooks.simulator.world import START, World
-from connector_pipelines.simulating.server import ServerThread
+from connector_pipelines.simulating.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REALM = "4620816365291234567"
 
 
-class Simulator:
+class Simulator(Running):
     """A running QuickBooks Online service with one company. Use it as a context manager.
 
     Args:
@@ -62,38 +62,8 @@ class Simulator:
         self.realm_id = realm_id
         self.service = Service(self.world, tokens.Issuer(token_seconds), realm_id, clock)
         self.service.switchboard.set(faults)
-        self._host, self._port, self._control = host, port, control
-        self._server: ServerThread | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen; clients may connect when this returns."""
-        answer = partial(controlled, self) if self._control else self.service.answer
-        self._server = ServerThread(answer, self._host, self._port)
-        self._server.start()
-
-    def stop(self) -> None:
-        """Close every socket and end the thread. Stopping twice does nothing."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port; `base_url` of a source.
-
-        Raises:
-            RuntimeError: the simulator does not run.
-        """
-        if self._server is None:
-            raise RuntimeError("the simulator does not run")
-        return f"http://{self._host}:{self._server.port}"
+        answer = partial(controlled, self) if control else self.service.answer
+        super().__init__(answer, self.service.switchboard, self.service.lock, host=host, port=port)
 
     @property
     def token_url(self) -> str:
@@ -126,19 +96,6 @@ class Simulator:
         """
         with self.service.lock:
             self.world.evolve(percent, at)
-
-    def set_faults(self, faults: Iterable[str]) -> None:
-        """Switch these on and all others off; `@k` counts from here.
-
-        Raises:
-            ValueError: one of them is none.
-        """
-        with self.service.lock:
-            self.service.switchboard.set(faults)
-
-    def clear_faults(self) -> None:
-        """Behave."""
-        self.set_faults(())
 
     def expire_tokens(self) -> None:
         """End every access token; refresh tokens stay good."""
