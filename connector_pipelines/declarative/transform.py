@@ -6,23 +6,18 @@ from two systems is the same bytes. Numbers become decimal texts without padding
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector_pipelines.declarative.mapping import GONE, PRESENT, targets
 from connector_pipelines.declarative.schemas import TRUE
+from connector_pipelines.series import MOMENT, TEXT, arrow, day, number, text
 
 if TYPE_CHECKING:
     from connector_pipelines.model import Entity
-
-_TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
-_DAY = pd.ArrowDtype(pa.date32())
-_MOMENT = pd.DatetimeTZDtype("us", "UTC")
 
 
 def core_frame(entity: Entity, frame: pd.DataFrame) -> pd.DataFrame:
@@ -39,75 +34,46 @@ def core_frame(entity: Entity, frame: pd.DataFrame) -> pd.DataFrame:
         for outer, inner in targets(entity).items()
     }
     status = fed["status"] if "status" in frame else _constant(PRESENT.get(entity.name, "active"), frame)
-    fed["status"] = status.mask(gone, GONE.get(entity.name, "inactive")).astype(_TEXT)
+    fed["status"] = status.mask(gone, GONE.get(entity.name, "inactive")).astype(TEXT)
     head = {
-        "external_id": _text(frame["external_id"]),
+        "external_id": text(frame["external_id"]),
         "modified_at": _moment(frame["modified_at"]),
         "deleted": pd.Series(gone, index=frame.index, dtype=bool),
-        "skip": _text(frame["skip"]),
+        "skip": text(frame["skip"]),
     }
     return pd.DataFrame(head | fed)
 
 
 def _converted(kind: str, texts: pd.Series) -> pd.Series:
-    convert = {"DATE": _day, "INTEGER": _whole, "BIGINT": _whole, "NUMERIC": _number, "BOOLEAN": _flag}
-    return convert.get(kind, _text)(texts)
+    convert = {"DATE": day, "INTEGER": _whole, "BIGINT": _whole, "NUMERIC": number, "BOOLEAN": _flag}
+    return convert.get(kind, text)(texts)
 
 
 def _nothing(kind: str | None, frame: pd.DataFrame) -> pd.Series:
-    return _converted(kind or "TEXT", pd.Series(None, index=frame.index, dtype=_TEXT))
+    return _converted(kind or "TEXT", pd.Series(None, index=frame.index, dtype=TEXT))
 
 
 def _constant(word: str, frame: pd.DataFrame) -> pd.Series:
-    return pd.Series(word, index=frame.index, dtype=_TEXT)
-
-
-def _arrow(texts: pd.Series) -> pa.Array:
-    array = pa.array(texts, type=pa.string(), from_pandas=True)
-    trimmed = pc.utf8_trim_whitespace(array)
-    if not pc.all(pc.string_is_ascii(trimmed), skip_nulls=True).as_py():
-        trimmed = pc.utf8_normalize(trimmed, form="NFC")
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    return pd.Series(word, index=frame.index, dtype=TEXT)
 
 
 def _series(array: Any, dtype: Any, like: pd.Series) -> pd.Series:
     return pd.Series(pd.array(array, dtype=dtype), index=like.index)
 
 
-def _text(texts: pd.Series) -> pd.Series:
-    return _series(_arrow(texts), _TEXT, texts)
-
-
 def _whole(texts: pd.Series) -> pd.Series:
-    numbers = [None if text is None else int(text.partition(".")[0]) for text in _arrow(texts).to_pylist()]
+    numbers = [None if text is None else int(text.partition(".")[0]) for text in arrow(texts).to_pylist()]
     return _series(numbers, pd.Int64Dtype(), texts)
 
 
-def _number(texts: pd.Series) -> pd.Series:
-    return _series([None if text is None else plain(text) for text in _arrow(texts).to_pylist()], _TEXT, texts)
-
-
-def plain(text: str) -> str:
-    """A decimal number in its one spelling: no exponent, no padding zeros, no plus."""
-    written = format(Decimal(text), "f")
-    if "." in written:
-        written = written.rstrip("0").rstrip(".")
-    return "0" if written in {"-0", ""} else written
-
-
 def _flag(texts: pd.Series) -> pd.Series:
-    said = pc.is_in(pc.utf8_lower(_arrow(texts)), pa.array(TRUE))
-    known = pc.if_else(pc.is_valid(_arrow(texts)), said, pa.scalar(None, pa.bool_()))
+    said = pc.is_in(pc.utf8_lower(arrow(texts)), pa.array(TRUE))
+    known = pc.if_else(pc.is_valid(arrow(texts)), said, pa.scalar(None, pa.bool_()))
     return _series(known.to_pylist(), pd.BooleanDtype(), texts)
-
-
-def _day(texts: pd.Series) -> pd.Series:
-    days = pc.utf8_slice_codeunits(_arrow(texts), 0, 10).cast(pa.date32())
-    return _series(days, _DAY, texts)
 
 
 def _moment(texts: pd.Series) -> pd.Series:
     """A time without zone is UTC."""
-    trimmed = _text(texts)
+    trimmed = text(texts)
     moments: pd.Series = pd.to_datetime(trimmed, format="ISO8601", utc=True, errors="coerce")
-    return moments.astype(_MOMENT)
+    return moments.astype(MOMENT)

@@ -19,9 +19,9 @@ from connector_pipelines.connectors.json_api.client import KIND, streams
 from connector_pipelines.connectors.json_api.config import JsonApiConfig, JsonEntity
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.declarative import settings
-from connector_pipelines.declarative.transform import plain
 from connector_pipelines.errors import Category, FieldMissing
 from connector_pipelines.pages import Rows
+from connector_pipelines.series import plain
 from connector_pipelines.validation.accept import Accepted, accept
 
 ITEMS = {

@@ -6,12 +6,11 @@ microseconds and missing where Moodle says 0, `deleted` is `bool`: Moodle tells 
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from connector_pipelines.series import TEXT, mapped, nothing, number, of_text, text
 
 GRADE_TYPES = {
     "mod": "assignment_grade",
@@ -28,32 +27,31 @@ ASSESSMENT_TYPES = {"assign": "assignment", "manual": "manual", "category": "sec
 UNNAMED = {"course": "Course total", "category": "Category total"}
 """Totals have no name of their own."""
 
-_TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 _TIME = pd.DatetimeTZDtype("us", "UTC")
 
 
 def assessments(frame: pd.DataFrame) -> pd.DataFrame:
     """Of assignments and gradebook items. One without a name is called by what it is."""
-    kind = _mapped(frame["itemtype"], ASSESSMENT_TYPES).fillna(_text(frame["module"]))
-    unnamed = _mapped(frame["itemtype"], UNNAMED).fillna(kind).fillna("Item")
-    most = _number(frame["most"])
+    kind = mapped(frame["itemtype"], ASSESSMENT_TYPES).fillna(text(frame["module"]))
+    unnamed = mapped(frame["itemtype"], UNNAMED).fillna(kind).fillna("Item")
+    most = number(frame["most"])
     scale = most.fillna("").str.startswith("-")  # below zero it is the number of a scale, no points
     return _core(
         frame,
         modified=_time(frame["timemodified"]),
         skip=_reason(frame["twice"], "is the gradebook's line of an assignment, which is read by itself"),
-        title=_text(frame["name"]).fillna(unnamed),
+        title=text(frame["name"]).fillna(unnamed),
         assessment_type=kind,
         available_at=_time(frame["from"]),
         due_at=_time(frame["duedate"]),
-        min_score=_number(frame["least"]).where(frame["itemtype"] != "assign", "0"),
+        min_score=number(frame["least"]).where(frame["itemtype"] != "assign", "0"),
         max_score=most.where(~scale & ~frame["itemtype"].isin(list(UNNAMED))),  # of a total it differs by person
-        learning_outcome=_nothing(frame),
-        program_outcome=_nothing(frame),
+        learning_outcome=nothing(frame),
+        program_outcome=nothing(frame),
         is_finalized=_flags(frame, value=None),
         status=_active(frame),
-        section=_nothing(frame),
-        course=_text(frame["course"]),
+        section=nothing(frame),
+        course=text(frame["course"]),
     )
 
 
@@ -65,18 +63,18 @@ def grades(frame: pd.DataFrame) -> pd.DataFrame:
         frame,
         modified=graded,
         skip=_reason(frame["grade"].isna(), "is not graded"),
-        grade_type=_mapped(frame["itemtype"], GRADE_TYPES),
-        score=_number(frame["grade"]),
-        max_score=_number(frame["most"]),
-        letter_grade=_nothing(frame),
-        achievement=_nothing(frame),
-        comment=_text(frame["feedback"]),
+        grade_type=mapped(frame["itemtype"], GRADE_TYPES),
+        score=number(frame["grade"]),
+        max_score=number(frame["most"]),
+        letter_grade=nothing(frame),
+        achievement=nothing(frame),
+        comment=text(frame["feedback"]),
         is_override=overridden.astype("boolean"),
         graded_at=graded,
         status=_active(frame),
-        student=_text(frame["user"]),
-        assessment=_text(frame["assessment"]),
-        section=_nothing(frame),
+        student=text(frame["user"]),
+        assessment=text(frame["assessment"]),
+        section=nothing(frame),
     )
 
 
@@ -87,13 +85,13 @@ def submissions(frame: pd.DataFrame) -> pd.DataFrame:
     return _core(
         frame,
         modified=changed,
-        state=_text(frame["status"]),
+        state=text(frame["status"]),
         attempt=attempt,
         submitted_at=changed.where(frame["status"] == "submitted"),
-        grading_state=_text(frame["gradingstatus"]),
+        grading_state=text(frame["gradingstatus"]),
         status=_active(frame),
-        student=_text(frame["user"]),
-        assessment=_text(frame["assignment"]),
+        student=text(frame["user"]),
+        assessment=text(frame["assignment"]),
     )
 
 
@@ -101,31 +99,26 @@ def engagement(frame: pd.DataFrame) -> pd.DataFrame:
     """Of who is in a course as a student. No column of the person is read (requirement M38)."""
     return _core(
         frame,
-        modified=_time(_nothing(frame)),  # a visit to another course moves one time of several; none speaks for the row
+        modified=_time(nothing(frame)),  # a visit to another course moves one time of several; none speaks for the row
         skip=_reason(~frame["student"].astype(bool), "is no student there"),
         last_login_at=_time(frame["lastaccess"]),
         last_access_at=_time(frame["lastcourseaccess"]),
         status=_active(frame),
-        student=_text(frame["user"]),
-        section=_nothing(frame),
-        course=_text(frame["course"]),
+        student=text(frame["user"]),
+        section=nothing(frame),
+        course=text(frame["course"]),
     )
 
 
 def _core(frame: pd.DataFrame, *, modified: pd.Series, skip: pd.Series | None = None, **fed: pd.Series) -> pd.DataFrame:
     """The columns every result has, and those that are fed."""
     every = {
-        "external_id": _text(frame["id"]),
+        "external_id": text(frame["id"]),
         "modified_at": modified,
         "deleted": pd.Series(data=False, index=frame.index, dtype=bool),
-        "skip": _nothing(frame) if skip is None else skip,
+        "skip": nothing(frame) if skip is None else skip,
     }
     return pd.DataFrame(every | fed)
-
-
-def _nothing(frame: pd.DataFrame) -> pd.Series:
-    """What Moodle does not send."""
-    return pd.Series(None, index=frame.index, dtype=_TEXT)
 
 
 def _flags(frame: pd.DataFrame, *, value: bool | None) -> pd.Series:
@@ -133,40 +126,7 @@ def _flags(frame: pd.DataFrame, *, value: bool | None) -> pd.Series:
 
 
 def _active(frame: pd.DataFrame) -> pd.Series:
-    return pd.Series("active", index=frame.index, dtype=_TEXT)
-
-
-def _arrow(values: pd.Series) -> pa.Array:
-    """Trimmed, composed, an empty text as null."""
-    trimmed = pc.utf8_trim_whitespace(pa.array(values, type=pa.string(), from_pandas=True))
-    composed = pc.utf8_normalize(trimmed, form="NFC")
-    return pc.if_else(pc.equal(composed, ""), pa.scalar(None, pa.string()), composed)
-
-
-def _series(array: pa.Array, index: pd.Index) -> pd.Series:
-    return pd.Series(pd.array(array, dtype=_TEXT), index=index)
-
-
-def _text(values: pd.Series) -> pd.Series:
-    return _series(_arrow(values), values.index)
-
-
-def _mapped(values: pd.Series, words: dict[str, str]) -> pd.Series:
-    known = pa.array(words.values(), pa.string())
-    return _series(known.take(pc.index_in(_arrow(values), pa.array(words, pa.string()))), values.index)
-
-
-def _number(values: pd.Series) -> pd.Series:
-    """In plain digits. Each different number is spelled once: grades repeat."""
-    coded = _arrow(values).dictionary_encode()
-    spelled = pa.array([_plain(text) for text in coded.dictionary.to_pylist()], pa.string())
-    return _series(spelled.take(coded.indices), values.index)
-
-
-def _plain(text: str) -> str:
-    digits = format(Decimal(text), "f")
-    bare = digits.rstrip("0").rstrip(".") if "." in digits else digits
-    return "0" if bare in {"-0", ""} else bare
+    return pd.Series("active", index=frame.index, dtype=TEXT)
 
 
 def _time(values: pd.Series) -> pd.Series:
@@ -178,4 +138,4 @@ def _time(values: pd.Series) -> pd.Series:
 
 def _reason(which: pd.Series, reason: str) -> pd.Series:
     """The reason for rows that belong elsewhere, null for the others."""
-    return _series(pc.if_else(pa.array(which, pa.bool_()), reason, pa.scalar(None, pa.string())), which.index)
+    return of_text(pc.if_else(pa.array(which, pa.bool_()), reason, pa.scalar(None, pa.string())), which.index)

@@ -14,15 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector_pipelines.series import TEXT, arrow, day, moment, nothing, of_text, text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ORDERING = ("ItemBasedExpenseLineDetail", "AccountBasedExpenseLineDetail")
 """Lines that order something; others are subtotals and remarks."""
-
-_TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
-_DAY = pd.ArrowDtype(pa.date32())
-_MODIFIED = pd.DatetimeTZDtype("us", "UTC")
 
 
 def inventory_items(frame: pd.DataFrame, *, types: Sequence[str]) -> pd.DataFrame:
@@ -35,21 +33,21 @@ def inventory_items(frame: pd.DataFrame, *, types: Sequence[str]) -> pd.DataFram
     return _core(
         frame,
         skip=_other_types(frame["Type"], types),
-        sku=_text(frame["Sku"]),
-        name=_text(frame["Name"]),
-        description=_text(frame["Description"]),
-        item_type=_text(frame["Type"]),
-        category=_text(frame["Parent"]),
-        barcode=_nothing(frame),
-        unit_cost=_text(frame["PurchaseCost"]),
-        unit_price=_text(frame["UnitPrice"]),
-        currency=_nothing(frame),
-        quantity_on_hand=_text(frame["QtyOnHand"]),
-        quantity_on_order=_text(frame["QtyOnPurchaseOrder"]),
-        quantity_reserved=_text(frame["QtyOnSalesOrder"]),
-        reorder_point=_text(frame["ReorderPoint"]),
+        sku=text(frame["Sku"]),
+        name=text(frame["Name"]),
+        description=text(frame["Description"]),
+        item_type=text(frame["Type"]),
+        category=text(frame["Parent"]),
+        barcode=nothing(frame),
+        unit_cost=text(frame["PurchaseCost"]),
+        unit_price=text(frame["UnitPrice"]),
+        currency=nothing(frame),
+        quantity_on_hand=text(frame["QtyOnHand"]),
+        quantity_on_order=text(frame["QtyOnPurchaseOrder"]),
+        quantity_reserved=text(frame["QtyOnSalesOrder"]),
+        reorder_point=text(frame["ReorderPoint"]),
         status=_active(frame["Active"]),
-        preferred_vendor=_text(frame["PrefVendor"]),
+        preferred_vendor=text(frame["PrefVendor"]),
     )
 
 
@@ -57,14 +55,14 @@ def vendors(frame: pd.DataFrame) -> pd.DataFrame:
     """Of vendors."""
     return _core(
         frame,
-        name=_text(frame["Name"]),
-        contact_email=_text(frame["Email"]),
-        phone=_text(frame["Phone"]),
-        website=_text(frame["WebAddr"]),
-        address=_text(frame["BillAddr"]),
-        account_number=_text(frame["AcctNum"]),
+        name=text(frame["Name"]),
+        contact_email=text(frame["Email"]),
+        phone=text(frame["Phone"]),
+        website=text(frame["WebAddr"]),
+        address=text(frame["BillAddr"]),
+        account_number=text(frame["AcctNum"]),
         lead_time_days=pd.Series(pd.NA, index=frame.index, dtype=pd.Int64Dtype()),
-        currency=_text(frame["Currency"]),
+        currency=text(frame["Currency"]),
         status=_active(frame["Active"]),
     )
 
@@ -74,14 +72,14 @@ def purchase_orders(frame: pd.DataFrame) -> pd.DataFrame:
     return _core(
         frame,
         gone="cancelled",
-        order_number=_text(frame["DocNumber"]),
-        order_date=_day(frame["TxnDate"]),
-        expected_date=_day(frame["ExpectedDate"]),
-        total_amount=_text(frame["TotalAmt"]),
-        currency=_text(frame["Currency"]),
-        memo=_text(frame["Memo"]),
+        order_number=text(frame["DocNumber"]),
+        order_date=day(frame["TxnDate"]),
+        expected_date=day(frame["ExpectedDate"]),
+        total_amount=text(frame["TotalAmt"]),
+        currency=text(frame["Currency"]),
+        memo=text(frame["Memo"]),
         status=_order_status(frame["POStatus"]),
-        vendor=_text(frame["Vendor"]),
+        vendor=text(frame["Vendor"]),
     )
 
 
@@ -91,14 +89,14 @@ def purchase_order_lines(frame: pd.DataFrame) -> pd.DataFrame:
         frame,
         skip=_other_lines(frame["DetailType"]),
         line_number=frame["LineNum"],
-        description=_text(frame["Description"]),
-        quantity=_text(frame["Qty"]),
-        quantity_received=_text(frame["Received"]),
-        unit_price=_text(frame["UnitPrice"]),
-        amount=_text(frame["Amount"]),
+        description=text(frame["Description"]),
+        quantity=text(frame["Qty"]),
+        quantity_received=text(frame["Received"]),
+        unit_price=text(frame["UnitPrice"]),
+        amount=text(frame["Amount"]),
         status=_order_status(frame["POStatus"]),
-        purchase_order=_text(frame["Order"]),
-        inventory_item=_text(frame["Item"]),
+        purchase_order=text(frame["Order"]),
+        inventory_item=text(frame["Item"]),
     )
 
 
@@ -117,79 +115,46 @@ def _core(
     """
     deleted = _deleted(frame)
     every = {
-        "external_id": _text(frame["Id"]),
-        "modified_at": _moment(frame["LastUpdatedTime"]),
+        "external_id": text(frame["Id"]),
+        "modified_at": moment(frame["LastUpdatedTime"]),
         "deleted": deleted,
-        "skip": _nothing(frame) if skip is None else skip,
+        "skip": nothing(frame) if skip is None else skip,
     }
     said = {name: values.mask(deleted, gone if name == "status" else None) for name, values in fed.items()}
     return pd.DataFrame(every | (said if deleted.any() else fed))
-
-
-def _arrow(values: pd.Series) -> pa.Array:
-    """Trimmed, composed, an empty text as null."""
-    array = pa.array(values, type=pa.string(), from_pandas=True)
-    trimmed = pc.utf8_trim_whitespace(array)
-    if not pc.all(pc.string_is_ascii(trimmed), skip_nulls=True).as_py():
-        trimmed = pc.utf8_normalize(trimmed, form="NFC")
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-
-
-def _series(array: pa.Array, like: pd.Series) -> pd.Series:
-    return pd.Series(pd.array(array, dtype=_TEXT), index=like.index)
-
-
-def _text(values: pd.Series) -> pd.Series:
-    return _series(_arrow(values), values)
-
-
-def _nothing(frame: pd.DataFrame) -> pd.Series:
-    """For what QuickBooks does not know: barcodes, and the home currency, which its prices are in."""
-    return pd.Series(None, index=frame.index, dtype=_TEXT)
 
 
 def _deleted(frame: pd.DataFrame) -> pd.Series:
     """Whether a row says of itself that it was deleted; lines never do."""
     if "status" not in frame:
         return pd.Series(data=False, index=frame.index)
-    said = pc.equal(pc.utf8_lower(_arrow(frame["status"])), "deleted")
+    said = pc.equal(pc.utf8_lower(arrow(frame["status"])), "deleted")
     return pd.Series(pc.fill_null(said, fill_value=False).to_numpy(zero_copy_only=False), index=frame.index)
 
 
 def _other_types(types: pd.Series, wanted: Sequence[str]) -> pd.Series:
     """Why an item is skipped; null for those of a wanted type. An item without a type is from before there were any."""
-    said = _arrow(types)
+    said = arrow(types)
     reason = pc.binary_join_element_wise("type", said, pa.scalar("is not among item_types"), " ")
     kept = pc.or_kleene(pc.is_in(said, pa.array(wanted, pa.string())), pc.is_null(said))
-    return _series(pc.if_else(kept, pa.scalar(None, pa.string()), reason), types)
+    return of_text(pc.if_else(kept, pa.scalar(None, pa.string()), reason), types.index)
 
 
 def _other_lines(details: pd.Series) -> pd.Series:
     """Why a line is skipped; null for those that order something."""
-    said = pc.coalesce(_arrow(details), pa.scalar("without DetailType"))
+    said = pc.coalesce(arrow(details), pa.scalar("without DetailType"))
     reason = pc.binary_join_element_wise(said, pa.scalar("orders nothing"), " ")
     kept = pc.is_in(said, pa.array(ORDERING))
-    return _series(pc.if_else(kept, pa.scalar(None, pa.string()), reason), details)
+    return of_text(pc.if_else(kept, pa.scalar(None, pa.string()), reason), details.index)
 
 
 def _active(flags: pd.Series) -> pd.Series:
     """A record that does not say is active: QuickBooks leaves out what is as usual."""
     active = flags.astype(pd.BooleanDtype()).fillna(value=True).to_numpy(dtype=bool)
-    return pd.Series(np.where(active, "active", "inactive"), index=flags.index, dtype=_TEXT)
+    return pd.Series(np.where(active, "active", "inactive"), index=flags.index, dtype=TEXT)
 
 
 def _order_status(words: pd.Series) -> pd.Series:
     """Open or closed; an order that does not say is open."""
-    said = pc.fill_null(pc.equal(pc.utf8_lower(_arrow(words)), "closed"), fill_value=False)
-    return _series(pc.if_else(said, "closed", "open"), words)
-
-
-def _day(values: pd.Series) -> pd.Series:
-    days = pc.utf8_slice_codeunits(_arrow(values), 0, 10).cast(pa.date32())
-    return pd.Series(pd.array(days, dtype=_DAY), index=values.index)
-
-
-def _moment(values: pd.Series) -> pd.Series:
-    """A time without zone is UTC."""
-    moments: pd.Series = pd.to_datetime(values.replace("", None), format="ISO8601", utc=True, errors="coerce")
-    return moments.astype(_MODIFIED)
+    said = pc.fill_null(pc.equal(pc.utf8_lower(arrow(words)), "closed"), fill_value=False)
+    return of_text(pc.if_else(said, "closed", "open"), words.index)

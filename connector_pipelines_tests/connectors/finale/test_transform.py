@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_pipelines.connectors.finale import CONNECTOR, transform
+from connector_pipelines import series
+from connector_pipelines.connectors.finale import CONNECTOR
 from connector_pipelines.connectors.finale.config import FinaleConfig
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def test_sales_are_skipped(entity: str) -> None:
 def test_numbers_are_spelled_in_one_way(number: Decimal) -> None:
     """Every spelling of a number gives the same digits, of the same value, without zeros at the end."""
     spellings = pd.Series([f"{number:f}", f"{number:E}", f" {number:f}000", str(number.normalize())], dtype="str")
-    said = set(transform._number(spellings))
+    said = set(series.number(spellings))
     assert len(said) == 1
     (text,) = said
     assert Decimal(text) == number
@@ -227,5 +228,5 @@ def frame_of() -> Callable[..., pd.DataFrame]:
 def test_indexes_are_kept(frame_of: Callable[..., pd.DataFrame]) -> None:
     """Rows stay where they are, whatever their index."""
     frame = frame_of(values=["b", "a", None]).iloc[[2, 0]]
-    assert list(transform._text(frame["values"]).index) == [2, 0]
-    assert list(transform._number(frame_of(values=["1.0", "2"])["values"].iloc[[1, 0]])) == ["2", "1"]
+    assert list(series.text(frame["values"]).index) == [2, 0]
+    assert list(series.number(frame_of(values=["1.0", "2"])["values"].iloc[[1, 0]])) == ["2", "1"]
