@@ -149,7 +149,6 @@ def ready() -> Iterator[None]:
     import pytest  # noqa: F401
     import requests  # noqa: F401
     import sqlalchemy.dialects.postgresql  # noqa: F401
-    import upath  # noqa: F401
 
     os.chdir(ROOT)
     with server() as databases:

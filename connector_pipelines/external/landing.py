@@ -13,13 +13,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from connector_pipelines.errors import BrokenPage, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from connector_pipelines.model import Window
     from connector_pipelines.pages import Page
@@ -95,12 +95,10 @@ class Landing:
         return noted
 
     def _folder(self, source: str, entity: str, read_id: int) -> Path:
-        from upath import UPath
-
         for name in (source, entity):
             if not name or set(name) & set("/\\\x00") or name.startswith("."):
                 raise ConfigurationError(f"{name!r} cannot name a folder.", remedy="Use letters, digits, - and _.")
-        return cast("Path", UPath(self.root) / source / entity / str(read_id))
+        return _path(self.root) / source / entity / str(read_id)
 
 
 class LandingWriter:
@@ -178,6 +176,15 @@ class LandingWriter:
 
 
 _READ_AGAIN = "Read the entity again; nothing in core was touched."
+
+
+def _path(root: str) -> Path:
+    """What fsspec needs takes longer to import than a small read takes: only for what it is needed for."""
+    if "://" not in root:
+        return Path(root)
+    from upath import UPath
+
+    return cast("Path", UPath(root))
 
 
 def _now() -> str:

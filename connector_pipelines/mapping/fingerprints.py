@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import sql
 
-from connector_pipelines.database.connection import Connection, query, scalar
+from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, rows_table, unseen_table
 from connector_pipelines.model import Baseline
 from connector_pipelines.pages import Rows
@@ -97,6 +97,8 @@ class Sieve:
 
     def __init__(self, salt: int, known: Known | None) -> None:
         self.salt = salt
+        self.pages = 0
+        self.rows = 0
         self.known = 0
         self.repeated = 0
         self._known = known or None
@@ -105,33 +107,32 @@ class Sieve:
         """The records of a page that are worth a look; the others are counted as known, or as repeated."""
         import xxhash
 
+        self.pages += 1
+        self.rows += len(page.rows)
         digests = [xxhash.xxh3_128_digest(raw, self.salt) for raw in page.rows]
         if self._known is None:
             return Rows(page.number, range(len(page.rows)), page.rows, [digest.hex() for digest in digests])
         left, repeated = self._known.recognize(b"".join(digests))
         self.repeated += repeated
         self.known += len(digests) - len(left) - repeated
-        return Rows(
-            page.number, left.tolist(), [page.rows[at] for at in left], [digests[at].hex() for at in left.tolist()]
-        )
+        places = left.tolist()
+        raw = [bytes(page.rows[at]) for at in places]  # copies: a slice would keep the whole page in memory
+        return Rows(page.number, places, raw, [digests[at].hex() for at in places])
 
 
 def load(connection: Connection, source: str, entity: str) -> Known:
-    """The fingerprints of the records that core holds as the source last sent them."""
+    """The fingerprints of the records that core holds as the source last sent them.
+
+    They come as one value of 16 bytes a record: row by row, fetching them took ten times as long as reading the table.
+    """
     import numpy as np
 
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        baseline = _baseline(connection, source, entity)
-        statement = query(
-            "COPY (SELECT fingerprint FROM {m} m WHERE {held}) TO STDOUT BINARY",
-            m=mappings_table(source),
-            held=held(entity),
-        )
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            data = b"".join(copy)
-    rows = np.frombuffer(data, dtype=np.dtype(_ROW), offset=_HEADER, count=(len(data) - _HEADER - _TRAILER) // 22)
-    return Known(rows["high"].astype(np.uint64), rows["low"].astype(np.uint64), baseline)
+    every = query("coalesce(string_agg(uuid_send(fingerprint), ''), '')")
+    with connection.cursor(binary=True) as cursor:
+        row = cursor.execute(_held_of(source, entity, every)).fetchone()
+    count, checksum, data = cast("tuple[int, str, bytes]", row)
+    words = np.frombuffer(data, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    return Known(words[:, 0], words[:, 1], Baseline(count, checksum, 0))
 
 
 def forget(connection: Connection, source: str, entities: Sequence[str]) -> None:
@@ -184,16 +185,18 @@ def unseen_of(read: Read) -> sql.Composed:
     return query("(m.fingerprint IN (SELECT fingerprint FROM {t}))", t=unseen_table(read.id))
 
 
-def _baseline(connection: Connection, source: str, entity: str, *, unseen: int = 0) -> Baseline:
-    row = connection.execute(
-        query(
-            "SELECT count(*), coalesce(sum(uuid_hash_extended(fingerprint, 0)), 0)::text FROM {m} m WHERE {held}",
-            m=mappings_table(source),
-            held=held(entity),
-        )
-    ).fetchone()
+def _baseline(connection: Connection, source: str, entity: str, *, unseen: int) -> Baseline:
+    row = connection.execute(_held_of(source, entity)).fetchone()
     count, checksum = cast("tuple[int, str]", row)
     return Baseline(count, checksum, unseen)
+
+
+def _held_of(source: str, entity: str, *more: sql.Composable) -> sql.Composed:
+    """Asks for the number and the checksum of the fingerprints that are held, and for more of them."""
+    wanted = [query("count(*)"), query("coalesce(sum(uuid_hash_extended(fingerprint, 0)), 0)::text"), *more]
+    return query(
+        "SELECT {wanted} FROM {m} m WHERE {held}", wanted=comma(wanted), m=mappings_table(source), held=held(entity)
+    )
 
 
 def _packed(high: Any, low: Any) -> bytes:

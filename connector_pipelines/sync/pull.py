@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from connector_pipelines.validation.accept import Accepted
 
 BATCH_BYTES = 8 * 1024 * 1024
-"""Pages of large records make batches with fewer rows: orders with their lines take kilobytes each."""
+"""Large records make batches with fewer rows: orders with their lines take kilobytes each."""
 
 
 def pull(
@@ -134,24 +134,33 @@ def _stage(
     """Accept and copy what is not known; the read with its rows counted, and why some were skipped."""
     stream = source.stream(read.entity)
     sieve = Sieve(salt_of(source, stream), known)
-    read = replace(read, salt=sieve.salt, pages=0, rows=0, staged=0, rejected=0)
+    read = replace(read, salt=sieve.salt, staged=0, rejected=0)
     staging.create(context.connection, core_entity(read.entity), read.id)
     skipped: Counter[str] = Counter()
     with Beside[int]() as copied:
-        for batch in _batches(pages, context.chunk_rows):
-            read = replace(read, pages=read.pages + len(batch), rows=read.rows + sum(len(page.rows) for page in batch))
-            parts = [part for part in map(sieve.sift, batch) if part.raw]
-            if parts:
-                accepted = _accept(stream, parts)
-                refused = copied.start(_copy, context, read, accepted) or 0
-                skipped.update(accepted.skipped)
-                staged, rejected = len(accepted.frame) - refused, len(accepted.rejections) + refused
-                read = replace(read, staged=read.staged + staged, rejected=read.rejected + rejected)
-            context.report(Progress(read.source, read.entity, "read", read.rows))
+        for batch in _batches(_sifted(context, read, sieve, pages), context.chunk_rows):
+            accepted = _accept(stream, batch)
+            refused = copied.start(_copy, context, read, accepted) or 0
+            skipped.update(accepted.skipped)
+            staged, rejected = len(accepted.frame) - refused, len(accepted.rejections) + refused
+            read = replace(read, staged=read.staged + staged, rejected=read.rejected + rejected)
         refused = copied.finish() or 0
     staging.analyze(context.connection, read.id)
     skipped["repeated"] += sieve.repeated
-    return replace(read, known=sieve.known, staged=read.staged - refused, rejected=read.rejected + refused), +skipped
+    read = replace(read, pages=sieve.pages, rows=sieve.rows, known=sieve.known)
+    return replace(read, staged=read.staged - refused, rejected=read.rejected + refused), +skipped
+
+
+def _sifted(context: Context, read: Read, sieve: Sieve, pages: Iterable[Page]) -> Iterator[Rows]:
+    """Of each page what is not known, with a word about the progress now and then."""
+    told = 0
+    for page in pages:
+        yield sieve.sift(page)
+        if sieve.rows - told >= context.chunk_rows:
+            told = sieve.rows
+            context.report(Progress(read.source, read.entity, "read", told))
+    if sieve.rows > told or not told:
+        context.report(Progress(read.source, read.entity, "read", sieve.rows))
 
 
 def _accept(stream: Stream, parts: Sequence[Rows]) -> Accepted:
@@ -167,16 +176,17 @@ def _copy(context: Context, read: Read, accepted: Accepted) -> int:
     return len(refused)
 
 
-def _batches(pages: Iterable[Page], rows: int) -> Iterator[list[Page]]:
-    """Consecutive pages with together at least `rows` rows, or as many bytes as should be in memory at once; the last
-    batch with fewer.
+def _batches(parts: Iterable[Rows], most: int) -> Iterator[list[Rows]]:
+    """Records that are worth a look, `most` at a time or as many bytes as should be in memory at once; each batch has
+    whole pages. Validating costs by the batch: where one record in a hundred changed, a batch is a hundred pages.
     """
-    batch: list[Page] = []
+    batch: list[Rows] = []
     held = size = 0
-    for page in pages:
-        batch.append(page)
-        held, size = held + len(page.rows), size + len(page.body)
-        if held >= rows or size >= BATCH_BYTES:
+    for part in parts:
+        if part.raw:
+            batch.append(part)
+            held, size = held + len(part.raw), size + sum(map(len, part.raw))
+        if held >= most or size >= BATCH_BYTES:
             yield batch
             batch, held, size = [], 0, 0
     if batch:

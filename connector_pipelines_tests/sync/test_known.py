@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_pipelines.model import Mode, Window
-from connector_pipelines.sync import salt
+from connector_pipelines.sync import pull, salt
 
 if TYPE_CHECKING:
     import pytest
@@ -35,6 +35,25 @@ def test_only_what_changed_is_decoded(toy: Any, make: Any) -> None:
     assert looked_at(toy) == ["s2"]
     assert (counts.fetched, counts.updated, counts.unchanged, counts.accounted_for) == (3, 1, 2, True)
     assert toy.rows("SELECT staged, known FROM connector.sync_runs ORDER BY id") == [(3, 0), (1, 2)]
+
+
+def test_changes_on_many_pages_are_validated_together(toy: Any, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four pages with one changed record each are two batches of two, however many known records lie between."""
+    together: list[list[int]] = []
+    accept = pull._accept
+
+    def noted(stream: Any, parts: Any) -> Any:
+        together.append([part.page for part in parts])
+        return accept(stream, parts)
+
+    toy.sends["students"] = [[make.student(n), make.student(n + 10)] for n in range(1, 5)]
+    toy.sync("students")
+    monkeypatch.setattr(pull, "_accept", noted)
+    toy.chunk_rows = 2
+    toy.sends["students"] = [[make.student(n, given_name="New"), make.student(n + 10)] for n in range(1, 5)]
+    counts = toy.sync("students")["students"].plan.counts
+    assert together == [[1, 2], [3, 4]]
+    assert (counts.fetched, counts.updated, counts.unchanged) == (8, 4, 4)
 
 
 def test_what_is_gone_is_noticed_among_what_is_known(toy: Any, make: Any) -> None:
