@@ -70,5 +70,6 @@ def receive(url: str, sources: Iterable[Source], *, host: str, port: int, say: C
     for name in receiver.hooks:
         say(f"{name}: POST http://{host}:{port}/webhooks/{name}")
     if not receiver.hooks:
-        say("no source has a webhook; /metrics is served all the same")
+        say("no source has a webhook")
+    say(f"metrics for Prometheus: GET http://{host}:{port}/metrics")
     serve(application(receiver), host=host, port=port)
