@@ -16,6 +16,7 @@ from child import report, task
 from connector_pipelines.connectors.oneroster import CONNECTOR
 from connector_pipelines.connectors.oneroster.config import OAuth2, OneRosterConfig
 from connector_pipelines.external.secrets import Secret
+from connector_pipelines.mapping import diff, matching
 from connector_pipelines.model import Source, Window
 from connector_pipelines.sync import applying, pull, records, whole
 from connector_pipelines.sync.context import open_context
@@ -72,6 +73,7 @@ def sync() -> None:
     for name in ("pull", "plan", "apply"):
         setattr(whole, name, timed(getattr(whole, name), steps))
     applying.read_back = timed(applying.read_back, steps)
+    diff.compare, matching.link = timed(diff.compare, steps), timed(matching.link, steps)
     records.write_receipt = timed(records.write_receipt, steps)
     with open_context(GIVEN.database) as context:
         steps["prepare"] = time.monotonic() - started
