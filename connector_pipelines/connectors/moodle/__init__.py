@@ -16,6 +16,7 @@ provisioning.py  looks for, sends and reads back records
 grading.py     grades that are pushed, and what became of them
 final_grades.py  which grades, and where to
 export.py      what is written, and of which extract
+webhook.py     what to read again for which event
 simulator/     a site that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from connector_pipelines.capabilities import Hook
     from connector_pipelines.outward import Export
 
 
@@ -58,6 +60,16 @@ def _check(moodle: Any) -> Health:
     return client.check(moodle)
 
 
+class _Events:
+    """Is told by the site what changed (`capabilities.Webhook`)."""
+
+    def hook(self, config: MoodleConfig) -> Hook | None:
+        """The events of a site that is configured to send them."""
+        from connector_pipelines.connectors.moodle.webhook import Events
+
+        return Events(config, config.webhook) if config.webhook else None
+
+
 CONNECTOR = Connector(
     name="moodle",
     title="Moodle",
@@ -66,4 +78,5 @@ CONNECTOR = Connector(
     streams=_streams,
     check=_check,
     exports=_exports,
+    abilities=(_Events(),),
 )

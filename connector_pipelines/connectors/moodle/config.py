@@ -10,11 +10,13 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from connector_pipelines.connectors.moodle.webhook import TokenHook
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.external.limits import MINUTE, Budget, Limits, Rate
 from connector_pipelines.external.messages import is_loopback
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
+from connector_pipelines.external.signing import SignedHook
 from connector_pipelines.settings import settings
 
 Entities = Literal["assessments", "grades", "submissions", "engagement"]
@@ -81,6 +83,10 @@ class MoodleConfig(HttpOptions):
     page_size: int = Field(default=500, ge=1, le=10_000, description="Enrolled users per page.")
     entities: tuple[Entities, ...] | None = Field(
         default=None, description="Only these entities, e.g. [engagement]. Unset: all."
+    )
+
+    webhook: SignedHook | TokenHook | None = Field(
+        default=None, description="Events of this site, signed or with a token. Unset: none are taken."
     )
 
     @field_validator("base_url")
