@@ -13,7 +13,7 @@ import dagster as dg
 from connector_pipelines.capabilities import hook_of
 from connector_pipelines.database.connection import Connection
 from connector_pipelines.model import Source
-from connector_pipelines.orchestration import names
+from connector_pipelines.orchestration import launches, names
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.schedules import today
 from connector_pipelines.orchestration.sources import Declaration
@@ -126,7 +126,7 @@ def request(source: Source, batch: Batch, day: str) -> dg.RunRequest:
         asset_selection=keys,
         partition_key=day if daily else None,
         run_config={"ops": {key.to_python_identifier(): {"config": {"whole_days": False}} for key in daily}},
-        tags={TAG: str(batch.id), "source": source.name, "events": str(batch.events)},
+        tags={TAG: str(batch.id), launches.LANE: "urgent", "source": source.name, "events": str(batch.events)},
     )
 
 

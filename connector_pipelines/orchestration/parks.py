@@ -78,6 +78,7 @@ def resume_sensor(declaration: Declaration) -> dg.SensorDefinition:
     def resume(context: dg.SensorEvaluationContext, engine: Engine) -> dg.SensorResult:  # noqa: ARG001 -- Dagster's signature
         with engine.open(launched_by="resume sensor", report=silent) as surroundings:
             due = parking.due(surroundings.connection, source.name, datetime.now(UTC))
+            parking.forget(surroundings.connection, source.name, datetime.now(UTC))
         return dg.SensorResult(run_requests=[again(one) for one in due])
 
     return resume

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connector_pipelines.database.connection import Connection
+
+
+KEPT = timedelta(days=90)
+"""So long a parked run is remembered after it was launched again: for whoever looks why a backfill came in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,11 @@ def resumed(connection: Connection, run_ids: Sequence[str], now: datetime) -> No
         "UPDATE connector.parked SET resumed_at = %s WHERE run_id = ANY(%s) AND resumed_at IS NULL",
         [now, list(run_ids)],
     )
+
+
+def forget(connection: Connection, source: str, now: datetime) -> None:
+    """Remove what was launched again long ago."""
+    connection.execute("DELETE FROM connector.parked WHERE source = %s AND resumed_at < %s", [source, now - KEPT])
 
 
 def parked(connection: Connection, run_ids: Sequence[str]) -> set[str]:

@@ -13,6 +13,7 @@ from connector_pipelines.database.connection import connect
 from connector_pipelines.external.line import Line
 from connector_pipelines.notices import Notice
 from connector_pipelines.orchestration.events import PATIENCE, TAG, Verdict, judge
+from connector_pipelines.orchestration.launches import lane
 from connector_pipelines.orchestration.sources import declared_source
 from connector_pipelines.sync.sources import register
 from connector_pipelines.webhooks import inbox
@@ -110,6 +111,7 @@ def test_all_that_waits_is_one_run(project: Any, school: Any, told: Callable[...
         for layer in ("alpha/external", "alpha/mapping", "core")
     }
     assert (run.tags["source"], run.tags["events"], run.partition_key) == ("alpha", "3", TODAY)
+    assert lane(run.tags) == "urgent"
     assert "is being launched" in skipped(project)
     done = launch(project, run)
     assert done.success

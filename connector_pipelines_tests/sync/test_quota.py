@@ -112,3 +112,13 @@ def test_a_parked_run_is_due_until_it_was_resumed(connection: Connection) -> Non
     assert parking.parked(connection, ["run-1", "run-2"]) == {"run-1"}
     parking.resumed(connection, ["run-1"], NOON)
     assert parking.due(connection, "alpha", NOON) == []
+
+
+def test_a_parked_run_is_forgotten_long_after_it_was_resumed(connection: Connection) -> None:
+    """What was launched again is remembered for 90 days; what still waits, for ever."""
+    for name in ("resumed", "waits"):
+        parking.park(connection, parking.Parked(name, "alpha", NOON, (), {}))
+    parking.resumed(connection, ["resumed"], NOON)
+    for days, left in ((90, {"resumed", "waits"}), (91, {"waits"})):
+        parking.forget(connection, "alpha", NOON + timedelta(days=days))
+        assert parking.parked(connection, ["resumed", "waits"]) == left
