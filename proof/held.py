@@ -70,6 +70,14 @@ def waiting(connection: Connection, source: str) -> dict[tuple[str, str], set[tu
     return {(entity, key): {(parent[0], parent[1]) for parent in parents} for entity, key, parents in rows}
 
 
+def merging(connection: Connection, source: str) -> set[tuple[str, str]]:
+    """The records of a source that are refused because it has the same person under another id, too."""
+    letters = (
+        "SELECT entity, external_id FROM connector.dead_letters WHERE source = %s AND state = 'open' AND rule = %s"
+    )
+    return cast("set[tuple[str, str]]", set(connection.execute(letters, [source, "two ids merge"]).fetchall()))
+
+
 # What is compared between an interrupted and an uninterrupted way; ids, times and the names of runs may differ.
 _COMPARABLE: dict[str, LiteralString] = {
     "mappings": """
