@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import resource
 import sys
@@ -50,6 +51,12 @@ def task(words: Sequence[str] | None = None) -> Task:
     given = arguments.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
     return Task(given.url, given.database, given.folder, given.in_flight, given.read_only)
+
+
+def ahead(*modules: str) -> None:
+    """Import what a contestant would import while the clock of its engine runs: nobody's engine is to hold imports."""
+    for module in modules:
+        importlib.import_module(module)
 
 
 def report(started: float, **more: Mapping[str, object] | float | bool) -> None:

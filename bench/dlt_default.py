@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 import dlt
-from child import report, task
+from child import ahead, report, task
 from dlt.destinations import postgres
 from dlt.sources.rest_api import rest_api_source
 
@@ -18,6 +18,7 @@ ENVELOPES = {"students": "users", "classes": "classes", "enrollments": "enrollme
 def main() -> None:
     """Load the three collections."""
     given = task()
+    ahead("dlt.destinations.impl.postgres.postgres", "dlt.sources.helpers.requests")
     started = time.monotonic()
     source = rest_api_source(
         {
