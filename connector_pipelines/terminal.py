@@ -74,11 +74,11 @@ def show_changes(plan: Plan, changes: Sequence[Change]) -> None:
         f"[bold]{plan.entity}[/] {plan.state}, hash {plan.hash[:12]}: {'; '.join(plan.reasons) or 'no remarks'}"
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("external id", "action", "field", "before", "after"):
+    for name in ("external id", "action", "field", "before", "after", "stays, because"):
         table.add_column(name)
     for external_id, action, fields in changes:
-        for name, (before, after) in sorted((fields or {"": ["", ""]}).items()):
-            table.add_row(external_id, action, name, *(escape("" if v is None else str(v)) for v in (before, after)))
+        for name, said in sorted((fields or {"": []}).items()):
+            table.add_row(external_id, action, name, *(escape("" if value is None else str(value)) for value in said))
     if changes:
         console.print(table)
 

@@ -132,10 +132,13 @@ def _open_names(entity: Entity) -> set[str]:
 
 
 def _fields(fields: Mapping[str, Sequence[object]], shown: set[str]) -> str:
-    return ", ".join(
-        f"{name}: {before} → {after}" if name in shown else f"{name}: changed"
-        for name, (before, after) in sorted(fields.items())
-    )
+    return ", ".join(_field(name, *said, open_=name in shown) for name, said in sorted(fields.items()))
+
+
+def _field(name: str, before: object, after: object, kept: object = None, *, open_: bool) -> str:
+    if kept:
+        return f"{name}: stays {before}, not {after} ({kept})" if open_ else f"{name}: stays ({kept})"
+    return f"{name}: {before} → {after}" if open_ else f"{name}: changed"
 
 
 def of_plan(plan: Plan, changes: Iterable[Change]) -> Metadata:

@@ -100,13 +100,23 @@ def give_up(context: Context, outdated: Plan) -> NoReturn:
 
 
 def sample_changes(context: Context, plan: Plan, *, limit: int = 20) -> list[tuple[str, str, dict[str, list[object]]]]:
-    """Some of the changes a plan makes: external id, action, and for updates each field before and after."""
+    """Some of what a plan does: external id, action, and of each field that differs what stands in core, what the
+    source says, and for a field that stays as it is in core the reason.
+    """
     if not staging.holds_rows(context.connection, plan_table(plan.id)):
         return []
+    # Plans of exports have no contested fields: as a column they would have to have one.
     found = context.connection.execute(
         query(
-            "SELECT external_id, action, coalesce(changes, '{{}}') FROM {table} WHERE action <> 'touch'"
-            " ORDER BY (action = 'create'), seq LIMIT %s",
+            """
+            SELECT external_id, action, coalesce(changes, '{{}}') || coalesce(kept, '{{}}')
+            FROM {table} p CROSS JOIN LATERAL (
+                SELECT jsonb_object_agg(field, jsonb_build_array(said -> 'core', said -> 'source', said -> 'reason'))
+                FROM jsonb_each(nullif(to_jsonb(p) -> 'contested', 'null')) f (field, said)
+            ) c (kept)
+            WHERE action <> 'touch' OR kept IS NOT NULL
+            ORDER BY (action = 'create'), seq LIMIT %s
+            """,
             table=plan_table(plan.id),
         ),
         [limit],

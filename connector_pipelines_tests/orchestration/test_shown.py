@@ -119,6 +119,13 @@ def test_changes_show_no_personal_value() -> None:
     )
 
 
+def test_what_stays_is_shown_with_its_reason() -> None:
+    """Of a field that core keeps, the reason is shown; its values where they say nothing about a person."""
+    kept: dict[str, list[object]] = {"email": ["a", "b", "core owns it"], "enabled": [True, False, "core owns it"]}
+    [row] = metadata.of_changes(entity("students"), [("s1", "conflict", kept)])["sample of changes"].records
+    assert row.data["fields"] == "email: stays (core owns it), enabled: stays True, not False (core owns it)"
+
+
 def test_reasons_cannot_break_a_table() -> None:
     """A reason from the source is one cell, whatever characters it has."""
     letters = [Letters("students", "open", "name | rule", 3, "<b>bad</b>\nsecond | line")]

@@ -7,7 +7,7 @@ import pytest
 
 from connector_pipelines.model import Mode
 from connector_pipelines.policy import Rule, SyncPolicy
-from connector_pipelines.sync.planning import plan
+from connector_pipelines.sync.planning import plan, sample_changes
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Row, Toy
@@ -75,6 +75,21 @@ def test_four_rules_in_three_orders(toy: Toy, make: Records, case: Case) -> None
         assert toy.core("students", "phone") == [(stands,)]
     assert outcome.plan.counts.updated == 0
     assert open_edits(toy) == ([] if stands == sent else ["phone"])
+
+
+def test_a_plan_shows_what_it_leaves(toy: Toy, make: Records) -> None:
+    """Who looks at a plan sees the fields that stay as they are in core, with both values and the reason."""
+    ruled(toy, phone=Rule.MANUAL)
+    toy.sends["students"] = [[make.student(1, phone="first", email="a@x.example")]]
+    toy.sync("students")
+    edit(toy, "phone", "ours")
+    toy.sends["students"] = [[make.student(1, phone="theirs", email="b@x.example")]]
+    made = toy.prepare("students")
+    with toy.open() as context:
+        [(record, action, fields)] = sample_changes(context, made)
+    why = "a person edited core, and the source says something else"
+    assert (record, action) == ("s1", "conflict")
+    assert fields == {"email": ["a@x.example", "b@x.example"], "phone": ["ours", "theirs", why]}
 
 
 def test_what_was_overwritten_is_kept(toy: Toy, make: Records) -> None:
