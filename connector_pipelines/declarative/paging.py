@@ -38,7 +38,7 @@ class SinglePage(_Paging):
     type: Literal["none"] = Field(description="One answer holds everything.")
 
 
-class _Sized(_Paging):
+class Sized(_Paging):
     """Pages whose size may be asked for."""
 
     size: int = Field(default=100, ge=1, le=100_000, description="Rows to ask for per page; fewer may come.")
@@ -46,7 +46,7 @@ class _Sized(_Paging):
     into: Into = Field(default="query", description="Where the parameters go: the query or the JSON body.")
 
 
-class _Counted(_Sized):
+class _Counted(Sized):
     """Pages that are asked for by a number. They end with an empty page, or sooner as declared."""
 
     more: Place | None = Field(default=None, description="Where the source says whether there are more pages.")
@@ -77,7 +77,7 @@ class Offset(_Counted):
     )
 
 
-class Cursor(_Sized):
+class Cursor(Sized):
     """Each page gives a token for the next."""
 
     type: Literal["cursor"] = Field(description="Each page gives a token for the next.")
@@ -88,7 +88,7 @@ class Cursor(_Sized):
     )
 
 
-class LastRecord(_Sized):
+class LastRecord(Sized):
     """The next page begins after the last record of this one: `since_id`, `starting_after`."""
 
     type: Literal["last_record"] = Field(description="The next page begins after the last record of this one.")
@@ -97,7 +97,7 @@ class LastRecord(_Sized):
     more: Place | None = Field(default=None, description="Where the source says whether there are more pages.")
 
 
-class Link(_Sized):
+class Link(Sized):
     """Each page gives the address of the next."""
 
     type: Literal["link"] = Field(description="Each page gives the address of the next.")

@@ -67,6 +67,17 @@ def test_a_total_that_is_not_reached_fails(warehouse: Any, way: str) -> None:
         warehouse.keys(warehouse.config(paging=WAYS[way] | {"total": "meta.total"}))
 
 
+@pytest.mark.parametrize("total", [{}, {"total": "meta.total"}])
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in {"none", "offset, short page ends"}])
+def test_rows_that_come_twice_push_no_other_out(
+    warehouse: Any, suppliers: list[str], way: str, total: dict[str, str]
+) -> None:
+    """A row that comes twice on each page moves no offset further than the source does, and ends no read early."""
+    warehouse.simulator.set_faults(["duplicate-ids"])
+    paging = WAYS[way] | total | {"size": 13}
+    assert sorted(set(warehouse.keys(warehouse.config(paging=paging)))) == suppliers
+
+
 @pytest.mark.parametrize("way", ["page", "cursor"])
 def test_rows_that_come_twice_do_not_end_a_read_early(warehouse: Any, suppliers: list[str], way: str) -> None:
     """Where more rows come than the total, because some repeat, reading goes on to the last page."""
