@@ -21,6 +21,7 @@ from connector_pipelines.declarative.asking import first_request, halves, spans
 from connector_pipelines.declarative.decoding import decoder
 from connector_pipelines.declarative.following import paginator
 from connector_pipelines.declarative.schemas import columns_of
+from connector_pipelines.declarative.watching import watched
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.external.retry import utc_now
 from connector_pipelines.model import Health, Mode, Stream, Window
@@ -80,6 +81,7 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
             _pages(api, asked, window, api.settings.in_flight),
             snapshot=window.mode is Mode.FULL,
             stability=lambda: still,
+            fenced=watched(api, asked) if window.mode is Mode.FULL else None,
         )
 
     by_time = declared.incremental is not None or (declared.each is not None and declared.each.changed_only)

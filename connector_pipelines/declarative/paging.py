@@ -75,6 +75,19 @@ class Offset(_Counted):
         default="received",
         description="The next page begins after the rows that came, or after those that were asked for.",
     )
+    fixed_order: bool = Field(
+        default=False,
+        description="The source lists records in an order in which none ever changes its place, by their key for one; "
+        "say so in `params` where it must be asked for. Then reads that are to drop what is gone prove that it is: "
+        "each page begins with the last row of the page before.",
+    )
+
+    @model_validator(mode="after")
+    def _provable(self) -> Self:
+        if self.fixed_order and (self.step != "received" or self.size == 1):
+            message = "fixed_order needs step: received and pages of more than one row"
+            raise ValueError(message)
+        return self
 
 
 class Cursor(Sized):

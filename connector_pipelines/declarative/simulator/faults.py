@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector_pipelines.simulating.faults import COUNT, NUMBER, WIRE, Faults, Kind, Times
+from connector_pipelines.simulating.faults import COUNT, NUMBER, WIRE, Faults, Kind, Times, one_of
 
 FAULTS: dict[str, Kind] = {
     **WIRE,
@@ -17,7 +17,12 @@ FAULTS: dict[str, Kind] = {
     "empty-list": Kind("sends an empty list instead of the rows"),
     "empty-omits-key": Kind("leaves the list out where it would be empty"),
     "empty-null": Kind("sends null where the list would be empty"),
-    "shift": Kind("a row is removed at the front before the second request", times=Times.SECOND),
+    "shift": Kind(
+        "a row is removed, inserted or edited at the front before the second request",
+        "remove",
+        one_of("remove", "insert", "edit"),
+        Times.SECOND,
+    ),
     "ignore-filter": Kind("answers as if no span were asked for"),
     # errors
     "401": Kind("401 for everything, the token endpoint too"),

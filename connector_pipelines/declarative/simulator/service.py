@@ -50,7 +50,7 @@ class Service:
         collection = call.path[1:] if call.path in {"/token", "/login"} else found["collection"] if found else ""
         struck = self.switchboard.strike({"lines" if found and found["key"] else collection})
         if "shift" in struck and collection in COLLECTIONS:
-            self.world.remove(collection, self.world.numbers(collection)[0])
+            self.world.shift(collection, struck["shift"])
         reply = _early(struck)
         if reply is None and call.path in {"/token", "/login"}:
             reply = self._token(call, struck) if call.path == "/token" else self._login(call)

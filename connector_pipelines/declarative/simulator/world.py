@@ -160,11 +160,12 @@ class World:
     version: int = 0
     _versions: dict[str, dict[int, int]] = field(default_factory=dict)
     _gone: dict[str, set[int]] = field(default_factory=dict)
+    _first: dict[str, int] = field(default_factory=dict)
 
     def numbers(self, collection: str) -> range | list[int]:
         """The records there are, by number."""
         gone = self._gone.get(collection)
-        every = range(self.sizes[collection])
+        every = range(self._first.get(collection, 0), self.sizes[collection])
         return [number for number in every if number not in gone] if gone else every
 
     def record(self, collection: str, number: int) -> Record:
@@ -204,6 +205,17 @@ class World:
     def remove(self, collection: str, number: int) -> None:
         """Take one record out."""
         self._gone.setdefault(collection, set()).add(number)
+
+    def shift(self, collection: str, how: str) -> None:
+        """Let something happen to the first record: it is removed or edited, or another is put before it."""
+        first = self.numbers(collection)[0]
+        match how:
+            case "remove":
+                self.remove(collection, first)
+            case "insert":
+                self._first[collection] = self._first.get(collection, 0) - 1
+            case "edit":
+                self._versions.setdefault(collection, {})[first] = self.version + 1
 
     def _draw(self, collection: str, number: int) -> float:
         return crc32(f"{self.seed}/{collection}/{number}/{self.version}".encode()) % 10_000 / 100
