@@ -98,7 +98,7 @@ def lifted(rules: Sequence[Answer]) -> Callable[[Response, datetime], float | No
         fitting = next((rule for rule in rules if rule.fits(response)), None)
         if fitting is None or fitting.after is None:
             return retry.lifted(response, now)
-        said = at(fitting.after, response, _document)
+        said = at(fitting.after, response, document)
         return None if said is None or isinstance(said, bool) else retry.until(str(said), now)
 
     return seconds
@@ -156,7 +156,8 @@ def _words(told: object, depth: int = 0) -> list[str]:
     return here + [word for value in told.values() for word in _words(value, depth + 1)]
 
 
-def _document(body: bytes) -> object:
+def document(body: bytes) -> object:
+    """A body as JSON; None where it is none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from string import Template
 from typing import TYPE_CHECKING
@@ -17,12 +18,15 @@ from connector_pipelines.model import Mode, Window
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from connector_pipelines.declarative.jobs import Job
     from connector_pipelines.declarative.paging import Incremental, Paging
     from connector_pipelines.declarative.settings import Declared, Settings
 
+    Asked = Declared | Job
+
 
 def first_request(settings: Settings, declared: Declared, window: Window, names: Mapping[str, str]) -> Request:
-    """The first page of an entity.
+    """The first page of an entity that is not made by a job.
 
     Args:
         settings: the source.
@@ -30,15 +34,27 @@ def first_request(settings: Settings, declared: Declared, window: Window, names:
         window: the span to ask for, as `spans` gives it.
         names: what `each` puts into path and parameters.
     """
-    path = Template(declared.path).substitute({name: quote(value, safe=",") for name, value in names.items()})
-    params = {name: Template(value).substitute(names) for name, value in (settings.params | declared.params).items()}
-    body = json.dumps(declared.body).encode() if declared.method == "POST" else None
-    request = Request(path, tuple(params.items()), method=declared.method, body=body)
-    if body is not None:
-        request = request.with_headers({"Content-Type": "application/json"})
-    if declared.incremental and window.mode is Mode.INCREMENTAL:
-        request = _within(request, declared.incremental, window)
+    request = _within(_request(settings, declared, names), declared.incremental, window)
     return _sized(request, settings.paging_of(declared))
+
+
+def job_request(settings: Settings, job: Job, declared: Declared, window: Window, names: Mapping[str, str]) -> Request:
+    """What asks for a report, of a span where one is wanted."""
+    return _within(_request(settings, job, names), declared.incremental, window)
+
+
+def result_request(settings: Settings, declared: Declared, names: Mapping[str, str], url: str | None) -> Request:
+    """The first page of a report: what `path` leads to, or an address that the source told."""
+    request = _request(settings, declared, names)
+    return _sized(request if url is None else replace(request, url=url), settings.paging_of(declared))
+
+
+def _request(settings: Settings, asked: Asked, names: Mapping[str, str]) -> Request:
+    path = Template(asked.path).substitute({name: quote(value, safe=",") for name, value in names.items()})
+    params = {name: Template(value).substitute(names) for name, value in (settings.params | asked.params).items()}
+    body = json.dumps(asked.body).encode() if asked.method == "POST" else None
+    request = Request(path, tuple(params.items()), method=asked.method, body=body)
+    return request if body is None else request.with_headers({"Content-Type": "application/json"})
 
 
 def _sized(request: Request, paging: Paging) -> Request:
@@ -51,7 +67,9 @@ def _sized(request: Request, paging: Paging) -> Request:
     return request
 
 
-def _within(request: Request, incremental: Incremental, window: Window) -> Request:
+def _within(request: Request, incremental: Incremental | None, window: Window) -> Request:
+    if incremental is None or window.mode is Mode.FULL:
+        return request
     ends = {
         name: moment(end, incremental.format)
         for name, end in (("since", window.since), ("until", window.until))

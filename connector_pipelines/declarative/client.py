@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
@@ -20,6 +20,7 @@ from connector_pipelines.declarative.api import Api, Kind, Part, fetch, remember
 from connector_pipelines.declarative.asking import first_request, halves, spans
 from connector_pipelines.declarative.decoding import decoder
 from connector_pipelines.declarative.following import paginator
+from connector_pipelines.declarative.running import made
 from connector_pipelines.declarative.schemas import columns_of
 from connector_pipelines.declarative.watching import watched
 from connector_pipelines.external.paginate import paginate
@@ -29,11 +30,13 @@ from connector_pipelines.pages import Page, Reading, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     import pandas as pd
     import pandera.pandas as pa
 
     from connector_pipelines.declarative.settings import Declared, Each, Settings
+    from connector_pipelines.external.http import Request
 
 
 @contextmanager
@@ -94,8 +97,14 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
         schema=schema,
         transform=transform,
         filters_by_time=by_time,
-        endpoint=f"{declared.method} /{declared.path.removeprefix('/')}",
+        endpoint=_endpoint(declared),
     )
+
+
+def _endpoint(declared: Declared) -> str:
+    """What a person would call it: where it is asked for first."""
+    asked = declared.job or declared
+    return f"{asked.method} /{asked.path.removeprefix('/')}"
 
 
 def _holds_still(api: Api, declared: Declared) -> bool:
@@ -112,12 +121,13 @@ def _at(position: int) -> Callable[[Any], object]:
 
 def check(api: Api) -> Health:
     """Read one page of the first entity: proves URL, credentials, paging and mapping."""
-    declared = next(one for one in api.settings.declared.values() if one.each is None or one.each.entity is None)
+    parents = [one for one in api.settings.declared.values() if one.each is None or one.each.entity is None]
+    declared = next((one for one in parents if one.job is None), parents[0])
     part = next(_values(declared.each)) if declared.each else Part({}, {})
     split = splitter(api.kind, api.settings, declared)
     started = time.monotonic()
-    request = first_request(api.settings, declared, Window(), part.names)
-    response = fetch(api, part)(request, None)
+    with _first(api, declared, Window(), part) as request:
+        response = fetch(api, part)(request, None)
     rows = split(response.body)
     seconds = time.monotonic() - started
     following = paginator(api, declared, split, Window()).after(request, response, len(rows))
@@ -160,8 +170,15 @@ def _span(api: Api, declared: Declared, span: Window, window: Window, in_flight:
 def _part(api: Api, declared: Declared, span: Window, part: Part, in_flight: int) -> Iterator[Page]:
     split = remembered(splitter(api.kind, api.settings, declared))
     following = paginator(api, declared, split, span)
-    first = first_request(api.settings, declared, span, part.names)
-    return paginate(fetch(api, part), split, first, following, in_flight=in_flight)
+    with _first(api, declared, span, part) as first:
+        yield from paginate(fetch(api, part), split, first, following, in_flight=in_flight)
+
+
+def _first(api: Api, declared: Declared, span: Window, part: Part) -> AbstractContextManager[Request]:
+    """The first page; where the source makes a report, it is there while this is open."""
+    if declared.job:
+        return made(api, declared, declared.job, span, part.names)
+    return nullcontext(first_request(api.settings, declared, span, part.names))
 
 
 def _values(each: Each) -> Iterator[Part]:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from connector_pipelines.declarative import paths
+from connector_pipelines.declarative import jobs, paths
 from connector_pipelines.declarative.answers import Answer
 from connector_pipelines.declarative.bodies import Compression
 from connector_pipelines.declarative.credentials import Credentials
+from connector_pipelines.declarative.jobs import Job, below
 from connector_pipelines.declarative.mapping import DeletedBy, FedBy, ModifiedBy, Strict, check_columns
 from connector_pipelines.declarative.notices import DeclaredHook
 from connector_pipelines.declarative.paging import Header, Incremental, LastRecord, Paging, Place, SinglePage
@@ -64,7 +65,11 @@ class Declared(Strict):
 
     path_in: ClassVar[Callable[[str], paths.Path]] = paths.in_json
 
-    path: str = Field(description="The endpoint, appended to base_url, e.g. suppliers or orders/$id/lines.")
+    path: str = Field(
+        default="",
+        description="The endpoint, appended to base_url, e.g. suppliers, orders/$id/lines, or reports/$job/rows. Only "
+        "a job whose `result` says where it is needs none.",
+    )
     method: Literal["GET", "POST"] = Field(default="GET", description="How it is asked.")
     params: dict[str, str] = Field(default_factory=dict, description="Parameters of the query, on top of the source's.")
     body: dict[str, Any] = Field(
@@ -75,6 +80,10 @@ class Declared(Strict):
         default=None, description="How to ask for what changed. Unset: everything is read, what is known is skipped."
     )
     each: Each | None = Field(default=None, description="Ask once for each parent, or for each of some values.")
+    job: Job | None = Field(
+        default=None,
+        description="The source makes a report first: how it is asked for, and how one knows that it is ready.",
+    )
     id: tuple[str, ...] = Field(
         min_length=1, description="Where a record's own key is; several paths are joined by a slash."
     )
@@ -93,10 +102,7 @@ class Declared(Strict):
     @field_validator("path")
     @classmethod
     def _stays(cls, value: str) -> str:
-        if "://" in value or value.startswith("//"):
-            message = "a path below base_url is expected, without a host"
-            raise ValueError(message)
-        return value
+        return below(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -109,16 +115,28 @@ class Declared(Strict):
         if incremental and incremental.newest_first and self.modified is None:
             message = "newest_first needs modified"
             raise ValueError(message)
-        strange = sorted(self.named() - ({self.each.name, *self.each.carry} if self.each else set()))
+        self._check_names()
+        return self
+
+    def _check_names(self) -> None:
+        of_each = {self.each.name, *self.each.carry} if self.each else set()
+        of_job = {jobs.NAME} if self.job and self.job.id else set()
+        strange = sorted(self.named() - of_each - of_job)
         if strange:
             message = f"nothing is called ${', $'.join(strange)}; `each` names what a path may hold"
             raise ValueError(message)
-        return self
+        if of_each & of_job:
+            message = "$job is the job's own name; call it something else in `each`"
+            raise ValueError(message)
+        if bool(self.path) == bool(self.job and self.job.result):
+            message = "a path is needed, or a job whose `result` says where it is"
+            raise ValueError(message)
 
     def named(self) -> frozenset[str]:
         """What $names stand in path and parameters."""
         texts = (self.path, *self.params.values())
-        return frozenset(name for text in texts for name in Template(text).get_identifiers())
+        own = frozenset(name for text in texts for name in Template(text).get_identifiers())
+        return own | (self.job.named() if self.job else frozenset())
 
     def own_paths(self) -> list[str]:
         """Every path into a record of this entity."""

@@ -29,10 +29,10 @@ def watched(api: Api, declared: Declared) -> Callable[[], Reading] | None:
     """All of an entity, read more closely; None where that can prove nothing.
 
     It can where pages overlap at will and rows keep their places but for those that come and go. Records that are
-    expanded from others, or asked for of each parent, are not what the pages count.
+    expanded from others, or asked for of each parent, are not what the pages count; a job's result is read once.
     """
     paging = api.settings.paging_of(declared)
-    if not isinstance(paging, Offset) or not paging.fixed_order or declared.each:
+    if not isinstance(paging, Offset) or not paging.fixed_order or declared.each or declared.job:
         return None
     if api.kind.outer(api.settings, declared):
         return None

@@ -1,4 +1,6 @@
-"""The faults of the warehouse. Targets are collections, `lines` of an order, and `token` and `login`."""
+"""The faults of the warehouse. Targets are collections, `lines` of an order, `reports`,
+`token` and `login`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,11 @@ FAULTS: dict[str, Kind] = {
         Times.SECOND,
     ),
     "ignore-filter": Kind("answers as if no span were asked for"),
+    # reports
+    "job-slow": Kind("a report is not ready at the first N looks", "3", COUNT),
+    "job-stuck": Kind("a report is never ready"),
+    "job-failed": Kind("a report ends as failed"),
+    "job-nameless": Kind("the answer to asking for a report does not say what it is called"),
     # errors
     "401": Kind("401 for everything, the token endpoint too"),
     "403": Kind("403 with a sentence in JSON"),

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from connector_pipelines.declarative.simulator import rendering
 from connector_pipelines.declarative.simulator.faults import KNOWN
+from connector_pipelines.declarative.simulator.reports import Reports
 from connector_pipelines.declarative.simulator.world import COLLECTIONS, KEYS, LINE_COLUMNS
 from connector_pipelines.simulating.exchange import HTML, Call, Reply
 from connector_pipelines.simulating.faults import Struck, Switchboard
@@ -43,11 +44,14 @@ class Service:
     switchboard: Switchboard = field(default_factory=lambda: Switchboard(KNOWN))
     tokens: dict[str, int] = field(default_factory=dict)
     refresh_token: str = SECRET
+    reports: Reports = field(default_factory=Reports)
 
     def answer(self, call: Call) -> Reply:
         """Answer a call, as the faults that are on demand."""
         found = _PATH.fullmatch(call.path)
         collection = call.path[1:] if call.path in {"/token", "/login"} else found["collection"] if found else ""
+        if call.path.startswith("/api/reports"):
+            collection = "reports"
         struck = self.switchboard.strike({"lines" if found and found["key"] else collection})
         if "shift" in struck and collection in COLLECTIONS:
             self.world.shift(collection, struck["shift"])
@@ -57,8 +61,8 @@ class Service:
         if reply is None and not self._knows(call):
             reply = _error(401, "The credentials are missing, wrong or old")
         if reply is None:
-            known = found is not None and collection in {*COLLECTIONS, "lines"}
-            reply = self._listing(call, found, struck) if known and found else _error(404, f"No endpoint {call.path}")
+            reply = self._listed(call, struck) or self.reports.answer(call, _asked(call), struck, self._of_report)
+        reply = reply or _error(404, f"No endpoint {call.path}")
         body = _lettered(reply.body) if "wrong-charset" in struck else reply.body
         return replace(reply, body=body, struck=struck)
 
@@ -109,6 +113,15 @@ class Service:
             or f"api_key={SECRET}" in call.headers.get("cookie", "")
             or (scheme == "OAuth" and f'oauth_consumer_key="{USER}"' in value and "oauth_signature=" in value)
         )
+
+    def _listed(self, call: Call, struck: Struck) -> Reply | None:
+        """What a collection answers; None where there is none."""
+        found = _PATH.fullmatch(call.path)
+        known = found is not None and found["collection"] in {*COLLECTIONS, "lines"}
+        return self._listing(call, found, struck) if known and found else None
+
+    def _of_report(self, call: Call, struck: Struck) -> Reply:
+        return self._listed(call, struck) or _error(400, "There is no such report")
 
     def _listing(self, call: Call, found: re.Match[str], struck: Struck) -> Reply:
         asked = _asked(call)
