@@ -295,6 +295,20 @@ DECLARED = {
         mode=INCREMENT,
     ),
 }
+_REPORT = VENDORS | {
+    "path": "api/reports/$job/result",
+    "records": "data",
+    "job": {  # ten minutes between two looks are none here
+        "path": "api/reports",
+        "body": {"collection": "suppliers"},
+        "id": "job.id",
+        "poll": "api/reports/$job",
+        "state": "job.state",
+        "every_seconds": 600,
+        "delete": "api/reports/$job",
+    },
+}
+REPORTS = {fault: Trial((fault,), {"entities": {"vendors": _REPORT}}) for fault in WAREHOUSE_FAULTS if "job-" in fault}
 _SHARED = "as for the JSON API, by the same code"
 _COLUMNS = VENDORS | {"path": "columns/suppliers", "layout": "columns"}
 
@@ -366,6 +380,7 @@ SUBJECTS = (
         "vendors",
         (),
         DECLARED
+        | REPORTS
         | {
             "clamp": Trial(("clamp=7",)),
             "repeat-page": Trial(("repeat-page",), {"paging": OFFSET}),
@@ -393,6 +408,6 @@ SUBJECTS = (
         dict.fromkeys(("no-next", "cursor-loop", "link-other-host"), "pages are numbered here")
         | dict.fromkeys(("empty-omits-key", "empty-null", "uneven-columns", "not-an-object"), "of JSON")
         | dict.fromkeys((name for name in WAREHOUSE_FAULTS if re.match(r"[45]\d\d-?", name)), _SHARED)
-        | dict.fromkeys(("span-limit", "token-expiry"), _SHARED),
+        | dict.fromkeys(("span-limit", "token-expiry", *REPORTS), _SHARED),
     ),
 )
