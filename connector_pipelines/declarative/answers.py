@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from connector_pipelines.external.messages import Response
     from connector_pipelines.external.retry import Rule
 
-Then = Literal["accept", "empty", "split", "retry", "wait", "refresh", "deny", "refuse"]
+Then = Literal["accept", "empty", "split", "restart", "retry", "wait", "refresh", "deny", "refuse"]
 
 _DO: dict[str, Do] = {name: Do(name) for name in ("accept", "retry", "wait", "refresh", "deny", "refuse")} | {
     "empty": Do.ACCEPT,
     "split": Do.ACCEPT,
+    "restart": Do.ACCEPT,
 }
 _SAYS = ("message", "error_description", "error", "detail", "title", "description", "msg")
 
@@ -44,7 +45,8 @@ class Answer(Strict):
     header: str | None = Field(default=None, description="A header that is there and not empty.")
     then: Then = Field(
         description="accept: a page. empty: a page without rows. retry: again after a moment. wait: a rate limit. "
-        "split: the span is too large, ask for its halves. refresh: log in again. deny: a person must look at the "
+        "split: the span is too large, ask for its halves. restart: the source knows no changes since then any more, "
+        "read everything. refresh: log in again. deny: a person must look at the "
         "credentials. refuse: the request is wrong."
     )
     after: Place | None = Field(
@@ -108,11 +110,15 @@ class SpanTooLarge(RefusedBySource):
     """The source does not take so long a span; it may take its halves."""
 
 
+class Forgotten(RefusedBySource):
+    """The source no longer knows what changed since then; it may be read whole."""
+
+
 def taken(rules: Sequence[Answer], response: Response) -> Response:
     """The answer, as `emptied` leaves it.
 
     Raises:
-        SpanTooLarge: a rule says so.
+        SpanTooLarge, Forgotten: a rule says so.
     """
     fitting = next((rule for rule in rules if rule.fits(response)), None)
     if fitting and fitting.then == "split":
@@ -120,6 +126,12 @@ def taken(rules: Sequence[Answer], response: Response) -> Response:
         raise SpanTooLarge(
             f"{response.url} answered {response.status}{f' ({said})' if said else ''}: the span is too large.",
             remedy="Such a span can be halved where `incremental` has an end; a full read has no span. Ask for less.",
+        )
+    if fitting and fitting.then == "restart":
+        said = explained(response)
+        raise Forgotten(
+            f"{response.url} answered {response.status}{f' ({said})' if said else ''}: it knows no changes since then.",
+            remedy="That is no answer to a read of everything; correct the rule in `answers`.",
         )
     return emptied(rules, response)
 

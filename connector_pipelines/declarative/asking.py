@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from connector_pipelines.declarative import paging as declared_paging
 from connector_pipelines.declarative.paginators import with_value
+from connector_pipelines.declarative.positions import start
 from connector_pipelines.external.messages import Request
 from connector_pipelines.model import Mode, Window
 
@@ -70,11 +71,7 @@ def _sized(request: Request, paging: Paging) -> Request:
 def _within(request: Request, incremental: Incremental | None, window: Window) -> Request:
     if incremental is None or window.mode is Mode.FULL:
         return request
-    ends = {
-        name: moment(end, incremental.format)
-        for name, end in (("since", window.since), ("until", window.until))
-        if end is not None
-    }
+    ends = _ends(incremental, window)
     for name, param in (("since", incremental.since), ("until", incremental.until)):
         if param and name in ends:
             request = with_value(request, incremental.into, param, ends[name])
@@ -87,6 +84,15 @@ def _within(request: Request, incremental: Incremental | None, window: Window) -
         sent = base64.b64encode(text.encode()).decode() if incremental.base64 else text
         request = with_value(request, incremental.into, incremental.filter, sent)
     return request
+
+
+def _ends(incremental: Incremental, window: Window) -> dict[str, str]:
+    """Both ends of a span, as the source writes them; what is open is left out."""
+    if incremental.counts:
+        known = start(incremental, window.after)
+        return {} if known is None else {"since": known}
+    named = (("since", window.since), ("until", window.until))
+    return {name: moment(end, incremental.format) for name, end in named if end is not None}
 
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -103,6 +109,9 @@ def spans(incremental: Incremental | None, window: Window, now: datetime) -> Ite
     """
     if incremental is None or window.mode is Mode.FULL or _forgotten(incremental, window, now):
         yield Window()
+        return
+    if incremental.counts:
+        yield window if start(incremental, window.after) is not None else Window()
         return
     since = window.since - timedelta(seconds=incremental.lookback_seconds) if window.since else None
     if incremental.step_days is None or since is None:

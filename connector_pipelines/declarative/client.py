@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from connector_pipelines.declarative import answers
+from connector_pipelines.declarative import answers, positions
 from connector_pipelines.declarative import paging as declared_paging
-from connector_pipelines.declarative.api import Api, Kind, Part, fetch, remembered, splitter
+from connector_pipelines.declarative.api import Api, Kind, Part, fetch, remembered, said, splitter
 from connector_pipelines.declarative.asking import first_request, halves, spans
 from connector_pipelines.declarative.decoding import decoder
 from connector_pipelines.declarative.following import paginator
@@ -79,15 +79,20 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
 
     def read(api: Api, window: Window) -> Reading:
         asked = api.settings.declared.get(name, declared)  # the source may be asked as an earlier configuration says
+        noted = _tracker(api, asked, window)
         still = Stability.STABLE if _holds_still(api, asked) else None
         return Reading(
-            _pages(api, asked, window, api.settings.in_flight),
+            _pages(api, asked, window, api.settings.in_flight, noted),
             snapshot=window.mode is Mode.FULL,
             stability=lambda: still,
+            reached=noted.reached if noted else lambda: None,
             fenced=watched(api, asked) if window.mode is Mode.FULL else None,
         )
 
-    by_time = declared.incremental is not None or (declared.each is not None and declared.each.changed_only)
+    counts = declared.incremental is not None and declared.incremental.counts
+    by_time = (declared.incremental is not None and not counts) or (
+        declared.each is not None and declared.each.changed_only
+    )
     return Stream(
         entity=name,
         read=read,
@@ -97,6 +102,7 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
         schema=schema,
         transform=transform,
         filters_by_time=by_time,
+        counts=counts,
         endpoint=_endpoint(declared),
     )
 
@@ -139,15 +145,36 @@ def check(api: Api) -> Health:
     )
 
 
-def _pages(api: Api, declared: Declared, window: Window, in_flight: int) -> Generator[Page]:
-    """All pages of an entity in a window, numbered through. A span that is too large is asked for in halves."""
+def _tracker(api: Api, declared: Declared, window: Window) -> positions.Tracker | None:
+    """Notes how far a read comes, where the source counts in its own way."""
+    incremental = declared.incremental
+    if incremental is None or not incremental.counts:
+        return None
+    split = remembered(splitter(api.kind, api.settings, declared))
+    number = type(declared).path_in(incremental.number or "@").get
+    return positions.Tracker(incremental, window.after, split, number, said(api))
+
+
+def _pages(
+    api: Api, declared: Declared, window: Window, in_flight: int, noted: positions.Tracker | None = None
+) -> Generator[Page]:
+    """All pages of an entity in a window, numbered through.
+
+    A span that is too large is asked for in halves; one that the source knows nothing of any more is everything.
+    """
     numbers, now = count(1), utc_now()
     todo = deque(spans(declared.incremental, window, now))
     while todo:
         span = todo.popleft()
+        if noted and span.mode is Mode.FULL:
+            noted.begin()
         try:
-            for page in _span(api, declared, span, window, in_flight):
+            for page in _span(api, declared, span, window, in_flight, noted=noted):
                 yield replace(page, number=next(numbers))
+        except answers.Forgotten:
+            if span.mode is Mode.FULL:
+                raise
+            todo = deque([Window()])
         except answers.SpanTooLarge:
             two = halves(declared.incremental, span, now)
             if not two:
@@ -155,10 +182,12 @@ def _pages(api: Api, declared: Declared, window: Window, in_flight: int) -> Gene
             todo.extendleft(reversed(two))
 
 
-def _span(api: Api, declared: Declared, span: Window, window: Window, in_flight: int) -> Iterable[Page]:
+def _span(
+    api: Api, declared: Declared, span: Window, window: Window, in_flight: int, *, noted: positions.Tracker | None
+) -> Iterable[Page]:
     each = declared.each
     if each is None:
-        return _part(api, declared, span, Part({}, {}), in_flight)
+        return _part(api, declared, span, Part({}, {}), in_flight, noted=noted)
     if each.entity is None:
         return chain.from_iterable(_part(api, declared, span, part, in_flight) for part in _values(each))
     parents = api.settings.declared[each.entity]
@@ -167,9 +196,12 @@ def _span(api: Api, declared: Declared, span: Window, window: Window, in_flight:
     return _side_by_side(found, lambda part: list(_part(api, declared, span, part, 1)), in_flight)
 
 
-def _part(api: Api, declared: Declared, span: Window, part: Part, in_flight: int) -> Iterator[Page]:
+def _part(
+    api: Api, declared: Declared, span: Window, part: Part, in_flight: int, *, noted: positions.Tracker | None = None
+) -> Iterator[Page]:
     split = remembered(splitter(api.kind, api.settings, declared))
-    following = paginator(api, declared, split, span)
+    pages = paginator(api, declared, split, span)
+    following = positions.Tracked(pages, noted) if noted else pages
     with _first(api, declared, span, part) as first:
         yield from paginate(fetch(api, part), split, first, following, in_flight=in_flight)
 

@@ -136,6 +136,22 @@ class Incremental(Strict):
 
     since: str | None = Field(default=None, description="The parameter with the beginning of the span, inclusive.")
     until: str | None = Field(default=None, description="The parameter with the end of the span.")
+    number: str | None = Field(
+        default=None,
+        description="The source counts its changes: where a record's own number is, e.g. sequence. Increments ask for "
+        "numbers from the highest one on, in `since` or `expression`, instead of times.",
+    )
+    token: Place | None = Field(
+        default=None,
+        description="The source marks how far one has read: where an answer says so, e.g. meta.sync_token. The last "
+        "one that came is what `since` or `expression` of the next increment gets, whatever it looks like.",
+    )
+    lookback: int = Field(
+        default=100,
+        ge=0,
+        description="For number: so many are asked for again, since a source gives out numbers before what they stand "
+        "for can be read.",
+    )
     filter: str | None = Field(
         default=None, description="The parameter with an expression instead; it is written in `expression`."
     )
@@ -177,10 +193,28 @@ class Incremental(Strict):
             message = "filter and expression belong together"
             raise ValueError(message)
         self._check_names()
+        if self.counts and (self.until or self.expression_until or self.step_days or self.newest_first):
+            message = "number and token have no end, no steps of days and no newest_first"
+            raise ValueError(message)
+        if self.number and self.token is not None:
+            message = "number and token are two ways of counting; name one"
+            raise ValueError(message)
         if self.step_days and not (self.until or self.expression_until):
             message = "step_days needs until or expression_until"
             raise ValueError(message)
         return self
+
+    @property
+    def counts(self) -> bool:
+        """Whether increments go on from where the one before ended, in the source's own counting."""
+        return self.number is not None or self.token is not None
+
+    @property
+    def counted(self) -> str:
+        """What is counted, for people, and to know a position again."""
+        if self.number is not None:
+            return repr(self.number)
+        return f"the header {self.token.header!r}" if isinstance(self.token, Header) else repr(self.token)
 
     def _check_names(self) -> None:
         from string import Template

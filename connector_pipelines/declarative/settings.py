@@ -16,7 +16,16 @@ from connector_pipelines.declarative.credentials import Credentials
 from connector_pipelines.declarative.jobs import Job, below
 from connector_pipelines.declarative.mapping import DeletedBy, FedBy, ModifiedBy, Strict, check_columns
 from connector_pipelines.declarative.notices import DeclaredHook
-from connector_pipelines.declarative.paging import Header, Incremental, LastRecord, Paging, Place, SinglePage
+from connector_pipelines.declarative.paging import (
+    Cursor,
+    Header,
+    Incremental,
+    LastRecord,
+    Link,
+    Paging,
+    Place,
+    SinglePage,
+)
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
 
@@ -140,10 +149,11 @@ class Declared(Strict):
 
     def own_paths(self) -> list[str]:
         """Every path into a record of this entity."""
+        number = self.incremental.number if self.incremental else None
         moments = [one.path for one in (self.modified, self.deleted) if one]
         fields = [fed.path for fed in self.mapping.values() if fed.path]
         keep = [self.keep] if self.keep else []
-        return [*self.id, *moments, *fields, *keep]
+        return [*self.id, *moments, *fields, *keep, *([number] if number else [])]
 
 
 class Settings(Strict, HttpOptions):
@@ -217,10 +227,12 @@ class Settings(Strict, HttpOptions):
         check_columns(ENTITIES[name], declared.mapping)
         self._check_parent(declared)
         paging = self.paging_of(declared)
+        if declared.incremental and declared.incremental.counts:
+            _check_counting(declared, declared.incremental, paging)
         if getattr(paging, "into", "query") == "body" and declared.method != "POST":
             message = "paging into the body needs method POST"
             raise ValueError(message)
-        for place in _places(paging):
+        for place in (*_places(paging), *_token_of(declared)):
             if not isinstance(place, Header) and not self.places_in_body:
                 message = f"these pages have no place {place!r}; name a header: {{header: …}}"
                 raise ValueError(message)
@@ -244,11 +256,32 @@ class Settings(Strict, HttpOptions):
                 raise ValueError(message)
             above.append(higher.entity)
             higher = self.declared[higher.entity].each
-        if each.changed_only and parent.incremental is None:
-            message = f"changed_only needs {each.entity} to be incremental"
+        if each.changed_only and (parent.incremental is None or parent.incremental.counts):
+            message = f"changed_only needs {each.entity} to be incremental by time"
             raise ValueError(message)
         for text in (str(each.field), *each.carry.values()):
             type(parent).path_in(text)
+
+
+def _check_counting(declared: Declared, incremental: Incremental, paging: Paging) -> None:
+    """A number says how far a read came only where what changes meanwhile still comes behind it."""
+    if declared.each:
+        message = "number and token are of one collection, and `each` asks for many"
+        raise ValueError(message)
+    fitting = SinglePage | Cursor | Link
+    if incremental.number and not isinstance(paging, fitting):
+        if isinstance(paging, LastRecord) and paging.key == incremental.number:
+            return
+        message = (
+            "number needs pages in its own order that nothing shifts: paging none, cursor, link, or last_record with "
+            f"the key {incremental.number}; otherwise a record that changes meanwhile could be left out for good"
+        )
+        raise ValueError(message)
+
+
+def _token_of(declared: Declared) -> tuple[Place, ...]:
+    token = declared.incremental.token if declared.incremental else None
+    return () if token is None else (token,)
 
 
 def _places(paging: Paging) -> list[Place]:

@@ -25,6 +25,8 @@ FAULTS: dict[str, Kind] = {
         one_of("remove", "insert", "edit"),
         Times.SECOND,
     ),
+    "forgotten": Kind("410 for whoever asks for changes"),
+    "no-sync-token": Kind("says nothing about how far one has read"),
     "ignore-filter": Kind("answers as if no span were asked for"),
     # reports
     "job-slow": Kind("a report is not ready at the first N looks", "3", COUNT),

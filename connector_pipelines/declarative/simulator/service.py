@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -130,12 +131,17 @@ class Service:
         chosen = self._chosen(found, {} if "ignore-filter" in struck else asked)
         if chosen is None:
             return _error(404, f"There is no {found['collection']} {found['key']}")
+        if "forgotten" in struck and {"sync_token", "updated_since", "since_sequence"} & asked.keys():
+            return _error(410, "What changed since then is not known any more")
         begin, end = _slice(asked, chosen, struck)
         rows = [] if "empty-list" in struck else [self._made(found, one) for one in chosen[begin:end]]
         header = [name for name in self._header(found) if name != struck.get("missing-field")]
         faults = dict(struck)
         spoilt = rendering.spoilt(rows, faults)
         beside, headers = _beside(call, begin, end, chosen, struck)
+        if "sync" in asked and end >= len(chosen) and "no-sync-token" not in struck:
+            token = _token(self.world.latest(found["collection"]))
+            beside["sync"], headers = {"token": token}, (*headers, ("X-Sync-Token", token))
         form = found["format"] or "json"
         body = {
             "json": lambda: rendering.as_json(found["shape"], spoilt, header, beside, faults),
@@ -183,7 +189,7 @@ class Service:
         return numbers
 
     def _within(self, collection: str, asked: Mapping[str, str]) -> Sequence[int]:
-        numbers = self.world.numbers(collection)
+        numbers = self._counted(collection, asked)
         since, until = _instant(asked.get("updated_since")), _instant(asked.get("updated_before"))
         for sign, text in _FILTER.findall(_unpacked(asked.get("filter", ""))):
             since, until = (_instant(text), until) if sign == ">=" else (since, _instant(text))
@@ -196,6 +202,15 @@ class Service:
             and (until is None or self.world.changed(collection, number) < until)
         ]
 
+    def _counted(self, collection: str, asked: Mapping[str, str]) -> Sequence[int]:
+        """Records by the number of their last change, from a number or token on where one is asked for."""
+        numbers = self.world.numbers(collection)
+        known = asked.get("since_sequence") or _plain(asked.get("sync_token", ""))
+        if not known and asked.get("sort") != "sequence":
+            return numbers
+        sequence = partial(self.world.sequence, collection)
+        return sorted((one for one in numbers if not known or sequence(one) > int(known)), key=sequence)
+
     def _number(self, collection: str, key: str) -> int | None:
         digits = re.sub(r"\D", "", key)
         number = int(digits) if digits else -1
@@ -205,6 +220,15 @@ class Service:
     def _made(self, found: re.Match[str], one: Any) -> Record:
         record: Record = one if isinstance(one, dict) else self.world.record(found["collection"], one)
         return record
+
+
+def _token(number: int) -> str:
+    """A number that nobody should read."""
+    return f"t:{base64.urlsafe_b64encode(str(number).encode()).decode()}"
+
+
+def _plain(token: str) -> str:
+    return base64.urlsafe_b64decode(token.removeprefix("t:")).decode()
 
 
 def _hours(asked: Mapping[str, str]) -> float:

@@ -71,6 +71,9 @@ _LAST = (
     "Müller",
     "Nowak",
 )
+_CHANGES = 1_000_000
+"""More than there are records: the numbers of a version's changes begin here, and at its multiples."""
+
 _STATES = ("DRAFT", "SENT", "SENT", "RECEIVED", "VOID")
 
 
@@ -174,7 +177,17 @@ class World:
         dice = random.Random(f"{self.seed}/{collection}/{number}/{version}")
         made = _MAKERS[collection](dice, number, self)
         deleted = version > 0 and crc32(f"{self.seed}/{collection}/{number}".encode()) % 20 == 0
-        return made | {"deleted": deleted, "updatedAt": _stamp(self.changed(collection, number))}
+        stamp = _stamp(self.changed(collection, number))
+        return made | {"deleted": deleted, "updatedAt": stamp, "sequence": self.sequence(collection, number)}
+
+    def sequence(self, collection: str, number: int) -> int:
+        """The number of a record's last change; later changes have higher ones."""
+        version = self._versions.get(collection, {}).get(number, 0)
+        return version * _CHANGES + number
+
+    def latest(self, collection: str) -> int:
+        """The highest number of a change so far."""
+        return max((self.sequence(collection, number) for number in self.numbers(collection)), default=0)
 
     def changed(self, collection: str, number: int) -> datetime:
         """When a record was last changed."""
