@@ -294,6 +294,7 @@ DECLARED = {
         {"answers": [{"status": [400], "contains": "span is too large", "then": "split"}]},
         mode=INCREMENT,
     ),
+    "forgotten": Trial(("forgotten",), {"answers": [{"status": [410], "then": "restart"}]}, mode=INCREMENT),
 }
 _REPORT = VENDORS | {
     "path": "api/reports/$job/result",

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from connector_pipelines.external.messages import Response
     from connector_pipelines.external.retry import Rule
 
-Then = Literal["accept", "empty", "split", "restart", "retry", "wait", "refresh", "deny", "refuse"]
+Then = Literal["accept", "empty", "split", "smaller", "restart", "retry", "wait", "refresh", "deny", "refuse"]
 
 _DO: dict[str, Do] = {name: Do(name) for name in ("accept", "retry", "wait", "refresh", "deny", "refuse")} | {
     "empty": Do.ACCEPT,
     "split": Do.ACCEPT,
+    "smaller": Do.ACCEPT,
     "restart": Do.ACCEPT,
 }
 _SAYS = ("message", "error_description", "error", "detail", "title", "description", "msg")
@@ -45,7 +46,8 @@ class Answer(Strict):
     header: str | None = Field(default=None, description="A header that is there and not empty.")
     then: Then = Field(
         description="accept: a page. empty: a page without rows. retry: again after a moment. wait: a rate limit. "
-        "split: the span is too large, ask for its halves. restart: the source knows no changes since then any more, "
+        "split: the span is too large, ask for its halves. smaller: the page is too large, ask for half as many rows. "
+        "restart: the source knows no changes since then any more, "
         "read everything. refresh: log in again. deny: a person must look at the "
         "credentials. refuse: the request is wrong."
     )
@@ -110,29 +112,45 @@ class SpanTooLarge(RefusedBySource):
     """The source does not take so long a span; it may take its halves."""
 
 
+class PageTooLarge(RefusedBySource):
+    """The source does not give so many rows at once; it may give half of them."""
+
+
 class Forgotten(RefusedBySource):
     """The source no longer knows what changed since then; it may be read whole."""
+
+
+_REFUSALS: dict[str, tuple[type[RefusedBySource], str, str]] = {
+    "split": (
+        SpanTooLarge,
+        "the span is too large",
+        "Such a span can be halved where `incremental` has an end; a full read has no span. Ask for less.",
+    ),
+    "smaller": (
+        PageTooLarge,
+        "the page is too large",
+        "It can be halved down to one row in pages by received offset, cursor or last_record that have a `size_param`.",
+    ),
+    "restart": (
+        Forgotten,
+        "it knows no changes since then",
+        "That is no answer to a read of everything; correct the rule in `answers`.",
+    ),
+}
 
 
 def taken(rules: Sequence[Answer], response: Response) -> Response:
     """The answer, as `emptied` leaves it.
 
     Raises:
-        SpanTooLarge, Forgotten: a rule says so.
+        SpanTooLarge, PageTooLarge, Forgotten: a rule says so.
     """
     fitting = next((rule for rule in rules if rule.fits(response)), None)
-    if fitting and fitting.then == "split":
+    if fitting and fitting.then in _REFUSALS:
+        kind, what, remedy = _REFUSALS[fitting.then]
         said = explained(response)
-        raise SpanTooLarge(
-            f"{response.url} answered {response.status}{f' ({said})' if said else ''}: the span is too large.",
-            remedy="Such a span can be halved where `incremental` has an end; a full read has no span. Ask for less.",
-        )
-    if fitting and fitting.then == "restart":
-        said = explained(response)
-        raise Forgotten(
-            f"{response.url} answered {response.status}{f' ({said})' if said else ''}: it knows no changes since then.",
-            remedy="That is no answer to a read of everything; correct the rule in `answers`.",
-        )
+        problem = f"{response.url} answered {response.status}{f' ({said})' if said else ''}: {what}."
+        raise kind(problem, remedy=remedy)
     return emptied(rules, response)
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.declarative import answers, bodies, paginators
 from connector_pipelines.declarative.fields import check as field_check
+from connector_pipelines.declarative.places import halved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from threading import Event
 
-    from connector_pipelines.declarative.paging import Place
+    from connector_pipelines.declarative.paging import Paging, Place
     from connector_pipelines.declarative.settings import Declared, Settings
     from connector_pipelines.external.http import Client, Request, Response
 
@@ -122,11 +123,20 @@ def said(api: Api) -> Callable[[Place, Response], object]:
     return lambda place, response: paginators.at(place, response, plain)
 
 
-def fetch(api: Api, part: Part) -> Callable[[Request, Event | None], Response]:
-    """A function that sends a request; the answer's body is noted as what a replay needs to know."""
+def fetch(api: Api, part: Part, paging: Paging) -> Callable[[Request, Event | None], Response]:
+    """A function that sends a request, for fewer rows where the source wants that.
+
+    The answer's body is noted as what a replay needs to know.
+    """
 
     def send(request: Request, stop: Event | None) -> Response:
-        response = answers.taken(api.settings.answers, api.http.send(request, stop))
+        try:
+            response = answers.taken(api.settings.answers, api.http.send(request, stop))
+        except answers.PageTooLarge:
+            fewer = halved(request, paging)
+            if fewer is None:
+                raise
+            return send(fewer, stop)
         return replace(response, body=bodies.of_parent(part.parent, response.body)) if part.parent else response
 
     return send

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from connector_pipelines.declarative import paging as declared_paging
-from connector_pipelines.declarative.paginators import with_value
+from connector_pipelines.declarative.places import with_value
 from connector_pipelines.declarative.positions import start
 from connector_pipelines.external.messages import Request
 from connector_pipelines.model import Mode, Window

@@ -133,7 +133,7 @@ def check(api: Api) -> Health:
     split = splitter(api.kind, api.settings, declared)
     started = time.monotonic()
     with _first(api, declared, Window(), part) as request:
-        response = fetch(api, part)(request, None)
+        response = fetch(api, part, api.settings.paging_of(declared))(request, None)
     rows = split(response.body)
     seconds = time.monotonic() - started
     following = paginator(api, declared, split, Window()).after(request, response, len(rows))
@@ -203,7 +203,9 @@ def _part(
     pages = paginator(api, declared, split, span)
     following = positions.Tracked(pages, noted) if noted else pages
     with _first(api, declared, span, part) as first:
-        yield from paginate(fetch(api, part), split, first, following, in_flight=in_flight)
+        yield from paginate(
+            fetch(api, part, api.settings.paging_of(declared)), split, first, following, in_flight=in_flight
+        )
 
 
 def _first(api: Api, declared: Declared, span: Window, part: Part) -> AbstractContextManager[Request]:

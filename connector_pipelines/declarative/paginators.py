@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from connector_pipelines.declarative import paging as declared
 from connector_pipelines.declarative import paths
+from connector_pipelines.declarative.places import value_of, with_value
 from connector_pipelines.errors import BrokenPage, ConfigurationError, NetworkError
 from connector_pipelines.external import redact
 from connector_pipelines.external.messages import same_origin
@@ -338,33 +338,6 @@ class UntilOlder:
 
     def guess(self, _request: Request, _response: Response, _page: Came) -> None:
         """Most reads end at the first page, so guessing would be a waste."""
-
-
-def value_of(request: Request, into: declared.Into, name: str) -> str | None:
-    """A parameter as it was set by `with_value`."""
-    if into == "query":
-        return request.param(name)
-    value: Any = json.loads(request.body or b"{}")
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return None if value is None else str(value)
-
-
-def with_value(request: Request, into: declared.Into, name: str, value: str) -> Request:
-    """The request with a parameter set: in the query, or in the JSON body, where dots lead into it.
-
-    In a body a whole number is a number, as its readers expect.
-    """
-    if into == "query":
-        return request.with_params({name: value})
-    body: dict[str, Any] = json.loads(request.body or b"{}")
-    *way, last = name.split(".")
-    inner = body
-    for part in way:
-        inner = inner.setdefault(part, {})
-    inner[last] = int(value) if value.isdecimal() else value
-    changed = replace(request, body=json.dumps(body).encode())
-    return changed.with_headers({"Content-Type": "application/json"})
 
 
 def linked(header: str) -> str | None:

@@ -229,6 +229,9 @@ class Settings(Strict, HttpOptions):
         paging = self.paging_of(declared)
         if declared.incremental and declared.incremental.counts:
             _check_counting(declared, declared.incremental, paging)
+        if getattr(paging, "short_page_ends", False) and any(one.then == "smaller" for one in self.answers):
+            message = "short_page_ends takes a page that the source wants smaller for the last; name the end otherwise"
+            raise ValueError(message)
         if getattr(paging, "into", "query") == "body" and declared.method != "POST":
             message = "paging into the body needs method POST"
             raise ValueError(message)

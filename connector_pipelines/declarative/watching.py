@@ -9,8 +9,8 @@ from connector_pipelines.declarative.api import Part, fetch, remembered, splitte
 from connector_pipelines.declarative.asking import first_request
 from connector_pipelines.declarative.decoding import key_of
 from connector_pipelines.declarative.following import paginator
-from connector_pipelines.declarative.paginators import with_value
 from connector_pipelines.declarative.paging import Offset
+from connector_pipelines.declarative.places import with_value
 from connector_pipelines.external.fence import Fence
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.model import Window
@@ -47,7 +47,7 @@ def _reading(api: Api, declared: Declared, paging: Offset) -> Reading:
     def start(offset: int) -> Generator[Page]:
         passes.append(paginator(api, declared, split, Window(), overlap=1))
         there = with_value(first, paging.into, paging.param, str(paging.first + offset))
-        send = fetch(api, Part({}, {}))
+        send = fetch(api, Part({}, {}), paging)
         return paginate(send, split, there, passes[-1], in_flight=api.settings.in_flight)
 
     fence = Fence(

@@ -10,6 +10,7 @@ FAULTS: dict[str, Kind] = {
     **WIRE,
     # pages
     "clamp": Kind("silently sends at most N rows a page, whatever is asked for", "20", COUNT),
+    "page-limit": Kind("413 for more than N rows a page", "10", COUNT),
     "no-total": Kind("says nothing about totals, in body or headers"),
     "total": Kind("every total is N too high", "5", NUMBER),
     "no-next": Kind("says nothing about the next page, in body or headers"),

@@ -133,6 +133,8 @@ class Service:
             return _error(404, f"There is no {found['collection']} {found['key']}")
         if "forgotten" in struck and {"sync_token", "updated_since", "since_sequence"} & asked.keys():
             return _error(410, "What changed since then is not known any more")
+        if "page-limit" in struck and _size(asked) > struck.number("page-limit"):
+            return _error(413, "The page is too large")
         begin, end = _slice(asked, chosen, struck)
         rows = [] if "empty-list" in struck else [self._made(found, one) for one in chosen[begin:end]]
         header = [name for name in self._header(found) if name != struck.get("missing-field")]
@@ -237,9 +239,13 @@ def _hours(asked: Mapping[str, str]) -> float:
     return ((until or datetime.now(UTC)) - since).total_seconds() / 3600 if since else 0.0
 
 
+def _size(asked: Mapping[str, str]) -> int:
+    return int(asked.get("limit") or asked.get("per_page") or PAGE_ROWS)
+
+
 def _slice(asked: Mapping[str, str], chosen: Sequence[Any], struck: Struck) -> tuple[int, int]:
     """The first row of the page, and the first behind it."""
-    size = int(asked.get("limit") or asked.get("per_page") or PAGE_ROWS)
+    size = _size(asked)
     size = min(size, int(struck["clamp"])) if "clamp" in struck else size
     if "repeat-page" in struck:
         begin = 0

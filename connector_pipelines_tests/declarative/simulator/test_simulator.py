@@ -21,6 +21,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "empty-null": {"updated_since": "2027-01-01T00:00:00Z"},
     "ignore-filter": {"updated_since": "2026-03-02T06:00:00.020Z"},
     "repeat-page": {"offset": 5},
+    "forgotten": {"sync_token": "t:"},
+    "no-sync-token": {"sync": "true", "offset": 20},
 }
 
 
