@@ -60,8 +60,7 @@ class RunKind(StrEnum):
 class Window:
     """The span of modification times a read asks for, in UTC. Both ends open: everything.
 
-    Attributes:
-        after: how far the reads before it came, in the source's own counting, as `Reading.reached` told it.
+    `after` is how far the reads before it came in the source's own counting, as `Reading.reached` told it.
     """
 
     since: datetime | None = None
@@ -96,7 +95,7 @@ class Stream:
         transform: accepted external columns to core columns. Pure. The result has `external_id`, `modified_at`
             (UTC or null), every fed column of the entity, and for each reference the external id of its target.
         filters_by_time: the system can be asked for a span of modification times.
-        counts: the system can be asked for what came after a position of its own, which reads tell.
+        counts: it can be asked for what came after a position of its own, which reads tell.
         endpoint: what a person would call it, for the docs and metadata: "GET /students".
     """
 
