@@ -58,10 +58,14 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The span of modification times a read asks for, in UTC. Both ends open: everything."""
+    """The span of modification times a read asks for, in UTC. Both ends open: everything.
+
+    `after` is how far the reads before it came in the source's own counting, as `Reading.reached` told it.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
+    after: str | None = None
 
     @property
     def mode(self) -> Mode:
@@ -91,6 +95,7 @@ class Stream:
         transform: accepted external columns to core columns. Pure. The result has `external_id`, `modified_at`
             (UTC or null), every fed column of the entity, and for each reference the external id of its target.
         filters_by_time: the system can be asked for a span of modification times.
+        counts: it can be asked for what came after a position of its own, which reads tell.
         endpoint: what a person would call it, for the docs and metadata: "GET /students".
     """
 
@@ -102,6 +107,7 @@ class Stream:
     schema: Callable[[], pa.DataFrameSchema]
     transform: Callable[[pd.DataFrame], pd.DataFrame]
     filters_by_time: bool = True
+    counts: bool = False
     endpoint: str = ""
 
 
@@ -256,6 +262,7 @@ class Read:
         complete: the source was read to its end by the contract's rule.
         snapshot: complete and everything was asked for, so absence means something.
         stability: whether the source held still meanwhile; None where nobody watched.
+        reached: how far it came in the source's own counting; None where it has none.
         kind: where its rows came from.
         replays: of a replay, the read whose landed pages it takes.
     """
@@ -273,6 +280,7 @@ class Read:
     complete: bool = False
     snapshot: bool = False
     stability: Stability | None = None
+    reached: str | None = None
     salt: int = 0
     baseline: Baseline | None = None
     kind: RunKind = RunKind.READ

@@ -83,6 +83,10 @@ def _nobody_watched() -> None:
     """Of a read that was not watched."""
 
 
+def _nobody_counted() -> None:
+    """Of a source that counts nothing of its own."""
+
+
 class Stability(StrEnum):
     """Whether a collection held still while it was read page by page (S9).
 
@@ -103,6 +107,8 @@ class Reading:
             when the source said by the contract's rule that there is no more.
         snapshot: the pages together are the whole collection, so that an absent record is really absent there.
         stability: asked once the pages are consumed; None where nobody watched.
+        reached: asked once the pages are consumed: how far they came in the source's own counting. The next increment
+            gets it as `Window.after`; None where nothing is counted.
         fenced: the same read, watched more closely, for one that is to prove absence: it costs one row more for each
             page, and a second look where rows moved. None where there is nothing to watch.
     """
@@ -110,4 +116,5 @@ class Reading:
     pages: Iterator[Page]
     snapshot: bool
     stability: Callable[[], Stability | None] = _nobody_watched
+    reached: Callable[[], str | None] = _nobody_counted
     fenced: Callable[[], Reading] | None = None

@@ -294,6 +294,27 @@ DECLARED = {
         {"answers": [{"status": [400], "contains": "span is too large", "then": "split"}]},
         mode=INCREMENT,
     ),
+    "forgotten": Trial(("forgotten",), {"answers": [{"status": [410], "then": "restart"}]}, mode=INCREMENT),
+}
+_REPORT = VENDORS | {
+    "path": "api/reports/$job/result",
+    "records": "data",
+    "job": {  # ten minutes between two looks are none here
+        "path": "api/reports",
+        "body": {"collection": "suppliers"},
+        "id": "job.id",
+        "poll": "api/reports/$job",
+        "state": "job.state",
+        "every_seconds": 600,
+        "delete": "api/reports/$job",
+    },
+}
+REPORTS = {fault: Trial((fault,), {"entities": {"vendors": _REPORT}}) for fault in WAREHOUSE_FAULTS if "job-" in fault}
+_TOKEN = VENDORS | {
+    "path": "api/suppliers",
+    "records": "data",
+    "params": {"sync": "true"},
+    "incremental": {"token": "sync.token", "since": "sync_token"},
 }
 _SHARED = "as for the JSON API, by the same code"
 _COLUMNS = VENDORS | {"path": "columns/suppliers", "layout": "columns"}
@@ -366,8 +387,11 @@ SUBJECTS = (
         "vendors",
         (),
         DECLARED
+        | REPORTS
         | {
             "clamp": Trial(("clamp=7",)),
+            "page-limit": Trial(("page-limit=4",), {"answers": [{"status": [413], "then": "smaller"}]}),
+            "no-sync-token": Trial(("no-sync-token",), {"entities": {"vendors": _TOKEN}}),
             "repeat-page": Trial(("repeat-page",), {"paging": OFFSET}),
             "shift": Trial(("shift",), {"paging": OFFSET}),
             "link-other-host": Trial(("link-other-host",), {"paging": {"type": "link", "next": "links.next"} | TOTAL}),
@@ -390,9 +414,9 @@ SUBJECTS = (
         "vendors",
         (),
         DECLARED | {"clamp": Trial(("clamp=7",))},
-        dict.fromkeys(("no-next", "cursor-loop", "link-other-host"), "pages are numbered here")
+        dict.fromkeys(("no-next", "cursor-loop", "link-other-host", "page-limit"), "pages are numbered here")
         | dict.fromkeys(("empty-omits-key", "empty-null", "uneven-columns", "not-an-object"), "of JSON")
         | dict.fromkeys((name for name in WAREHOUSE_FAULTS if re.match(r"[45]\d\d-?", name)), _SHARED)
-        | dict.fromkeys(("span-limit", "token-expiry"), _SHARED),
+        | dict.fromkeys(("span-limit", "token-expiry", "forgotten", "no-sync-token", *REPORTS), _SHARED),
     ),
 )

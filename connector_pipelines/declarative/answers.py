@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from connector_pipelines.external.messages import Response
     from connector_pipelines.external.retry import Rule
 
-Then = Literal["accept", "empty", "split", "retry", "wait", "refresh", "deny", "refuse"]
+Then = Literal["accept", "empty", "split", "smaller", "restart", "retry", "wait", "refresh", "deny", "refuse"]
 
 _DO: dict[str, Do] = {name: Do(name) for name in ("accept", "retry", "wait", "refresh", "deny", "refuse")} | {
     "empty": Do.ACCEPT,
     "split": Do.ACCEPT,
+    "smaller": Do.ACCEPT,
+    "restart": Do.ACCEPT,
 }
 _SAYS = ("message", "error_description", "error", "detail", "title", "description", "msg")
 
@@ -44,7 +46,9 @@ class Answer(Strict):
     header: str | None = Field(default=None, description="A header that is there and not empty.")
     then: Then = Field(
         description="accept: a page. empty: a page without rows. retry: again after a moment. wait: a rate limit. "
-        "split: the span is too large, ask for its halves. refresh: log in again. deny: a person must look at the "
+        "split: the span is too large, ask for its halves. smaller: the page is too large, ask for half as many rows. "
+        "restart: the source knows no changes since then any more, "
+        "read everything. refresh: log in again. deny: a person must look at the "
         "credentials. refuse: the request is wrong."
     )
     after: Place | None = Field(
@@ -98,7 +102,7 @@ def lifted(rules: Sequence[Answer]) -> Callable[[Response, datetime], float | No
         fitting = next((rule for rule in rules if rule.fits(response)), None)
         if fitting is None or fitting.after is None:
             return retry.lifted(response, now)
-        said = at(fitting.after, response, _document)
+        said = at(fitting.after, response, document)
         return None if said is None or isinstance(said, bool) else retry.until(str(said), now)
 
     return seconds
@@ -108,19 +112,45 @@ class SpanTooLarge(RefusedBySource):
     """The source does not take so long a span; it may take its halves."""
 
 
+class PageTooLarge(RefusedBySource):
+    """The source does not give so many rows at once; it may give half of them."""
+
+
+class Forgotten(RefusedBySource):
+    """The source no longer knows what changed since then; it may be read whole."""
+
+
+_REFUSALS: dict[str, tuple[type[RefusedBySource], str, str]] = {
+    "split": (
+        SpanTooLarge,
+        "the span is too large",
+        "Such a span can be halved where `incremental` has an end; a full read has no span. Ask for less.",
+    ),
+    "smaller": (
+        PageTooLarge,
+        "the page is too large",
+        "It can be halved down to one row in pages by received offset, cursor or last_record that have a `size_param`.",
+    ),
+    "restart": (
+        Forgotten,
+        "it knows no changes since then",
+        "That is no answer to a read of everything; correct the rule in `answers`.",
+    ),
+}
+
+
 def taken(rules: Sequence[Answer], response: Response) -> Response:
     """The answer, as `emptied` leaves it.
 
     Raises:
-        SpanTooLarge: a rule says so.
+        SpanTooLarge, PageTooLarge, Forgotten: a rule says so.
     """
     fitting = next((rule for rule in rules if rule.fits(response)), None)
-    if fitting and fitting.then == "split":
+    if fitting and fitting.then in _REFUSALS:
+        kind, what, remedy = _REFUSALS[fitting.then]
         said = explained(response)
-        raise SpanTooLarge(
-            f"{response.url} answered {response.status}{f' ({said})' if said else ''}: the span is too large.",
-            remedy="Such a span can be halved where `incremental` has an end; a full read has no span. Ask for less.",
-        )
+        problem = f"{response.url} answered {response.status}{f' ({said})' if said else ''}: {what}."
+        raise kind(problem, remedy=remedy)
     return emptied(rules, response)
 
 
@@ -156,7 +186,8 @@ def _words(told: object, depth: int = 0) -> list[str]:
     return here + [word for value in told.values() for word in _words(value, depth + 1)]
 
 
-def _document(body: bytes) -> object:
+def document(body: bytes) -> object:
+    """A body as JSON; None where it is none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from connector_pipelines.declarative import paging as declared_paging
-from connector_pipelines.declarative.paginators import with_value
+from connector_pipelines.declarative.places import with_value
+from connector_pipelines.declarative.positions import start
 from connector_pipelines.external.messages import Request
 from connector_pipelines.model import Mode, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from connector_pipelines.declarative.jobs import Job
     from connector_pipelines.declarative.paging import Incremental, Paging
     from connector_pipelines.declarative.settings import Declared, Settings
 
+    Asked = Declared | Job
+
 
 def first_request(settings: Settings, declared: Declared, window: Window, names: Mapping[str, str]) -> Request:
-    """The first page of an entity.
+    """The first page of an entity that is not made by a job.
 
     Args:
         settings: the source.
@@ -30,15 +35,27 @@ def first_request(settings: Settings, declared: Declared, window: Window, names:
         window: the span to ask for, as `spans` gives it.
         names: what `each` puts into path and parameters.
     """
-    path = Template(declared.path).substitute({name: quote(value, safe=",") for name, value in names.items()})
-    params = {name: Template(value).substitute(names) for name, value in (settings.params | declared.params).items()}
-    body = json.dumps(declared.body).encode() if declared.method == "POST" else None
-    request = Request(path, tuple(params.items()), method=declared.method, body=body)
-    if body is not None:
-        request = request.with_headers({"Content-Type": "application/json"})
-    if declared.incremental and window.mode is Mode.INCREMENTAL:
-        request = _within(request, declared.incremental, window)
+    request = _within(_request(settings, declared, names), declared.incremental, window)
     return _sized(request, settings.paging_of(declared))
+
+
+def job_request(settings: Settings, job: Job, declared: Declared, window: Window, names: Mapping[str, str]) -> Request:
+    """What asks for a report, of a span where one is wanted."""
+    return _within(_request(settings, job, names), declared.incremental, window)
+
+
+def result_request(settings: Settings, declared: Declared, names: Mapping[str, str], url: str | None) -> Request:
+    """The first page of a report: what `path` leads to, or an address that the source told."""
+    request = _request(settings, declared, names)
+    return _sized(request if url is None else replace(request, url=url), settings.paging_of(declared))
+
+
+def _request(settings: Settings, asked: Asked, names: Mapping[str, str]) -> Request:
+    path = Template(asked.path).substitute({name: quote(value, safe=",") for name, value in names.items()})
+    params = {name: Template(value).substitute(names) for name, value in (settings.params | asked.params).items()}
+    body = json.dumps(asked.body).encode() if asked.method == "POST" else None
+    request = Request(path, tuple(params.items()), method=asked.method, body=body)
+    return request if body is None else request.with_headers({"Content-Type": "application/json"})
 
 
 def _sized(request: Request, paging: Paging) -> Request:
@@ -51,12 +68,10 @@ def _sized(request: Request, paging: Paging) -> Request:
     return request
 
 
-def _within(request: Request, incremental: Incremental, window: Window) -> Request:
-    ends = {
-        name: moment(end, incremental.format)
-        for name, end in (("since", window.since), ("until", window.until))
-        if end is not None
-    }
+def _within(request: Request, incremental: Incremental | None, window: Window) -> Request:
+    if incremental is None or window.mode is Mode.FULL:
+        return request
+    ends = _ends(incremental, window)
     for name, param in (("since", incremental.since), ("until", incremental.until)):
         if param and name in ends:
             request = with_value(request, incremental.into, param, ends[name])
@@ -69,6 +84,15 @@ def _within(request: Request, incremental: Incremental, window: Window) -> Reque
         sent = base64.b64encode(text.encode()).decode() if incremental.base64 else text
         request = with_value(request, incremental.into, incremental.filter, sent)
     return request
+
+
+def _ends(incremental: Incremental, window: Window) -> dict[str, str]:
+    """Both ends of a span, as the source writes them; what is open is left out."""
+    if incremental.counts:
+        known = start(incremental, window.after)
+        return {} if known is None else {"since": known}
+    named = (("since", window.since), ("until", window.until))
+    return {name: moment(end, incremental.format) for name, end in named if end is not None}
 
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +109,9 @@ def spans(incremental: Incremental | None, window: Window, now: datetime) -> Ite
     """
     if incremental is None or window.mode is Mode.FULL or _forgotten(incremental, window, now):
         yield Window()
+        return
+    if incremental.counts:
+        yield window if start(incremental, window.after) is not None else Window()
         return
     since = window.since - timedelta(seconds=incremental.lookback_seconds) if window.since else None
     if incremental.step_days is None or since is None:

@@ -5,80 +5,38 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import partial
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from connector_pipelines.declarative import answers, bodies, paginators
+from connector_pipelines.declarative import answers, positions
 from connector_pipelines.declarative import paging as declared_paging
+from connector_pipelines.declarative.api import Api, Kind, Part, fetch, remembered, said, splitter
 from connector_pipelines.declarative.asking import first_request, halves, spans
 from connector_pipelines.declarative.decoding import decoder
-from connector_pipelines.declarative.fields import check as field_check
+from connector_pipelines.declarative.following import paginator
+from connector_pipelines.declarative.running import made
 from connector_pipelines.declarative.schemas import columns_of
+from connector_pipelines.declarative.watching import watched
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.external.retry import utc_now
 from connector_pipelines.model import Health, Mode, Stream, Window
-from connector_pipelines.pages import BadRow, Page, Reading, Stability
+from connector_pipelines.pages import Page, Reading, Stability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-    from threading import Event
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     import pandas as pd
     import pandera.pandas as pa
 
     from connector_pipelines.declarative.settings import Declared, Each, Settings
-    from connector_pipelines.external.http import Client, Request, Response
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What one connector adds: the shape of its pages. All pure.
-
-    Attributes:
-        splitter: for an entity, how an unpacked body becomes raw records; raises `BrokenPage`.
-        document: how an unpacked body becomes one document, for paths into it.
-        adopt: puts a parent, as JSON, into raw records.
-        outer: for an entity, how an unpacked body becomes what the source counts, where that is not its records: those
-            that records are expanded from. None where it is.
-        null_tokens: texts that mean that there is nothing.
-        media: what we ask for.
-    """
-
-    splitter: Callable[[Any, Any], Callable[[bytes], Sequence[bytes]]]
-    document: Callable[[Any], Callable[[bytes], Any]]
-    adopt: Callable[[Sequence[bytes], bytes], Sequence[bytes]]
-    outer: Callable[[Any, Any], Callable[[bytes], Sequence[bytes]] | None]
-    null_tokens: Callable[[Any], Sequence[str]]
-    media: str
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """An open source."""
-
-    settings: Settings
-    kind: Kind
-    http: Client
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One of the collections an entity is read from.
-
-    Attributes:
-        names: what stands in path and parameters.
-        parent: what its records carry.
-    """
-
-    names: Mapping[str, str]
-    parent: Mapping[str, object]
+    from connector_pipelines.external.http import Request
 
 
 @contextmanager
@@ -121,14 +79,20 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
 
     def read(api: Api, window: Window) -> Reading:
         asked = api.settings.declared.get(name, declared)  # the source may be asked as an earlier configuration says
+        noted = _tracker(api, asked, window)
         still = Stability.STABLE if _holds_still(api, asked) else None
         return Reading(
-            _pages(api, asked, window, api.settings.in_flight),
+            _pages(api, asked, window, api.settings.in_flight, noted),
             snapshot=window.mode is Mode.FULL,
             stability=lambda: still,
+            reached=noted.reached if noted else lambda: None,
+            fenced=watched(api, asked) if window.mode is Mode.FULL else None,
         )
 
-    by_time = declared.incremental is not None or (declared.each is not None and declared.each.changed_only)
+    counts = declared.incremental is not None and declared.incremental.counts
+    by_time = (declared.incremental is not None and not counts) or (
+        declared.each is not None and declared.each.changed_only
+    )
     return Stream(
         entity=name,
         read=read,
@@ -138,8 +102,15 @@ def _stream(kind: Kind, settings: Settings, name: str, declared: Declared) -> St
         schema=schema,
         transform=transform,
         filters_by_time=by_time,
-        endpoint=f"{declared.method} /{declared.path.removeprefix('/')}",
+        counts=counts,
+        endpoint=_endpoint(declared),
     )
+
+
+def _endpoint(declared: Declared) -> str:
+    """What a person would call it: where it is asked for first."""
+    asked = declared.job or declared
+    return f"{asked.method} /{asked.path.removeprefix('/')}"
 
 
 def _holds_still(api: Api, declared: Declared) -> bool:
@@ -154,46 +125,18 @@ def _at(position: int) -> Callable[[Any], object]:
     return itemgetter(position)
 
 
-def splitter(kind: Kind, settings: Settings, declared: Declared) -> Callable[[bytes], Sequence[bytes]]:
-    """A function that gives the raw records of a landed page.
-
-    Returns:
-        a pure function; it raises `BrokenPage`, and `FieldMissing` where the mapping names what is not there.
-    """
-    rows_of, look = _landed(kind, settings, kind.splitter(settings, declared)), field_check(declared)
-
-    def split(body: bytes) -> Sequence[bytes]:
-        rows = rows_of(body)
-        look(rows)
-        return rows
-
-    return split
-
-
-def _landed(
-    kind: Kind, settings: Settings, rows_of: Callable[[bytes], Sequence[bytes]]
-) -> Callable[[bytes], Sequence[bytes]]:
-    """The same for a body as it is landed: packed, and with its parent noted before it."""
-
-    def split(body: bytes) -> Sequence[bytes]:
-        page = bodies.opened(body, settings.compression, settings.member)
-        rows = [] if page.empty else rows_of(page.plain)
-        return kind.adopt(rows, page.parent) if page.parent else rows
-
-    return split
-
-
 def check(api: Api) -> Health:
     """Read one page of the first entity: proves URL, credentials, paging and mapping."""
-    declared = next(one for one in api.settings.declared.values() if one.each is None or one.each.entity is None)
-    part = next(_values(declared.each)) if declared.each else _Part({}, {})
+    parents = [one for one in api.settings.declared.values() if one.each is None or one.each.entity is None]
+    declared = next((one for one in parents if one.job is None), parents[0])
+    part = next(_values(declared.each)) if declared.each else Part({}, {})
     split = splitter(api.kind, api.settings, declared)
     started = time.monotonic()
-    request = first_request(api.settings, declared, Window(), part.names)
-    response = _fetch(api, part)(request, None)
+    with _first(api, declared, Window(), part) as request:
+        response = fetch(api, part, api.settings.paging_of(declared))(request, None)
     rows = split(response.body)
     seconds = time.monotonic() - started
-    following = _paginator(api, declared, split, Window()).after(request, response, len(rows))
+    following = paginator(api, declared, split, Window()).after(request, response, len(rows))
     found = f"{len(rows):,} record{'' if len(rows) == 1 else 's'} on the first page"
     return Health(
         ok=True,
@@ -202,15 +145,36 @@ def check(api: Api) -> Health:
     )
 
 
-def _pages(api: Api, declared: Declared, window: Window, in_flight: int) -> Generator[Page]:
-    """All pages of an entity in a window, numbered through. A span that is too large is asked for in halves."""
+def _tracker(api: Api, declared: Declared, window: Window) -> positions.Tracker | None:
+    """Notes how far a read comes, where the source counts in its own way."""
+    incremental = declared.incremental
+    if incremental is None or not incremental.counts:
+        return None
+    split = remembered(splitter(api.kind, api.settings, declared))
+    number = type(declared).path_in(incremental.number or "@").get
+    return positions.Tracker(incremental, window.after, split, number, said(api))
+
+
+def _pages(
+    api: Api, declared: Declared, window: Window, in_flight: int, noted: positions.Tracker | None = None
+) -> Generator[Page]:
+    """All pages of an entity in a window, numbered through.
+
+    A span that is too large is asked for in halves; one that the source knows nothing of any more is everything.
+    """
     numbers, now = count(1), utc_now()
     todo = deque(spans(declared.incremental, window, now))
     while todo:
         span = todo.popleft()
+        if noted and span.mode is Mode.FULL:
+            noted.begin()
         try:
-            for page in _span(api, declared, span, window, in_flight):
+            for page in _span(api, declared, span, window, in_flight, noted=noted):
                 yield replace(page, number=next(numbers))
+        except answers.Forgotten:
+            if span.mode is Mode.FULL:
+                raise
+            todo = deque([Window()])
         except answers.SpanTooLarge:
             two = halves(declared.incremental, span, now)
             if not two:
@@ -218,10 +182,12 @@ def _pages(api: Api, declared: Declared, window: Window, in_flight: int) -> Gene
             todo.extendleft(reversed(two))
 
 
-def _span(api: Api, declared: Declared, span: Window, window: Window, in_flight: int) -> Iterable[Page]:
+def _span(
+    api: Api, declared: Declared, span: Window, window: Window, in_flight: int, *, noted: positions.Tracker | None
+) -> Iterable[Page]:
     each = declared.each
     if each is None:
-        return _part(api, declared, span, _Part({}, {}), in_flight)
+        return _part(api, declared, span, Part({}, {}), in_flight, noted=noted)
     if each.entity is None:
         return chain.from_iterable(_part(api, declared, span, part, in_flight) for part in _values(each))
     parents = api.settings.declared[each.entity]
@@ -230,27 +196,29 @@ def _span(api: Api, declared: Declared, span: Window, window: Window, in_flight:
     return _side_by_side(found, lambda part: list(_part(api, declared, span, part, 1)), in_flight)
 
 
-def _part(api: Api, declared: Declared, span: Window, part: _Part, in_flight: int) -> Iterator[Page]:
-    split = splitter(api.kind, api.settings, declared)
-    paginator = _paginator(api, declared, split, span)
-    first = first_request(api.settings, declared, span, part.names)
-    return paginate(_fetch(api, part), split, first, paginator, in_flight=in_flight)
+def _part(
+    api: Api, declared: Declared, span: Window, part: Part, in_flight: int, *, noted: positions.Tracker | None = None
+) -> Iterator[Page]:
+    split = remembered(splitter(api.kind, api.settings, declared))
+    pages = paginator(api, declared, split, span)
+    following = positions.Tracked(pages, noted) if noted else pages
+    with _first(api, declared, span, part) as first:
+        yield from paginate(
+            fetch(api, part, api.settings.paging_of(declared)), split, first, following, in_flight=in_flight
+        )
 
 
-def _fetch(api: Api, part: _Part) -> Callable[[Request, Event | None], Response]:
-    """Sends a request; the answer's body is noted as what a replay needs to know."""
-
-    def fetch(request: Request, stop: Event | None) -> Response:
-        response = answers.taken(api.settings.answers, api.http.send(request, stop))
-        return replace(response, body=bodies.of_parent(part.parent, response.body)) if part.parent else response
-
-    return fetch
+def _first(api: Api, declared: Declared, span: Window, part: Part) -> AbstractContextManager[Request]:
+    """The first page; where the source makes a report, it is there while this is open."""
+    if declared.job:
+        return made(api, declared, declared.job, span, part.names)
+    return nullcontext(first_request(api.settings, declared, span, part.names))
 
 
-def _values(each: Each) -> Iterator[_Part]:
+def _values(each: Each) -> Iterator[Part]:
     for batch in _batches(each.values, each.batch):
         text = each.separator.join(batch)
-        yield _Part({each.name: text}, {each.name: text})
+        yield Part({each.name: text}, {each.name: text})
 
 
 def _batches(values: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -259,7 +227,7 @@ def _batches(values: Iterable[str], size: int) -> Iterator[list[str]]:
         yield batch
 
 
-def _parents(each: Each, parents: Declared, pages: Iterable[Page], *, needed: frozenset[str]) -> Iterator[_Part]:
+def _parents(each: Each, parents: Declared, pages: Iterable[Page], *, needed: frozenset[str]) -> Iterator[Part]:
     """Each parent once, in the order in which they come; one without a needed field has no children to ask for."""
     path_in = type(parents).path_in
     find = path_in(str(each.field)).get
@@ -279,10 +247,10 @@ def _parents(each: Each, parents: Declared, pages: Iterable[Page], *, needed: fr
     if each.batch == 1:
         for value, more in known():
             carried_texts = {name: str(held) for name, held in more.items() if held is not None}
-            yield _Part(carried_texts | {each.name: value}, more | {each.name: value})
+            yield Part(carried_texts | {each.name: value}, more | {each.name: value})
         return
     for batch in _batches((value for value, _ in known()), each.batch):
-        yield _Part({each.name: each.separator.join(batch)}, {each.name: each.separator.join(batch)})
+        yield Part({each.name: each.separator.join(batch)}, {each.name: each.separator.join(batch)})
 
 
 def _records(pages: Iterable[Page]) -> Iterator[dict[str, Any]]:
@@ -297,7 +265,7 @@ def _records(pages: Iterable[Page]) -> Iterator[dict[str, Any]]:
                 yield record
 
 
-def _side_by_side(parts: Iterable[_Part], read: Callable[[_Part], list[Page]], width: int) -> Iterator[Page]:
+def _side_by_side(parts: Iterable[Part], read: Callable[[Part], list[Page]], width: int) -> Iterator[Page]:
     """The pages of one part after another, while the parts behind it are read already."""
     under_way: deque[Future[list[Page]]] = deque()
     with ThreadPoolExecutor(width, thread_name_prefix="part") as pool:
@@ -311,59 +279,3 @@ def _side_by_side(parts: Iterable[_Part], read: Callable[[_Part], list[Page]], w
         finally:
             for future in under_way:
                 future.cancel()
-
-
-def _paginator(
-    api: Api, declared: Declared, split: Callable[[bytes], Sequence[bytes]], span: Window
-) -> paginators.Pages:
-    paging, said = api.settings.paging_of(declared), _said(api)
-    outer = api.kind.outer(api.settings, declared)
-    counted = _landed(api.kind, api.settings, outer) if outer else None
-
-    def last(body: bytes, find: Callable[[Any], object]) -> object:
-        rows = (counted or split)(body)
-        return find(msgspec.json.decode(rows[-1])) if rows else None
-
-    step: paginators.Step
-    match paging:
-        case declared_paging.SinglePage():
-            step = paginators.Single()
-        case declared_paging.PageNumber() | declared_paging.Offset():
-            step = paginators.Counting(paging, said)
-        case declared_paging.Cursor():
-            step = paginators.Token(paging, said)
-        case declared_paging.LastRecord():
-            find = type(declared).path_in(paging.key).get
-            step = paginators.AfterLast(paging, said, lambda body: last(body, find))
-        case declared_paging.Link():
-            step = paginators.Address(paging, said, api.http.base_url)
-    total = paging.total
-    if declared.incremental and declared.incremental.newest_first and span.since:
-        step, total = paginators.UntilOlder(step, _older(api, declared, split, span)), None
-    return paginators.Pages(step, said, total, paging.max_pages, counted)
-
-
-def _said(api: Api) -> Callable[[declared_paging.Place, Response], object]:
-    document = api.kind.document(api.settings)
-
-    def plain(body: bytes) -> Any:
-        page = bodies.opened(body, api.settings.compression, api.settings.member)
-        return None if page.empty else document(page.plain)
-
-    return lambda place, response: paginators.at(place, response, plain)
-
-
-def _older(
-    api: Api, declared: Declared, split: Callable[[bytes], Sequence[bytes]], span: Window
-) -> Callable[[bytes], bool]:
-    """Whether the last record of a page changed before the span."""
-    decode = decoder(declared, api.kind.null_tokens(api.settings))
-
-    def older(body: bytes) -> bool:
-        try:
-            when = datetime.fromisoformat(decode(split(body)[-1])[1] or "")
-        except (BadRow, IndexError, ValueError):
-            return False  # then nothing says that it is older
-        return span.since is not None and (when if when.tzinfo else when.replace(tzinfo=UTC)) < span.since
-
-    return older

@@ -88,6 +88,20 @@ def _read(record: msgspec.json.Decoder[Any], raw: bytes) -> Any:
         raise BadRow("record: unreadable", f"is not readable: {error}") from None
 
 
+def key_of(declared: Declared) -> Callable[[bytes], str | None]:
+    """A function that gives the id in a raw record; None where it has none."""
+    ids = [type(declared).path_in(text).get for text in declared.id]
+    read = msgspec.json.Decoder().decode
+
+    def key(raw: bytes) -> str | None:
+        try:
+            return _key(ids, read(raw))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadRow):
+            return None  # a dead letter
+
+    return key
+
+
 def unreadable(line: int, why: str, cells: Sequence[str]) -> bytes:
     """A stand-in for what is no record; decoding refuses it and gives the reason. No record of a source is a list."""
     return msgspec.json.encode([f"line {line} {why}", *cells])

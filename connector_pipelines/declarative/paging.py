@@ -38,7 +38,7 @@ class SinglePage(_Paging):
     type: Literal["none"] = Field(description="One answer holds everything.")
 
 
-class _Sized(_Paging):
+class Sized(_Paging):
     """Pages whose size may be asked for."""
 
     size: int = Field(default=100, ge=1, le=100_000, description="Rows to ask for per page; fewer may come.")
@@ -46,7 +46,7 @@ class _Sized(_Paging):
     into: Into = Field(default="query", description="Where the parameters go: the query or the JSON body.")
 
 
-class _Counted(_Sized):
+class _Counted(Sized):
     """Pages that are asked for by a number. They end with an empty page, or sooner as declared."""
 
     more: Place | None = Field(default=None, description="Where the source says whether there are more pages.")
@@ -75,9 +75,22 @@ class Offset(_Counted):
         default="received",
         description="The next page begins after the rows that came, or after those that were asked for.",
     )
+    fixed_order: bool = Field(
+        default=False,
+        description="The source lists records in an order in which none ever changes its place, by their key for one; "
+        "say so in `params` where it must be asked for. Then reads that are to drop what is gone prove that it is: "
+        "each page begins with the last row of the page before.",
+    )
+
+    @model_validator(mode="after")
+    def _provable(self) -> Self:
+        if self.fixed_order and (self.step != "received" or self.size == 1):
+            message = "fixed_order needs step: received and pages of more than one row"
+            raise ValueError(message)
+        return self
 
 
-class Cursor(_Sized):
+class Cursor(Sized):
     """Each page gives a token for the next."""
 
     type: Literal["cursor"] = Field(description="Each page gives a token for the next.")
@@ -88,7 +101,7 @@ class Cursor(_Sized):
     )
 
 
-class LastRecord(_Sized):
+class LastRecord(Sized):
     """The next page begins after the last record of this one: `since_id`, `starting_after`."""
 
     type: Literal["last_record"] = Field(description="The next page begins after the last record of this one.")
@@ -97,7 +110,7 @@ class LastRecord(_Sized):
     more: Place | None = Field(default=None, description="Where the source says whether there are more pages.")
 
 
-class Link(_Sized):
+class Link(Sized):
     """Each page gives the address of the next."""
 
     type: Literal["link"] = Field(description="Each page gives the address of the next.")
@@ -123,6 +136,22 @@ class Incremental(Strict):
 
     since: str | None = Field(default=None, description="The parameter with the beginning of the span, inclusive.")
     until: str | None = Field(default=None, description="The parameter with the end of the span.")
+    number: str | None = Field(
+        default=None,
+        description="The source counts its changes: where a record's own number is, e.g. sequence. Increments ask for "
+        "numbers from the highest one on, in `since` or `expression`, instead of times.",
+    )
+    token: Place | None = Field(
+        default=None,
+        description="The source marks how far one has read: where an answer says so, e.g. meta.sync_token. The last "
+        "one that came is what `since` or `expression` of the next increment gets, whatever it looks like.",
+    )
+    lookback: int = Field(
+        default=100,
+        ge=0,
+        description="For number: so many are asked for again, since a source gives out numbers before what they stand "
+        "for can be read.",
+    )
     filter: str | None = Field(
         default=None, description="The parameter with an expression instead; it is written in `expression`."
     )
@@ -164,10 +193,28 @@ class Incremental(Strict):
             message = "filter and expression belong together"
             raise ValueError(message)
         self._check_names()
+        if self.counts and (self.until or self.expression_until or self.step_days or self.newest_first):
+            message = "number and token have no end, no steps of days and no newest_first"
+            raise ValueError(message)
+        if self.number and self.token is not None:
+            message = "number and token are two ways of counting; name one"
+            raise ValueError(message)
         if self.step_days and not (self.until or self.expression_until):
             message = "step_days needs until or expression_until"
             raise ValueError(message)
         return self
+
+    @property
+    def counts(self) -> bool:
+        """Whether increments go on from where the one before ended, in the source's own counting."""
+        return self.number is not None or self.token is not None
+
+    @property
+    def counted(self) -> str:
+        """What is counted, for people, and to know a position again."""
+        if self.number is not None:
+            return repr(self.number)
+        return f"the header {self.token.header!r}" if isinstance(self.token, Header) else repr(self.token)
 
     def _check_names(self) -> None:
         from string import Template

@@ -9,13 +9,23 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from connector_pipelines.declarative import paths
+from connector_pipelines.declarative import jobs, paths
 from connector_pipelines.declarative.answers import Answer
 from connector_pipelines.declarative.bodies import Compression
 from connector_pipelines.declarative.credentials import Credentials
+from connector_pipelines.declarative.jobs import Job, below
 from connector_pipelines.declarative.mapping import DeletedBy, FedBy, ModifiedBy, Strict, check_columns
 from connector_pipelines.declarative.notices import DeclaredHook
-from connector_pipelines.declarative.paging import Header, Incremental, LastRecord, Paging, Place, SinglePage
+from connector_pipelines.declarative.paging import (
+    Cursor,
+    Header,
+    Incremental,
+    LastRecord,
+    Link,
+    Paging,
+    Place,
+    SinglePage,
+)
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.external.secrets import Secret
 
@@ -64,7 +74,11 @@ class Declared(Strict):
 
     path_in: ClassVar[Callable[[str], paths.Path]] = paths.in_json
 
-    path: str = Field(description="The endpoint, appended to base_url, e.g. suppliers or orders/$id/lines.")
+    path: str = Field(
+        default="",
+        description="The endpoint, appended to base_url, e.g. suppliers, orders/$id/lines, or reports/$job/rows. Only "
+        "a job whose `result` says where it is needs none.",
+    )
     method: Literal["GET", "POST"] = Field(default="GET", description="How it is asked.")
     params: dict[str, str] = Field(default_factory=dict, description="Parameters of the query, on top of the source's.")
     body: dict[str, Any] = Field(
@@ -75,6 +89,10 @@ class Declared(Strict):
         default=None, description="How to ask for what changed. Unset: everything is read, what is known is skipped."
     )
     each: Each | None = Field(default=None, description="Ask once for each parent, or for each of some values.")
+    job: Job | None = Field(
+        default=None,
+        description="The source makes a report first: how it is asked for, and how one knows that it is ready.",
+    )
     id: tuple[str, ...] = Field(
         min_length=1, description="Where a record's own key is; several paths are joined by a slash."
     )
@@ -93,10 +111,7 @@ class Declared(Strict):
     @field_validator("path")
     @classmethod
     def _stays(cls, value: str) -> str:
-        if "://" in value or value.startswith("//"):
-            message = "a path below base_url is expected, without a host"
-            raise ValueError(message)
-        return value
+        return below(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -109,23 +124,36 @@ class Declared(Strict):
         if incremental and incremental.newest_first and self.modified is None:
             message = "newest_first needs modified"
             raise ValueError(message)
-        strange = sorted(self.named() - ({self.each.name, *self.each.carry} if self.each else set()))
+        self._check_names()
+        return self
+
+    def _check_names(self) -> None:
+        of_each = {self.each.name, *self.each.carry} if self.each else set()
+        of_job = {jobs.NAME} if self.job and self.job.id else set()
+        strange = sorted(self.named() - of_each - of_job)
         if strange:
             message = f"nothing is called ${', $'.join(strange)}; `each` names what a path may hold"
             raise ValueError(message)
-        return self
+        if of_each & of_job:
+            message = "$job is the job's own name; call it something else in `each`"
+            raise ValueError(message)
+        if bool(self.path) == bool(self.job and self.job.result):
+            message = "a path is needed, or a job whose `result` says where it is"
+            raise ValueError(message)
 
     def named(self) -> frozenset[str]:
         """What $names stand in path and parameters."""
         texts = (self.path, *self.params.values())
-        return frozenset(name for text in texts for name in Template(text).get_identifiers())
+        own = frozenset(name for text in texts for name in Template(text).get_identifiers())
+        return own | (self.job.named() if self.job else frozenset())
 
     def own_paths(self) -> list[str]:
         """Every path into a record of this entity."""
+        number = self.incremental.number if self.incremental else None
         moments = [one.path for one in (self.modified, self.deleted) if one]
         fields = [fed.path for fed in self.mapping.values() if fed.path]
         keep = [self.keep] if self.keep else []
-        return [*self.id, *moments, *fields, *keep]
+        return [*self.id, *moments, *fields, *keep, *([number] if number else [])]
 
 
 class Settings(Strict, HttpOptions):
@@ -199,10 +227,15 @@ class Settings(Strict, HttpOptions):
         check_columns(ENTITIES[name], declared.mapping)
         self._check_parent(declared)
         paging = self.paging_of(declared)
+        if declared.incremental and declared.incremental.counts:
+            _check_counting(declared, declared.incremental, paging)
+        if getattr(paging, "short_page_ends", False) and any(one.then == "smaller" for one in self.answers):
+            message = "short_page_ends takes a page that the source wants smaller for the last; name the end otherwise"
+            raise ValueError(message)
         if getattr(paging, "into", "query") == "body" and declared.method != "POST":
             message = "paging into the body needs method POST"
             raise ValueError(message)
-        for place in _places(paging):
+        for place in (*_places(paging), *_token_of(declared)):
             if not isinstance(place, Header) and not self.places_in_body:
                 message = f"these pages have no place {place!r}; name a header: {{header: …}}"
                 raise ValueError(message)
@@ -226,11 +259,32 @@ class Settings(Strict, HttpOptions):
                 raise ValueError(message)
             above.append(higher.entity)
             higher = self.declared[higher.entity].each
-        if each.changed_only and parent.incremental is None:
-            message = f"changed_only needs {each.entity} to be incremental"
+        if each.changed_only and (parent.incremental is None or parent.incremental.counts):
+            message = f"changed_only needs {each.entity} to be incremental by time"
             raise ValueError(message)
         for text in (str(each.field), *each.carry.values()):
             type(parent).path_in(text)
+
+
+def _check_counting(declared: Declared, incremental: Incremental, paging: Paging) -> None:
+    """A number says how far a read came only where what changes meanwhile still comes behind it."""
+    if declared.each:
+        message = "number and token are of one collection, and `each` asks for many"
+        raise ValueError(message)
+    fitting = SinglePage | Cursor | Link
+    if incremental.number and not isinstance(paging, fitting):
+        if isinstance(paging, LastRecord) and paging.key == incremental.number:
+            return
+        message = (
+            "number needs pages in its own order that nothing shifts: paging none, cursor, link, or last_record with "
+            f"the key {incremental.number}; otherwise a record that changes meanwhile could be left out for good"
+        )
+        raise ValueError(message)
+
+
+def _token_of(declared: Declared) -> tuple[Place, ...]:
+    token = declared.incremental.token if declared.incremental else None
+    return () if token is None else (token,)
 
 
 def _places(paging: Paging) -> list[Place]:

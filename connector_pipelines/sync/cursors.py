@@ -2,6 +2,9 @@
 
 The cursor is the *start* of the newest read that was applied to its end, minus a look-back for rows that were committed
 late. It moves in the transaction that marks the plan applied, and only when that read left no gap behind it.
+
+A source that counts in its own way, by a number or a token, says how far a read came. That position is the cursor's
+companion: it moves with it, in the same transaction and by the same rules, and means nothing to us.
 """
 
 from __future__ import annotations
@@ -22,6 +25,19 @@ def current(connection: Connection, source: str, entity: str) -> datetime | None
     """The cursor, or None before the first full read was applied."""
     newest = "SELECT cursor FROM connector.sync_cursors WHERE source = %s AND entity = %s ORDER BY id DESC LIMIT 1"
     return cast("datetime | None", scalar(connection, newest, source, entity))
+
+
+def position(connection: Connection, source: str, entity: str) -> str | None:
+    """How far the source was read in its own counting, or None where it says nothing, or was never read whole."""
+    newest = "SELECT position FROM connector.sync_cursors WHERE source = %s AND entity = %s ORDER BY id DESC LIMIT 1"
+    return cast("str | None", scalar(connection, newest, source, entity))
+
+
+def onward(mode: Mode, cursor: datetime | None, position: str | None) -> Window:
+    """What to ask a source for that counts in its own way: what came since, or everything. Pure."""
+    if mode is Mode.FULL or cursor is None or position is None:
+        return Window()
+    return Window(cursor, after=position)
 
 
 def choose(mode: Mode, *, span: Window, cursor: datetime | None, now: datetime | None = None) -> Window:
@@ -58,6 +74,7 @@ def advance(connection: Connection, read: Read, plan: Plan) -> None:
     to = read.started_at - LOOK_BACK
     if cursor is None or to > cursor:
         connection.execute(
-            "INSERT INTO connector.sync_cursors (source, entity, cursor, plan_id) VALUES (%s, %s, %s, %s)",
-            [read.source, read.entity, to, plan.id],
+            "INSERT INTO connector.sync_cursors (source, entity, cursor, position, plan_id)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            [read.source, read.entity, to, read.reached, plan.id],
         )

@@ -25,6 +25,7 @@ from connector_pipelines.sync.switches import refuse_off
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from connector_pipelines.database.connection import Connection
     from connector_pipelines.external.landing import LandingWriter
     from connector_pipelines.mapping.fingerprints import Known
     from connector_pipelines.model import Read, Source, Stream
@@ -68,8 +69,7 @@ def pull(
     refuse_off(connection, source)
     with at(source.name, entity), hold(connection, f"{source.name}/{entity}"):
         activate(connection, source.name)
-        cursor = cursors.current(connection, source.name, entity)
-        window = cursors.choose(mode, span=span or Window(), cursor=cursor) if stream.filters_by_time else Window()
+        window = _window(connection, source, stream, mode, span or Window())
         kind = RunKind.DRY_RUN if dry_run else RunKind.READ
         read = records.start_run(connection, source.name, entity, window, launched_by=context.launched_by, kind=kind)
         try:
@@ -78,6 +78,14 @@ def pull(
         except SyncError as error:
             records.fail_run(connection, read, error.located(source.name, entity))
             raise
+
+
+def _window(connection: Connection, source: Source, stream: Stream, mode: Mode, span: Window) -> Window:
+    """What to ask for; everything where the system can be asked for nothing less."""
+    cursor = cursors.current(connection, source.name, stream.entity)
+    if stream.counts:
+        return cursors.onward(mode, cursor, cursors.position(connection, source.name, stream.entity))
+    return cursors.choose(mode, span=span, cursor=cursor) if stream.filters_by_time else Window()
 
 
 def restage(context: Context, source: Source, read: Read) -> Read:
@@ -114,9 +122,9 @@ def _consume(context: Context, source: Source, read: Read, reading: Reading) -> 
         read, skipped = _stage(context, source, read, _landed(landing, landed, reading.pages), known)
         landed.finish()
         baseline = known.settle(context.connection, read) if known else None
-        stability = reading.stability()
+        stability, reached = reading.stability(), reading.reached()
         whole = whole and stability is not Stability.UNSTABLE  # what such a read does not hold may well be there
-        read = replace(read, complete=True, snapshot=whole, stability=stability, baseline=baseline)
+        read = replace(read, complete=True, snapshot=whole, stability=stability, reached=reached, baseline=baseline)
         landing.close(complete=True, snapshot=whole)
     records.finish_run(context.connection, read, skipped)
     return read

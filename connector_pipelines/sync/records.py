@@ -55,7 +55,7 @@ def finish_run(connection: Connection, read: Read, skipped: Mapping[str, int]) -
     connection.execute(
         "UPDATE connector.sync_runs SET state = 'read', finished_at = coalesce(finished_at, now()), pages = %s,"
         " rows = %s, staged = %s, known = %s, rejected = %s, skipped = %s, complete = %s, snapshot = %s, salt = %s,"
-        " baseline = %s, stability = %s WHERE id = %s",
+        " baseline = %s, stability = %s, reached = %s WHERE id = %s",
         [
             read.pages,
             read.rows,
@@ -68,6 +68,7 @@ def finish_run(connection: Connection, read: Read, skipped: Mapping[str, int]) -
             read.salt,
             json.dumps(asdict(read.baseline)) if read.baseline else None,
             read.stability,
+            read.reached,
             read.id,
         ],
     )
@@ -107,6 +108,7 @@ def load_read(connection: Connection, run_id: int) -> Read:
         complete=row["complete"],
         snapshot=row["snapshot"],
         stability=Stability(row["stability"]) if row["stability"] else None,
+        reached=row["reached"],
         salt=row["salt"],
         baseline=Baseline(**row["baseline"]) if row["baseline"] else None,
         kind=RunKind(row["kind"]),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connector_pipelines.connectors.json_api import CONNECTOR
-from connector_pipelines.errors import BrokenPage, ConfigurationError, NetworkError
+from connector_pipelines.errors import BrokenPage, ConfigurationError, NetworkError, RefusedBySource
 from connector_pipelines.model import Window
 
 SIZE = {"size": 15, "size_param": "limit"}
@@ -67,12 +67,61 @@ def test_a_total_that_is_not_reached_fails(warehouse: Any, way: str) -> None:
         warehouse.keys(warehouse.config(paging=WAYS[way] | {"total": "meta.total"}))
 
 
+@pytest.mark.parametrize("total", [{}, {"total": "meta.total"}])
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in {"none", "offset, short page ends"}])
+def test_rows_that_come_twice_push_no_other_out(
+    warehouse: Any, suppliers: list[str], way: str, total: dict[str, str]
+) -> None:
+    """A row that comes twice on each page moves no offset further than the source does, and ends no read early."""
+    warehouse.simulator.set_faults(["duplicate-ids"])
+    paging = WAYS[way] | total | {"size": 13}
+    assert sorted(set(warehouse.keys(warehouse.config(paging=paging)))) == suppliers
+
+
 @pytest.mark.parametrize("way", ["page", "cursor"])
 def test_rows_that_come_twice_do_not_end_a_read_early(warehouse: Any, suppliers: list[str], way: str) -> None:
     """Where more rows come than the total, because some repeat, reading goes on to the last page."""
     warehouse.simulator.set_faults(["duplicate-ids"])
     paging = WAYS[way] | {"total": "meta.total", "size": 13}
     assert sorted(set(warehouse.keys(warehouse.config(paging=paging)))) == suppliers
+
+
+HALVED = {name: way for name, way in PARTIAL.items() if name.startswith(("offset", "cursor", "last"))}
+TOO_LARGE = {"status": [413], "then": "smaller"}
+
+
+@pytest.mark.parametrize("way", HALVED.values(), ids=HALVED)
+def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(
+    warehouse: Any, suppliers: list[str], way: dict[str, Any]
+) -> None:
+    """Where the source wants fewer rows at once, the page is asked for with half as many, and nothing is left out."""
+    warehouse.simulator.set_faults(["page-limit=4"])
+    assert warehouse.keys(warehouse.config(paging=way, answers=[TOO_LARGE])) == suppliers
+
+
+@pytest.mark.parametrize(
+    ("way", "fault"), [("page", "page-limit"), ("Link header", "page-limit"), ("offset by size", "page-limit")]
+)
+def test_a_page_that_cannot_be_smaller_is_an_error(warehouse: Any, way: str, fault: str) -> None:
+    """Where the next page would not follow from what came, a smaller one would lose rows: the read fails."""
+    warehouse.simulator.set_faults([fault])
+    with pytest.raises(RefusedBySource, match=r"answered 413 .*the page is too large.*halved down to one row"):
+        warehouse.keys(warehouse.config(paging=WAYS[way], answers=[TOO_LARGE]))
+
+
+def test_no_page_is_too_small_to_be_refused(warehouse: Any) -> None:
+    """A source that refuses one row, too, is not asked for ever."""
+    warehouse.simulator.set_faults(["404"])
+    rule = {"status": [404], "then": "smaller"}
+    with pytest.raises(RefusedBySource, match="the page is too large"):
+        warehouse.keys(warehouse.config(paging=WAYS["offset"], answers=[rule]))
+    assert [target.partition("limit=")[2].partition("&")[0] for target in warehouse.targets()] == ["15", "7", "3", "1"]
+
+
+def test_short_pages_and_smaller_ones_do_not_go_together(warehouse: Any) -> None:
+    """A page that was made smaller would be taken for the last one."""
+    with pytest.raises(ValueError, match="short_page_ends takes a page that the source wants smaller for the last"):
+        warehouse.config(paging=WAYS["offset, short page ends"], answers=[TOO_LARGE])
 
 
 def test_a_row_removed_while_reading_is_noticed(warehouse: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from connector_pipelines.connectors import connector
 from connector_pipelines.declarative.simulator import Simulator
 from connector_pipelines.errors import AuthFailed, BrokenPage, MappingFailed, NetworkError, RateLimited, SyncError
 from connector_pipelines.model import Mode, PlanState, Source
+from connector_pipelines.policy import SyncPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,6 +301,21 @@ def test_a_failing_read_leaves_core_alone(
             place.sync(declared, "vendors")
         assert str(caught.value).startswith("district/vendors: ")
     assert place.checksum() == before
+
+
+@pytest.mark.parametrize(("fault", "dropped"), [("", 1), ("shift=remove", 1), ("shift=insert", 0)])
+def test_drops_rest_on_offsets_that_are_proven(place: Any, warehouse: Simulator, *, fault: str, dropped: int) -> None:
+    """A supplier that vanished becomes inactive after a read by offset that held still, or was mended, and no other."""
+    paging = {"type": "offset", "size": 12, "total": "meta.total", "fixed_order": True}
+    declared = replace(json_source(warehouse, paging=paging, in_flight=1), policy=SyncPolicy(drops=("vendors",)))
+    place.sync(declared, "vendors")
+    warehouse.world.remove("suppliers", 20)
+    warehouse.set_faults([fault] if fault else [])
+    outcome = place.sync(declared, "vendors")["vendors"]
+    gone = "SELECT external_id FROM connector.external_system_mappings WHERE sync_metadata ? 'dropped by'"
+    assert outcome.plan.counts.dropped == dropped
+    assert outcome.verified
+    assert ("S000020",) in place.rows(gone) or not dropped
 
 
 def test_an_empty_answer_after_a_full_one_is_held(place: Any, warehouse: Simulator) -> None:

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.json_api import wire
 from connector_pipelines.declarative import client
+from connector_pipelines.declarative.api import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from connector_pipelines.connectors.json_api.config import JsonApiConfig
+    from connector_pipelines.declarative.api import Api
     from connector_pipelines.model import Stream
 
-KIND = client.Kind(
+KIND = Kind(
     splitter=wire.splitter,
     document=wire.document,
     adopt=wire.adopt,
@@ -26,7 +28,7 @@ KIND = client.Kind(
 check = client.check
 
 
-def connect(config: JsonApiConfig) -> AbstractContextManager[client.Api]:
+def connect(config: JsonApiConfig) -> AbstractContextManager[Api]:
     """A client; nothing is asked before the first read."""
     return client.connect(KIND, config)
 

@@ -9,9 +9,12 @@ Everything is an address; nothing needs to be switched on:
     /bare/suppliers           the rows alone, as a list
     /columns/products         an object of lists
     /api/orders/<id>/lines    a child collection
+    /api/reports              reports that are asked for, looked after, fetched and deleted (reports.py)
 
 Pages are asked for by page and per_page, offset and limit, cursor, after (the last key), or by following the link of
-the page before. What the answer says about the next page, it says in every way there is.
+the page before. Changes are asked for by time (updated_since, updated_before, filter), by the number of the last one
+(since_sequence, with sort=sequence), or by the token of the answer before (sync=true, sync_token). What the answer says
+about the next page, it says in every way there is.
 """
 
 from __future__ import annotations

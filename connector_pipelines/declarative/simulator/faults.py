@@ -1,13 +1,16 @@
-"""The faults of the warehouse. Targets are collections, `lines` of an order, and `token` and `login`."""
+"""The faults of the warehouse. Targets are collections, `lines` of an order, `reports`,
+`token` and `login`.
+"""
 
 from __future__ import annotations
 
-from connector_pipelines.simulating.faults import COUNT, NUMBER, WIRE, Faults, Kind, Times
+from connector_pipelines.simulating.faults import COUNT, NUMBER, WIRE, Faults, Kind, Times, one_of
 
 FAULTS: dict[str, Kind] = {
     **WIRE,
     # pages
     "clamp": Kind("silently sends at most N rows a page, whatever is asked for", "20", COUNT),
+    "page-limit": Kind("413 for more than N rows a page", "10", COUNT),
     "no-total": Kind("says nothing about totals, in body or headers"),
     "total": Kind("every total is N too high", "5", NUMBER),
     "no-next": Kind("says nothing about the next page, in body or headers"),
@@ -17,8 +20,20 @@ FAULTS: dict[str, Kind] = {
     "empty-list": Kind("sends an empty list instead of the rows"),
     "empty-omits-key": Kind("leaves the list out where it would be empty"),
     "empty-null": Kind("sends null where the list would be empty"),
-    "shift": Kind("a row is removed at the front before the second request", times=Times.SECOND),
+    "shift": Kind(
+        "a row is removed, inserted or edited at the front before the second request",
+        "remove",
+        one_of("remove", "insert", "edit"),
+        Times.SECOND,
+    ),
+    "forgotten": Kind("410 for whoever asks for changes"),
+    "no-sync-token": Kind("says nothing about how far one has read"),
     "ignore-filter": Kind("answers as if no span were asked for"),
+    # reports
+    "job-slow": Kind("a report is not ready at the first N looks", "3", COUNT),
+    "job-stuck": Kind("a report is never ready"),
+    "job-failed": Kind("a report ends as failed"),
+    "job-nameless": Kind("the answer to asking for a report does not say what it is called"),
     # errors
     "401": Kind("401 for everything, the token endpoint too"),
     "403": Kind("403 with a sentence in JSON"),

@@ -10,11 +10,13 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from connector_pipelines.declarative.simulator import rendering
 from connector_pipelines.declarative.simulator.faults import KNOWN
+from connector_pipelines.declarative.simulator.reports import Reports
 from connector_pipelines.declarative.simulator.world import COLLECTIONS, KEYS, LINE_COLUMNS
 from connector_pipelines.simulating.exchange import HTML, Call, Reply
 from connector_pipelines.simulating.faults import Struck, Switchboard
@@ -43,22 +45,25 @@ class Service:
     switchboard: Switchboard = field(default_factory=lambda: Switchboard(KNOWN))
     tokens: dict[str, int] = field(default_factory=dict)
     refresh_token: str = SECRET
+    reports: Reports = field(default_factory=Reports)
 
     def answer(self, call: Call) -> Reply:
         """Answer a call, as the faults that are on demand."""
         found = _PATH.fullmatch(call.path)
         collection = call.path[1:] if call.path in {"/token", "/login"} else found["collection"] if found else ""
+        if call.path.startswith("/api/reports"):
+            collection = "reports"
         struck = self.switchboard.strike({"lines" if found and found["key"] else collection})
         if "shift" in struck and collection in COLLECTIONS:
-            self.world.remove(collection, self.world.numbers(collection)[0])
+            self.world.shift(collection, struck["shift"])
         reply = _early(struck)
         if reply is None and call.path in {"/token", "/login"}:
             reply = self._token(call, struck) if call.path == "/token" else self._login(call)
         if reply is None and not self._knows(call):
             reply = _error(401, "The credentials are missing, wrong or old")
         if reply is None:
-            known = found is not None and collection in {*COLLECTIONS, "lines"}
-            reply = self._listing(call, found, struck) if known and found else _error(404, f"No endpoint {call.path}")
+            reply = self._listed(call, struck) or self.reports.answer(call, _asked(call), struck, self._of_report)
+        reply = reply or _error(404, f"No endpoint {call.path}")
         body = _lettered(reply.body) if "wrong-charset" in struck else reply.body
         return replace(reply, body=body, struck=struck)
 
@@ -110,6 +115,15 @@ class Service:
             or (scheme == "OAuth" and f'oauth_consumer_key="{USER}"' in value and "oauth_signature=" in value)
         )
 
+    def _listed(self, call: Call, struck: Struck) -> Reply | None:
+        """What a collection answers; None where there is none."""
+        found = _PATH.fullmatch(call.path)
+        known = found is not None and found["collection"] in {*COLLECTIONS, "lines"}
+        return self._listing(call, found, struck) if known and found else None
+
+    def _of_report(self, call: Call, struck: Struck) -> Reply:
+        return self._listed(call, struck) or _error(400, "There is no such report")
+
     def _listing(self, call: Call, found: re.Match[str], struck: Struck) -> Reply:
         asked = _asked(call)
         if "span-limit" in struck and _hours(asked) > struck.number("span-limit"):
@@ -117,12 +131,19 @@ class Service:
         chosen = self._chosen(found, {} if "ignore-filter" in struck else asked)
         if chosen is None:
             return _error(404, f"There is no {found['collection']} {found['key']}")
+        if "forgotten" in struck and {"sync_token", "updated_since", "since_sequence"} & asked.keys():
+            return _error(410, "What changed since then is not known any more")
+        if "page-limit" in struck and _size(asked) > struck.number("page-limit"):
+            return _error(413, "The page is too large")
         begin, end = _slice(asked, chosen, struck)
         rows = [] if "empty-list" in struck else [self._made(found, one) for one in chosen[begin:end]]
         header = [name for name in self._header(found) if name != struck.get("missing-field")]
         faults = dict(struck)
         spoilt = rendering.spoilt(rows, faults)
         beside, headers = _beside(call, begin, end, chosen, struck)
+        if "sync" in asked and end >= len(chosen) and "no-sync-token" not in struck:
+            token = _token(self.world.latest(found["collection"]))
+            beside["sync"], headers = {"token": token}, (*headers, ("X-Sync-Token", token))
         form = found["format"] or "json"
         body = {
             "json": lambda: rendering.as_json(found["shape"], spoilt, header, beside, faults),
@@ -170,7 +191,7 @@ class Service:
         return numbers
 
     def _within(self, collection: str, asked: Mapping[str, str]) -> Sequence[int]:
-        numbers = self.world.numbers(collection)
+        numbers = self._counted(collection, asked)
         since, until = _instant(asked.get("updated_since")), _instant(asked.get("updated_before"))
         for sign, text in _FILTER.findall(_unpacked(asked.get("filter", ""))):
             since, until = (_instant(text), until) if sign == ">=" else (since, _instant(text))
@@ -183,6 +204,15 @@ class Service:
             and (until is None or self.world.changed(collection, number) < until)
         ]
 
+    def _counted(self, collection: str, asked: Mapping[str, str]) -> Sequence[int]:
+        """Records by the number of their last change, from a number or token on where one is asked for."""
+        numbers = self.world.numbers(collection)
+        known = asked.get("since_sequence") or _plain(asked.get("sync_token", ""))
+        if not known and asked.get("sort") != "sequence":
+            return numbers
+        sequence = partial(self.world.sequence, collection)
+        return sorted((one for one in numbers if not known or sequence(one) > int(known)), key=sequence)
+
     def _number(self, collection: str, key: str) -> int | None:
         digits = re.sub(r"\D", "", key)
         number = int(digits) if digits else -1
@@ -194,15 +224,28 @@ class Service:
         return record
 
 
+def _token(number: int) -> str:
+    """A number that nobody should read."""
+    return f"t:{base64.urlsafe_b64encode(str(number).encode()).decode()}"
+
+
+def _plain(token: str) -> str:
+    return base64.urlsafe_b64decode(token.removeprefix("t:")).decode()
+
+
 def _hours(asked: Mapping[str, str]) -> float:
     """How long the span is that is asked for; 0 where none is."""
     since, until = _instant(asked.get("updated_since")), _instant(asked.get("updated_before"))
     return ((until or datetime.now(UTC)) - since).total_seconds() / 3600 if since else 0.0
 
 
+def _size(asked: Mapping[str, str]) -> int:
+    return int(asked.get("limit") or asked.get("per_page") or PAGE_ROWS)
+
+
 def _slice(asked: Mapping[str, str], chosen: Sequence[Any], struck: Struck) -> tuple[int, int]:
     """The first row of the page, and the first behind it."""
-    size = int(asked.get("limit") or asked.get("per_page") or PAGE_ROWS)
+    size = _size(asked)
     size = min(size, int(struck["clamp"])) if "clamp" in struck else size
     if "repeat-page" in struck:
         begin = 0

@@ -71,6 +71,9 @@ _LAST = (
     "Müller",
     "Nowak",
 )
+_CHANGES = 1_000_000
+"""More than there are records: the numbers of a version's changes begin here, and at its multiples."""
+
 _STATES = ("DRAFT", "SENT", "SENT", "RECEIVED", "VOID")
 
 
@@ -160,11 +163,12 @@ class World:
     version: int = 0
     _versions: dict[str, dict[int, int]] = field(default_factory=dict)
     _gone: dict[str, set[int]] = field(default_factory=dict)
+    _first: dict[str, int] = field(default_factory=dict)
 
     def numbers(self, collection: str) -> range | list[int]:
         """The records there are, by number."""
         gone = self._gone.get(collection)
-        every = range(self.sizes[collection])
+        every = range(self._first.get(collection, 0), self.sizes[collection])
         return [number for number in every if number not in gone] if gone else every
 
     def record(self, collection: str, number: int) -> Record:
@@ -173,7 +177,17 @@ class World:
         dice = random.Random(f"{self.seed}/{collection}/{number}/{version}")
         made = _MAKERS[collection](dice, number, self)
         deleted = version > 0 and crc32(f"{self.seed}/{collection}/{number}".encode()) % 20 == 0
-        return made | {"deleted": deleted, "updatedAt": _stamp(self.changed(collection, number))}
+        stamp = _stamp(self.changed(collection, number))
+        return made | {"deleted": deleted, "updatedAt": stamp, "sequence": self.sequence(collection, number)}
+
+    def sequence(self, collection: str, number: int) -> int:
+        """The number of a record's last change; later changes have higher ones."""
+        version = self._versions.get(collection, {}).get(number, 0)
+        return version * _CHANGES + number
+
+    def latest(self, collection: str) -> int:
+        """The highest number of a change so far."""
+        return max((self.sequence(collection, number) for number in self.numbers(collection)), default=0)
 
     def changed(self, collection: str, number: int) -> datetime:
         """When a record was last changed."""
@@ -204,6 +218,17 @@ class World:
     def remove(self, collection: str, number: int) -> None:
         """Take one record out."""
         self._gone.setdefault(collection, set()).add(number)
+
+    def shift(self, collection: str, how: str) -> None:
+        """Let something happen to the first record: it is removed or edited, or another is put before it."""
+        first = self.numbers(collection)[0]
+        match how:
+            case "remove":
+                self.remove(collection, first)
+            case "insert":
+                self._first[collection] = self._first.get(collection, 0) - 1
+            case "edit":
+                self._versions.setdefault(collection, {})[first] = self.version + 1
 
     def _draw(self, collection: str, number: int) -> float:
         return crc32(f"{self.seed}/{collection}/{number}/{self.version}".encode()) % 10_000 / 100
