@@ -75,6 +75,18 @@ def test_silence_about_one_row_is_asked_after(outward: Outward) -> None:
     assert Counter(name for _, _, name in outward.campus.effects) == {"s1": 1, "s2": 1}
 
 
+def test_record_of_another_row_is_not_taken_after_a_kill(outward: Outward) -> None:
+    """A create that was cut off, and looks like the record of another row, does not take it: a person decides."""
+    outward.batch = 1
+    outward.students(1, 2, username="same")
+    outward.campus.strike = outward.kill_at("/write", 2, lost=True)
+    assert outward.in_a_child(lambda: outward.push("users")) == signal.SIGKILL
+    outward.campus.strike = lambda _: False
+    outward.push("users")
+    assert outward.letters() == [("students/2", "open", "doubtful match")]
+    assert len(outward.campus.effects) == 1
+
+
 def test_approved_plan_goes_on_after_a_kill(outward: Outward) -> None:
     """What a person approved is sent to its end by the next push, without asking again."""
     outward.may(guard={"limits": {"floor": 1}})
