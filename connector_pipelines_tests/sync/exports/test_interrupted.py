@@ -52,6 +52,23 @@ def test_killed_change_takes_effect_once(outward: Outward, change: str, place: s
     assert Counter(name for _, _, name in outward.campus.effects) == {f"s{n}": 1 for n in range(1, 6)}
 
 
+@pytest.mark.parametrize(("place", "lost"), [case for case in PLACES if case[0] != "/find"])
+def test_killed_return_takes_effect_once(outward: Outward, place: str, *, lost: bool) -> None:
+    """Who comes back while the process dies is there again after the next export, and was readmitted once."""
+    outward.students(1)
+    outward.push("users")
+    outward.execute("UPDATE core.students SET status = 'inactive'")
+    outward.push("users")
+    outward.campus.effects.clear()
+    outward.execute("UPDATE core.students SET status = 'active'")
+    outward.campus.strike = outward.kill_at(place, 1, lost=lost)
+    assert outward.in_a_child(lambda: outward.push("users")) == signal.SIGKILL
+    outward.campus.strike = lambda _: False
+    outward.push("users")
+    assert outward.campus.effects == [("restore", "users", "s1")]
+    assert outward.campus.names("users") == ["s1"]
+
+
 def test_lost_answer_stops_the_push_and_is_asked_after(outward: Outward) -> None:
     """When an answer is lost the push stops with the reason, the rows stay marked, and nothing is sent twice."""
     outward.students(*range(1, 8))
