@@ -69,15 +69,21 @@ class Destination(Simulator):
         """Do something when the call with this number, from 1, has taken effect and its answer has not left."""
         self._strikes[number] = action or (lambda: None)
 
+    def recount(self) -> None:
+        """Count calls from here; what has not struck yet will not."""
+        with self.service.lock:
+            self.calls.clear()
+            self._strikes.clear()
+
     def begin(self, tables: dict[str, dict[Any, Any]]) -> None:
         """Let the site hold this, and forget what was done."""
         self.site.tables = {name: dict(rows) for name, rows in tables.items()}
         ids = {name: [key for key in rows if isinstance(key, int)] for name, rows in tables.items()}
         self.site.spent = Counter({name: max(known, default=0) for name, known in ids.items()})
         self._known = standing(self.site)
-        for noted in (self.calls, self.changes, self.idle, self.service.requests, self.service.ledger):
+        for noted in (self.changes, self.idle, self.service.requests, self.service.ledger):
             noted.clear()
-        self._strikes.clear()
+        self.recount()
 
     def held(self) -> dict[str, list[Any]]:
         """What stands there, and each change that led there since the beginning, in whatever order they came."""

@@ -247,7 +247,7 @@ class Run:
         """One good export makes the site equal to core; a second one writes nothing."""
         self.exports.calm()
         for wrong in (self.exports.unlike, self.exports.again):
-            self.exports.destination.calls.clear()
+            self.exports.destination.recount()
             self._once(SOURCE)
             with connect(self.url) as connection:
                 self.findings += [f"at the end: {finding}" for finding in [*wrong(connection), *self.exports.wrong()]]
@@ -308,7 +308,9 @@ class Run:
     def _look_at_landing(self, connection: Connection) -> None:
         """Every complete read can be read again from its landed pages, row for row."""
         landing = Landing(str(self.folder / "landing"))
-        reads = connection.execute("SELECT source, entity, id, rows FROM connector.sync_runs WHERE state = 'read'")
+        reads = connection.execute(
+            "SELECT source, entity, id, rows FROM connector.sync_runs WHERE state = 'read' AND kind = 'read'"
+        )
         for source, entity, run_id, rows in reads.fetchall():
             landed = sum(page.rows for page in landing.pages(str(source), str(entity), int(str(run_id))))
             if landed != rows:

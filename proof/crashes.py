@@ -67,12 +67,14 @@ _GRADES = """
             SELECT FROM connector.external_system_mappings m WHERE m.entity_type = 'grades' AND m.internal_id = g.id);
 """
 _LEAVES = "UPDATE core.students SET status = 'inactive' WHERE id = 9"
-# Of 11 the name is changed there, too; the last grade is that of somebody who is not in the course.
+# Of 11 the name is changed there, too, 21 was made there by somebody, 16 is new; the last grade is that of somebody who
+# is not in the course.
 _SINCE = """
     UPDATE core.students SET status = 'active' WHERE id = 9;
     UPDATE core.students SET status = 'inactive' WHERE id = 10;
     UPDATE core.students SET family_name = 'Renamed' WHERE id IN (11, 12);
     UPDATE core.students SET email = 'none' WHERE id = 13;
+    UPDATE core.students SET email = username || '@late.example' WHERE id IN (16, 21);
     UPDATE core.students SET email = (SELECT email FROM core.students WHERE id = 15) WHERE id = 14;
     UPDATE core.enrollments SET status = 'dropped' WHERE student_id = 12;
     UPDATE core.courses SET status = 'inactive' WHERE id = 2;
@@ -122,7 +124,7 @@ def _meddle(url: str, there: Destination) -> None:
     with connect(url) as connection:
         renamed, new = connection.execute(
             "SELECT (SELECT username FROM core.students WHERE id = 11),"
-            " (SELECT username FROM core.students ORDER BY id DESC LIMIT 1)"
+            " (SELECT username FROM core.students WHERE id = 21)"
         ).fetchone() or ("", "")
     (known,) = there.site.where("users", username=str(renamed).lower())
     there.site.put("users", known["id"], lastname="Otherwise")

@@ -61,6 +61,7 @@ class Exports:
             site.put("users", user, **_THEIRS)
         self.faults = [self._fault() for _ in range(self.dice.choice((0, 0, 1, 1, 2)))]
         self.destination.set_faults(self.faults)
+        self.destination.recount()
         how = self.dice.choice(("none", "kill", "cut", "call", "effect"))
         at = self.dice.randint(1, 80)
         if self.dice.random() < 0.25:

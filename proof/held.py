@@ -156,7 +156,7 @@ _COMPARABLE: dict[str, LiteralString] = {
     # A record that was looked up after a kill is as good as one that was read back.
     "ledger": """
         SELECT source, entity, key, external_id, replace(state, 'verified', 'sent'), record::text, stands::text,
-            refused::text, matched_by, rule, error, again, row_hash
+            refused::text, matched_by, rule, error, again, CASE WHEN state <> 'withdrawn' THEN row_hash END
         FROM connector.exports ORDER BY 1, 2, 3
     """,
     "outbox": "SELECT source, export, entity, internal_id FROM connector.export_outbox ORDER BY 1, 2, 3, 4",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connector_pipelines.errors import AnotherRunIsActive, NetworkError
+from connector_pipelines.mapping import outgoing
 from connector_pipelines.model import Counts
 from connector_pipelines.sync.locks import hold
 
@@ -102,6 +104,20 @@ def test_record_of_another_row_is_not_taken_after_a_kill(outward: Outward) -> No
     outward.push("users")
     assert outward.letters() == [("students/2", "open", "doubtful match")]
     assert len(outward.campus.effects) == 1
+
+
+def test_nothing_staged_outlives_a_plan_that_was_cut_off(outward: Outward) -> None:
+    """Of an export that dies when core is compared and nothing is planned yet, the next one leaves no staged rows."""
+    outward.students(1)
+
+    def die_planning() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outgoing, "make", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+            outward.push("users")
+
+    assert outward.in_a_child(die_planning) == signal.SIGKILL
+    outward.push("users")
+    assert outward.rows("SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace") == []
 
 
 def test_approved_plan_goes_on_after_a_kill(outward: Outward) -> None:
