@@ -4,9 +4,10 @@
     python -m proof.chaos --seed 4711          this one again
 
 A run is a few steps. In each the data of two schools changes, their servers get faults, and three processes sync at
-the same time: two of them the same school. Some are killed or lose their database connection at some durable boundary.
-After each step the invariants must hold, every error must be one of ours with a category, and where the faults could
-not change what a complete read says, core must equal the school. How processes interleave is not part of the seed.
+the same time: two of them the same school. Mostly a fourth one exports core to a Moodle meanwhile. Some are killed or
+lose their database connection at some durable boundary. After each step the invariants must hold, every error must be
+one of ours with a category, nothing may have been done twice in the Moodle, and where the faults could not change what
+a complete read says, core must equal the school. How processes interleave is not part of the seed.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from connector_pipelines.connectors.oneroster.simulator import Simulator
 from connector_pipelines.connectors.oneroster.simulator.world import START
-from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import connect, query
 from connector_pipelines.errors import Category
 from connector_pipelines.external.landing import Landing
-from proof import held, school
+from proof import campus, held, school
+from proof.campus import SOURCE, Destination
 from proof.databases import Databases, alone, server
-from proof.wire import Proxy
+from proof.exports import Exports
+from proof.wire import Proxy, Strike
 from proof.work import Ended, Job, Worker
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ LYING = (
 )
 COLLECTIONS = ("", "", ":students", ":classes", ":enrollments", ":orgs")
 SOURCES = ("east", "east", "west")
-Record = tuple[str, str]  # entity and external id
 # Errors that need no fault: another process was first.
 CONTENTION = ("AnotherRunIsActive", "PlanOutdated")
 
@@ -79,12 +79,13 @@ class Tally:
     killed: int = 0
     cut: int = 0
     errors: dict[str, int] = field(default_factory=dict)
+    exports: int = 0
     approved: int = 0
     compared: int = 0
 
     def add(self, other: Tally) -> None:
         """Take in another one."""
-        for name in ("runs", "syncs", "killed", "cut", "approved", "compared"):
+        for name in ("runs", "syncs", "exports", "killed", "cut", "approved", "compared"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name, count in other.errors.items():
             self.errors[name] = self.errors.get(name, 0) + count
@@ -92,8 +93,9 @@ class Tally:
     def __str__(self) -> str:
         errors = ", ".join(f"{count} {name}" for name, count in sorted(self.errors.items()))
         return (
-            f"{self.runs} runs: {self.syncs} syncs, of which {self.killed} killed and {self.cut} cut off from the"
-            f" database; errors: {errors or 'none'}; {self.approved} plans approved; {self.compared} comparisons"
+            f"{self.runs} runs: {self.syncs} syncs and {self.exports} exports, of which {self.killed} killed and"
+            f" {self.cut} cut off from the database; errors: {errors or 'none'}; {self.approved} plans approved;"
+            f" {self.compared} comparisons"
         )
 
 
@@ -110,6 +112,7 @@ class Run:
     workers: Sequence[Worker]
     dice: random.Random
     simulators: dict[str, Simulator]
+    exports: Exports
     tally: Tally = field(default_factory=lambda: Tally(runs=1))
     findings: list[str] = field(default_factory=list)
     faults: dict[str, list[str]] = field(default_factory=dict)
@@ -128,9 +131,14 @@ class Run:
             simulator.set_faults(self.faults[name])
         with connect(self.url) as connection:
             self._disturb(connection)
+        jobs = [self._draw_job(place, name) for place, name in enumerate(SOURCES)]
+        drawn = [(job, self._draw_strike()) for job in jobs]
+        export = self.exports.draw(self._export())
+        self.faults[SOURCE] = self.exports.faults
         with ExitStack() as stack:
-            ended = self._together(stack, [self._draw_job(place, name) for place, name in enumerate(SOURCES)])
+            ended = self._together(stack, [*drawn, export] if export else drawn)
         alone(self.url)
+        self.findings += [f"after step {number}: {breach}" for breach in self.exports.wrong()]
         with connect(self.url) as connection:
             self.findings += [f"after step {number}: {breach}" for breach in held.breaches(connection)]
             for name in self.simulators:
@@ -143,15 +151,22 @@ class Run:
         return [self.dice.choice(kind) + self.dice.choice(COLLECTIONS) for kind in kinds]
 
     def _draw_job(self, place: int, name: str) -> Job:
-        die_at_file = self.dice.choice((0, 0, 0, 0, self.dice.randint(1, 75)))
+        die_at = self.dice.choice((0, 0, 0, 0, self.dice.randint(1, 75)))
         return replace(
             self._job(place, name),
             mode=self.dice.choice(("full", "full", "incremental")),
             chunk_rows=self.dice.choice((5, 20, 1000)),
             beside=self.dice.random() < 0.5,
-            die_at_file=die_at_file,
+            die_at=die_at,
             torn=self.dice.random() < 0.5,
         )
+
+    def _draw_strike(self) -> Strike:
+        how = self.dice.choice(("none", "none", "kill", "cut"))
+        return Strike(how, self.dice.randint(1, 60) if how != "none" else 0)
+
+    def _export(self) -> Job:
+        return campus.job(self.exports.destination, self.url, str(self.folder / "result_export"), batch=20)
 
     def _job(self, place: int, name: str) -> Job:
         config = school.config(self.simulators[name])
@@ -169,32 +184,29 @@ class Run:
             for (name,) in unlogged:
                 connection.execute(query("TRUNCATE {t}", t=sql.Identifier(*str(name).split("."))))
 
-    def _together(self, stack: ExitStack, jobs: Sequence[Job]) -> list[tuple[Job, Ended]]:
+    def _together(self, stack: ExitStack, jobs: Sequence[tuple[Job, Strike]]) -> list[tuple[Job, Ended]]:
         """Run jobs at the same time, each behind a proxy of its own that may strike; judge how they ended."""
         running = []
-        for place, (worker, job) in enumerate(zip(self.workers, jobs, strict=True)):
+        for place, (worker, (job, strike)) in enumerate(zip(self.workers, jobs, strict=False)):
             folder = self.folder / str(place)
             folder.mkdir(exist_ok=True)
             proxy = stack.enter_context(Proxy(self.url, folder))
             process = worker.start(replace(job, url=proxy.url))
-            strike = self.dice.choice(("none", "none", "kill", "cut"))
-            if strike != "none":
-                at = self.dice.randint(1, 60)
-                proxy.strike(at, partial(os.kill, process, signal.SIGKILL) if strike == "kill" else None)
+            strike.arm(proxy, process)
             running.append((worker, job, proxy, strike))
         for worker, *_ in running:
             worker.go()
         done = []
         for worker, job, proxy, strike in running:
             ended = worker.wait()
-            self._judge(
-                job, ended, may_die=strike == "kill" or bool(job.die_at_file), cut=strike == "cut" and proxy.struck
-            )
+            may_die = strike.how == "kill" or bool(job.die_at)
+            self._judge(job, ended, may_die=may_die, cut=strike.how == "cut" and proxy.struck)
             done.append((job, ended))
         return done
 
     def _judge(self, job: Job, ended: Ended, *, may_die: bool, cut: bool) -> None:
-        self.tally.syncs += 1
+        self.tally.syncs += not job.today
+        self.tally.exports += bool(job.today)
         self.tally.killed += bool(ended.signal)
         self.tally.cut += cut
         if ended.signal and not (may_die and ended.signal == signal.SIGKILL):
@@ -208,7 +220,7 @@ class Run:
                 self.findings.append(f"{job.source}: an error without a category: {words}")
             elif not (self.faults[job.source] or cut or name in CONTENTION):
                 self.findings.append(f"{job.source}: an error without a cause: {name}: {words}")
-        for secret in school.CREDENTIALS["PROOF_SECRET"], "Bearer ":
+        for secret in school.SECRETS:
             if secret in ended.output + str(ended.error):
                 self.findings.append(f"{job.source} tells a secret")
 
@@ -221,18 +233,31 @@ class Run:
         with connect(self.url) as connection:
             for name in self.simulators:
                 self._compare(connection, name, "at the end")
-            before = _versions(connection)
+            before = held.versions(connection)
             self._once("east")
-            if _versions(connection) != before:
+            if held.versions(connection) != before:
                 self.findings.append("a second run without changes wrote something")
             self.findings += [f"at the end: {breach}" for breach in held.breaches(connection)]
             if connection.execute("SELECT 1 FROM core.students WHERE notes <> 'ours'").fetchone():
                 self.findings.append("a field of ours was written")
             self._look_at_landing(connection)
+        self._export_all()
+
+    def _export_all(self) -> None:
+        """One good export makes the site equal to core; a second one writes nothing."""
+        self.exports.calm()
+        for wrong in (self.exports.unlike, self.exports.again):
+            self.exports.destination.recount()
+            self._once(SOURCE)
+            with connect(self.url) as connection:
+                self.findings += [f"at the end: {finding}" for finding in [*wrong(connection), *self.exports.wrong()]]
+                self.findings += [f"after exporting: {breach}" for breach in held.breaches(connection)]
 
     def _once(self, name: str) -> Ended:
-        ended = self.workers[0].run(self._job(0, name))
-        self.tally.syncs += 1
+        job = self._export() if name == SOURCE else self._job(0, name)
+        ended = self.workers[-1 if job.today else 0].run(job)
+        self.tally.syncs += not job.today
+        self.tally.exports += bool(job.today)
         if not ended.well:
             self.findings.append(f"{name} does not mend: {ended}")
         return ended
@@ -274,8 +299,8 @@ class Run:
         self.tally.compared += 1
         truth = school.truth(self.simulators[name])
         differences = held.differences(connection, truth, name)
-        refused = {one for one in held.merging(connection, name) if _stands_twice(one, truth)}
-        excused = _excused(differences, held.waiting(connection, name), truth) | refused
+        refused = {one for one in held.merging(connection, name) if held.stands_twice(one, truth)}
+        excused = held.excused(differences, held.waiting(connection, name), truth) | refused
         wrong = [difference for difference in differences if difference[:2] not in excused]
         if wrong:
             self.findings.append(f"{when}: core is not what {name} holds: {len(wrong)} records, {wrong[:2]}")
@@ -283,55 +308,17 @@ class Run:
     def _look_at_landing(self, connection: Connection) -> None:
         """Every complete read can be read again from its landed pages, row for row."""
         landing = Landing(str(self.folder / "landing"))
-        reads = connection.execute("SELECT source, entity, id, rows FROM connector.sync_runs WHERE state = 'read'")
+        reads = connection.execute(
+            "SELECT source, entity, id, rows FROM connector.sync_runs WHERE state = 'read' AND kind = 'read'"
+        )
         for source, entity, run_id, rows in reads.fetchall():
             landed = sum(page.rows for page in landing.pages(str(source), str(entity), int(str(run_id))))
             if landed != rows:
                 self.findings.append(f"read {run_id} had {rows} rows, and {landed} are landed")
 
 
-def _excused(
-    differences: Sequence[tuple[Any, ...]], waiting: dict[Record, set[Record]], truth: dict[str, school.Rows]
-) -> set[Record]:
-    """Records that are rightly not in core: deleted at the source before any good read saw them, or shown as waiting
-    for such a one, or for one that the source does not have. And rows that no schema lets pass: core keeps what it had.
-    """
-    excused: set[Record] = set()
-    for entity, key, core, row in differences:  # parents come before children
-        parents = waiting.get((entity, key), set())
-        hopeless = [p for p in parents if p in excused or p[1] not in truth[p[0]]]
-        never_came = core is None and row and (row["status"] in {"inactive", "dropped"} or hopeless)
-        if never_came or (row and _ends_before_it_starts(row)):
-            excused.add((entity, key))
-    return excused
-
-
-def _stands_twice(record: Record, truth: dict[str, school.Rows]) -> bool:
-    """Whether a school has a person under a second id: the fault that puts rows before others copies the first."""
-    entity, key = record
-    rows = truth[entity]
-    names = [(name, rows[key][name]) for name in ("email", "username") if key in rows and rows[key].get(name)]
-    return any(row.get(name) == value for other, row in rows.items() if other != key for name, value in names)
-
-
-def _ends_before_it_starts(row: school.Record) -> bool:
-    start, end = row.get("start_date"), row.get("end_date")
-    return bool(start and end and start > end)
-
-
-def _versions(connection: Connection) -> list[object]:
-    """Which transaction wrote each row of core and its mapping. Records that are not in core may be told meanwhile that
-    they wait in vain.
-    """
-    digest = "SELECT md5(string_agg(t.xmin::text || t::text, '|' ORDER BY t::text)) FROM {t} t"
-    mapped = " WHERE t.internal_id IS NOT NULL"
-    mappings = query(digest + mapped, t=sql.Identifier("connector", "external_system_mappings"))
-    core = [query(digest, t=sql.Identifier("core", name)) for name in ENTITIES]
-    return [connection.execute(statement).fetchone() for statement in [*core, mappings]]
-
-
 def run(seed: int, databases: Databases, workers: Sequence[Worker]) -> Run:
-    """One run from its seed, with one worker for each of `SOURCES`."""
+    """One run from its seed, with one worker for each of `SOURCES`, and one that exports."""
     os.environ.update(school.CREDENTIALS)
     dice = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="chaos_"))
@@ -340,8 +327,10 @@ def run(seed: int, databases: Databases, workers: Sequence[Worker]) -> Run:
             databases.fresh() as url,
             Simulator(scenario="tiny", seed=dice.randint(1, 999)) as east,
             Simulator(scenario="tiny", seed=dice.randint(1, 999)) as west,
+            Destination() as destination,
         ):
-            made = Run(url, folder, workers, dice, {"east": east, "west": west})
+            exports = Exports(random.Random(f"exports of {seed}"), destination)
+            made = Run(url, folder, workers, dice, {"east": east, "west": west}, exports)
             made.whole()
             return made
     finally:
@@ -352,7 +341,7 @@ def run(seed: int, databases: Databases, workers: Sequence[Worker]) -> Run:
 def workers() -> Iterator[list[Worker]]:
     """As many as run at the same time."""
     with ExitStack() as stack:
-        yield [stack.enter_context(Worker()) for _ in SOURCES]
+        yield [stack.enter_context(Worker()) for _ in (*SOURCES, SOURCE)]
 
 
 _kept: list[Worker] = []
@@ -362,7 +351,7 @@ def _one(seed: int, template: str) -> tuple[int, Tally, list[str]]:
     """A run in one of the pool's processes, which keeps its workers."""
     if not _kept:
         os.environ.update(school.CREDENTIALS)
-        _kept.extend(Worker() for _ in SOURCES)
+        _kept.extend(Worker() for _ in (*SOURCES, SOURCE))
     try:
         done = run(seed, Databases(template), _kept)
     except Exception as error:  # noqa: BLE001 -- a failing run must not end the others

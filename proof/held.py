@@ -10,9 +10,14 @@ from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import comma, connect, query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector_pipelines.database.connection import Connection
     from connector_pipelines.model import Entity
-    from proof.school import Rows
+    from proof.school import Record, Rows
+
+Known = tuple[str, str]
+"""Entity and external id."""
 
 
 def core(connection: Connection, entity: str, source: str, *, absent: bool = False) -> Rows:
@@ -78,6 +83,46 @@ def merging(connection: Connection, source: str) -> set[tuple[str, str]]:
     return cast("set[tuple[str, str]]", set(connection.execute(letters, [source, "two ids merge"]).fetchall()))
 
 
+def excused(
+    differences: Sequence[tuple[Any, ...]], waiting: dict[Known, set[Known]], truth: dict[str, Rows]
+) -> set[Known]:
+    """Records that are rightly not in core: deleted at the source before any good read saw them, or shown as waiting
+    for such a one, or for one that the source does not have. And rows that no schema lets pass: core keeps what it had.
+    """
+    found: set[Known] = set()
+    for entity, key, core, row in differences:  # parents come before children
+        parents = waiting.get((entity, key), set())
+        hopeless = [p for p in parents if p in found or p[1] not in truth[p[0]]]
+        never_came = core is None and row and (row["status"] in {"inactive", "dropped"} or hopeless)
+        if never_came or (row and _ends_before_it_starts(row)):
+            found.add((entity, key))
+    return found
+
+
+def _ends_before_it_starts(row: Record) -> bool:
+    start, end = row.get("start_date"), row.get("end_date")
+    return bool(start and end and start > end)
+
+
+def stands_twice(record: Known, truth: dict[str, Rows]) -> bool:
+    """Whether a school has a person under a second id: the fault that puts rows before others copies the first."""
+    entity, key = record
+    rows = truth[entity]
+    names = [(name, rows[key][name]) for name in ("email", "username") if key in rows and rows[key].get(name)]
+    return any(row.get(name) == value for other, row in rows.items() if other != key for name, value in names)
+
+
+def versions(connection: Connection) -> list[object]:
+    """Which transaction wrote each row of core and its mapping. Records that are not in core may be told meanwhile that
+    they wait in vain.
+    """
+    digest: LiteralString = "SELECT md5(string_agg(t.xmin::text || t::text, '|' ORDER BY t::text)) FROM {t} t"
+    mapped: LiteralString = " WHERE t.internal_id IS NOT NULL"
+    mappings = query(digest + mapped, t=sql.Identifier("connector", "external_system_mappings"))
+    core = [query(digest, t=sql.Identifier("core", name)) for name in ENTITIES]
+    return [connection.execute(statement).fetchone() for statement in [*core, mappings]]
+
+
 # What is compared between an interrupted and an uninterrupted way; ids, times and the names of runs may differ.
 _COMPARABLE: dict[str, LiteralString] = {
     "mappings": """
@@ -91,13 +136,30 @@ _COMPARABLE: dict[str, LiteralString] = {
     """,
     "changes": """
         SELECT p.source, p.entity, c.external_id, (c.changes - {pointers}::text[])::text
-        FROM connector.sync_changes c JOIN connector.sync_plans p ON p.id = c.plan_id ORDER BY 1, 2, 3, 4
+        FROM connector.sync_changes c JOIN connector.sync_plans p ON p.id = c.plan_id
+        WHERE NOT p.entity LIKE 'export/%' ORDER BY 1, 2, 3, 4
     """,
     "receipts": """
         SELECT source, entity, key, sum(value::bigint)::bigint, bool_and(verified)
         FROM connector.sync_receipts, jsonb_each_text(counts)
-        WHERE key IN ('created', 'updated', 'absent', 'dropped') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        WHERE key IN ('created', 'updated', 'absent', 'dropped') AND NOT entity LIKE 'export/%'
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """,
+    # An export that goes on plans anew: what was sent before is unchanged then. What the last receipt says of all
+    # rows must be the same; what was done to them, the other system knows best.
+    "receipts of exports": """
+        SELECT DISTINCT ON (source, entity) source, entity, counts -> 'fetched', counts -> 'skipped',
+            (counts ->> 'created')::int + (counts ->> 'updated')::int + (counts ->> 'unchanged')::int,
+            counts -> 'conflicts', counts -> 'dead_lettered', counts -> 'waiting', verified
+        FROM connector.sync_receipts WHERE entity LIKE 'export/%' ORDER BY source, entity, plan_id DESC
+    """,
+    # A record that was looked up after a kill is as good as one that was read back.
+    "ledger": """
+        SELECT source, entity, key, external_id, replace(state, 'verified', 'sent'), record::text, stands::text,
+            refused::text, matched_by, rule, error, again, CASE WHEN state <> 'withdrawn' THEN row_hash END
+        FROM connector.exports ORDER BY 1, 2, 3
+    """,
+    "outbox": "SELECT source, export, entity, internal_id FROM connector.export_outbox ORDER BY 1, 2, 3, 4",
     "cursors": "SELECT DISTINCT source, entity FROM connector.sync_cursors ORDER BY 1, 2",
     "staging": "SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r' ORDER BY 1",
 }
@@ -163,6 +225,12 @@ INVARIANTS: dict[str, LiteralString] = {
             FROM connector.sync_changes c JOIN connector.sync_plans p ON p.id = c.plan_id GROUP BY 1, 2, 3
         ) h ON (h.source, h.entity, h.external_id) = (m.connector_id, m.entity_type, m.external_id)
         WHERE m.internal_id IS NOT NULL AND m.sync_version <> 1 + coalesce(h.updates, 0)
+    """,
+    "what is being sent says by which plan": """
+        SELECT entity, key FROM connector.exports WHERE state = 'sending' AND plan_id IS NULL
+    """,
+    "what another system did not take says why": """
+        SELECT entity, key FROM connector.exports WHERE state = 'failed' AND (rule IS NULL OR error IS NULL)
     """,
     "a failed read says why": """
         SELECT id FROM connector.sync_runs WHERE state = 'failed' AND (error IS NULL OR error_category IS NULL)

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Rows = dict[str, Record]
 
-CREDENTIALS = {"PROOF_CLIENT": "simulator", "PROOF_SECRET": "simulator-secret"}
-"""What the environment of every run holds, and nothing of what a run prints may."""
+CREDENTIALS = {"PROOF_CLIENT": "simulator", "PROOF_SECRET": "simulator-secret", "PROOF_TOKEN": "simulated-token"}
+"""What the environment of every run holds."""
+SECRETS = (CREDENTIALS["PROOF_SECRET"], CREDENTIALS["PROOF_TOKEN"], "Bearer ")
+"""What nothing that a run prints may hold."""
 
 
 def config(simulator: Simulator, **more: Any) -> dict[str, Any]:

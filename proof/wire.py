@@ -8,12 +8,15 @@ falls before the answer is forwarded: the change is durable and the run does not
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import signal
 import socket
 import struct
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, Self
 
 import psycopg
 
@@ -64,6 +67,34 @@ class _Talk:
             done, self.last_write = self.last_write, ""
             return done or None
         return None
+
+
+class Struck(Protocol):
+    """Where a strike may fall."""
+
+    def strike(self, number: int, action: Callable[[], None] | None = None) -> None:
+        """Do something at the boundary with this number, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What happens to a run.
+
+    Attributes:
+        how: "kill", "cut" (off from the database) or "none".
+        at: the number of the boundary.
+        where: at whose boundaries, if not at those of the run's own proxy.
+    """
+
+    how: str
+    at: int = 0
+    where: Struck | None = None
+
+    def arm(self, proxy: Proxy, process: int) -> None:
+        """Let it happen to this process, which works behind this proxy."""
+        if self.how != "none":
+            kill = partial(os.kill, process, signal.SIGKILL) if self.how == "kill" else None
+            (self.where or proxy).strike(self.at, kill)
 
 
 class Proxy:

@@ -1,4 +1,4 @@
-"""Processes that sync and can be killed: forked from one that has imported everything already and has no threads.
+"""Processes that sync or export and can be killed: forked from one that has everything imported and has no threads.
 
 `python -m proof.work` reads jobs from its input, a line of JSON each, forks for each, and tells the process id and,
 later, the signal that ended it.
@@ -15,8 +15,10 @@ import subprocess
 import sys
 import traceback
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qs
 
 from proof.school import CREDENTIALS
 
@@ -26,15 +28,17 @@ _WRITES = os.O_WRONLY | os.O_RDWR
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of one source.
+    """One run of one source: a sync, or, if it has a day, an export.
 
     Attributes:
         url: of the database, mostly a proxy's.
-        config: of the OneRoster source.
-        die_at_file: the number of the file event at which the process kills itself, from 1; 0 for never.
+        config: of the source.
+        die_at: the number of the event at which the process kills itself, from 1; 0 for never. Of a sync what it does
+            to files, of an export each request before it leaves, and each answer once it is read.
         torn: half of the file is written before it does.
         beside: reads on a second connection while the first one plans and applies.
         result: file that tells how it ended; missing when it was killed.
+        today: of an export, the day as of which core is exported.
     """
 
     url: str
@@ -45,8 +49,11 @@ class Job:
     mode: str = "full"
     chunk_rows: int = 20
     beside: bool = False
-    die_at_file: int = 0
+    die_at: int = 0
     torn: bool = False
+    connector: str = "oneroster"
+    policy: dict[str, Any] = field(default_factory=dict)
+    today: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,14 @@ class Ended:
     Attributes:
         signal: that ended it, 0 for none.
         error: class, category and words of what it raised.
-        files: what it did in the landing folder, in order.
+        events: what it did in the landing folder, or asked and was answered, in order.
         held: entities whose plan waits for a person.
         output: all it printed.
     """
 
     signal: int
     error: tuple[str, str, str] | None = None
-    files: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     output: str = ""
@@ -75,27 +82,45 @@ class Ended:
 
 
 @dataclass(slots=True)
-class _Files:
-    """Watches what this process does in the landing folder, by Python's audit events, and kills it at one of them."""
+class _Watch:
+    """Notes what this process does to files or asks the other system, and kills it at one of these events."""
 
-    root: str
-    die_at: int
-    torn: bool
+    job: Job
     seen: list[str] = field(default_factory=list)
     tearing: bool = False
 
-    def __call__(self, event: str, given: tuple[Any, ...]) -> None:
+    def begin(self) -> None:
+        """Watch from now on: files by Python's audit events, calls around the one function that makes them."""
+        if not self.job.today:
+            sys.addaudithook(self._touched)
+            return
+        from connector_pipelines.external.transport import Transport
+
+        exchange = Transport.exchange
+
+        def watched(transport: Transport, request: Any, **how: Any) -> Any:
+            name = str(parse_qs(request.body.decode()).get("wsfunction", ("",))[0])
+            self._note(f"request {name}")
+            response = exchange(transport, request, **how)
+            self._note(f"answer {name}")
+            return response
+
+        Transport.exchange = watched  # type: ignore[method-assign, assignment]
+
+    def _touched(self, event: str, given: tuple[Any, ...]) -> None:
         writes = event == "open" and bool(given[2] & _WRITES)
         if self.tearing or not (writes or event in {"os.mkdir", "os.remove", "os.rename"}):
             return
         path = os.fspath(given[0]) if isinstance(given[0], (str, os.PathLike)) else ""
-        if not path.startswith(self.root):
-            return
-        self.seen.append(f"{event} {Path(path).name}")
-        if len(self.seen) == self.die_at:
-            if self.torn and writes:
+        if path.startswith(self.job.landing):
+            self._note(f"{event} {Path(path).name}", tear=path if writes else "")
+
+    def _note(self, what: str, tear: str = "") -> None:
+        self.seen.append(what)
+        if len(self.seen) == self.job.die_at:
+            if self.job.torn and tear:
                 self.tearing = True
-                Path(path).write_bytes(b'{"half of')
+                Path(tear).write_bytes(b'{"half of')
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -167,24 +192,29 @@ class Worker:
         self._process.wait()
 
 
-def _sync(job: Job, files: _Files) -> dict[str, Any]:
-    from connector_pipelines.connectors.oneroster import CONNECTOR
-    from connector_pipelines.connectors.oneroster.config import OneRosterConfig
+def _work(job: Job) -> dict[str, Any]:
+    from connector_pipelines.connectors import connector
     from connector_pipelines.database.connection import connect
     from connector_pipelines.errors import SyncError
     from connector_pipelines.external.landing import Landing
     from connector_pipelines.model import Mode, Source
+    from connector_pipelines.policy import SyncPolicy
     from connector_pipelines.sync.context import Context
+    from connector_pipelines.sync.push import push
     from connector_pipelines.sync.whole import sync
 
-    source = Source(job.source, CONNECTOR, OneRosterConfig.model_validate(job.config))
-    sys.addaudithook(files)
+    made = connector(job.connector)
+    policy = SyncPolicy.model_validate(job.policy)
+    source = Source(job.source, made, made.config.model_validate(job.config), policy)
+    watch = _Watch(job)
+    watch.begin()
     told: dict[str, Any] = {"error": None, "held": [], "unverified": []}
     try:
         with connect(job.url) as connection:
             url = job.url if job.beside else None
             context = Context(connection, Landing(job.landing), chunk_rows=job.chunk_rows, url=url)
-            for outcome in sync(context, source, mode=Mode(job.mode)):
+            day = date.fromisoformat(job.today) if job.today else None
+            for outcome in push(context, source, today=day) if day else sync(context, source, mode=Mode(job.mode)):
                 if outcome.receipt is None:
                     told["held"].append(outcome.entity)
                 elif not outcome.verified:
@@ -193,7 +223,7 @@ def _sync(job: Job, files: _Files) -> dict[str, Any]:
         told["error"] = (type(error).__name__, str(error.category), str(error))
     except Exception as error:  # noqa: BLE001 -- whatever it is: it is a finding, and is told as one
         told["error"] = (type(error).__name__, "none", "".join(traceback.format_exception(error)))
-    return told | {"files": files.seen, "modules": sorted(sys.modules)}
+    return told | {"events": watch.seen, "modules": sorted(sys.modules)}
 
 
 def _child(job: Job, lines: Any) -> None:
@@ -202,13 +232,13 @@ def _child(job: Job, lines: Any) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     lines.readline()
-    told = _sync(job, _Files(job.landing, job.die_at_file, job.torn))
+    told = _work(job)
     Path(job.result + ".new").write_text(json.dumps(told), encoding="utf-8")
     Path(job.result + ".new").rename(job.result)
 
 
 def _warm_up(result: Path) -> bool:
-    """Import what the first whole job imported on its way, so that no later one need to: a third of its time."""
+    """Import what the first whole job of a kind imported, so that no later one need to: a third of its time."""
     try:
         modules = json.loads(result.read_text(encoding="utf-8"))["modules"]
     except FileNotFoundError:
@@ -224,25 +254,27 @@ def main() -> None:
     import stamina
 
     import connector_pipelines.connectors.oneroster
+    import connector_pipelines.sync.push
     import connector_pipelines.sync.whole
     import connector_pipelines.validation.accept  # noqa: F401 -- the point is that the forks need not import
 
     stamina.set_testing(True)  # no pauses between tries
     tell = os.fdopen(os.dup(1), "w")
-    warm = False
+    warm: set[str] = set()
     with os.fdopen(os.dup(0), "rb", buffering=0) as lines:
         while line := lines.readline():
+            job = Job(**json.loads(line))
             child = os.fork()
             if not child:
                 try:
-                    _child(Job(**json.loads(line)), lines)
+                    _child(job, lines)
                 finally:
                     os._exit(0)
             tell.write(f"{child}\n")
             tell.flush()
             status = os.waitpid(child, 0)[1]
-            if not warm:
-                warm = _warm_up(Path(json.loads(line)["result"]))
+            if job.connector not in warm and _warm_up(Path(job.result)):
+                warm.add(job.connector)
             tell.write(f"{os.WTERMSIG(status)}\n")
             tell.flush()
 

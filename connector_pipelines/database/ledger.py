@@ -90,7 +90,8 @@ def adopt(connection: Connection, plan: Plan, entity: str) -> None:
 def orders(connection: Connection, plan: Plan, entity: str, *, first: int, last: int) -> dict[Action, list[Order]]:
     """What is left to be sent of a range of the plan, by the call it takes.
 
-    A create of something that was found meanwhile is an update, or nothing.
+    A create of something that was found meanwhile is an update, or nothing. What is restored is sent whole: what it was
+    withdrawn by differs, too, and is no change of core.
     """
     rows = connection.execute(
         query(
@@ -105,6 +106,8 @@ def orders(connection: Connection, plan: Plan, entity: str, *, first: int, last:
     found: dict[Action, list[Order]] = {}
     for key, sends, record, changes, external_id, stands in cast("list[tuple[Any, ...]]", rows):
         action, differs = Action(sends), {name: (before, after) for name, (before, after) in changes.items()}
+        if action is Action.RESTORE:
+            differs = {}
         if action is Action.CREATE and external_id:
             action = Action.UPDATE
             differs = {name: (stands.get(name), value) for name, value in record.items() if stands.get(name) != value}

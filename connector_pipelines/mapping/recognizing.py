@@ -63,7 +63,9 @@ class Fate(StrEnum):
 def fate(action: Action, *, before: Record, sent: Record, stands: Record | None) -> Fate:
     """What became of a write whose answer was lost, from what stands there now.
 
-    A record that neither is as it was nor as it was sent took the write, and keeps something else: a capped grade.
+    A record that neither is as it was nor as it was sent took the write, and keeps something else: a capped grade. One
+    that is restored took it only if it stands there as it was sent, all of it told: of what is withdrawn nobody knows
+    which field says so.
 
     Args:
         action: what was sent; not CREATE, of which only a look-up can tell.
@@ -73,8 +75,11 @@ def fate(action: Action, *, before: Record, sent: Record, stands: Record | None)
     """
     if action is Action.WITHDRAW:
         return Fate.DONE if stands is None or differing(before, stands) else Fate.NOT_DONE
+    if action is Action.RESTORE:
+        whole = stands is not None and all(stands.get(name) == value for name, value in sent.items())
+        return Fate.DONE if whole else Fate.NOT_DONE
     if stands is None:
-        return Fate.NOT_DONE if action is Action.RESTORE else Fate.GONE
+        return Fate.GONE
     changed = differing(sent, before)
     untouched = all(stands.get(name) is UNTOLD or stands.get(name) == before.get(name) for name in changed)
     return Fate.NOT_DONE if changed and untouched else Fate.DONE

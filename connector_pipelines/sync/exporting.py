@@ -70,11 +70,13 @@ def plan(
         context.connection, source.name, export.name, Window(), launched_by=context.launched_by, kind=kind
     )
     try:
-        read = _looked(context, source, export, client, read, today=today)
+        read, skipped = _looked(context, source, export, client, read, today=today)
     except SyncError as error:
         records.fail_run(context.connection, read, error.located(source.name, export.name))
         raise
-    return outgoing.make(context.connection, read, export, policy=source.policy)
+    with context.connection.transaction():  # what is not planned is closed, with its staged rows, by the next run
+        records.finish_run(context.connection, read, skipped)
+        return outgoing.make(context.connection, read, export, policy=source.policy)
 
 
 def replan(context: Context, source: Source, outdated: Plan) -> Plan:
@@ -86,8 +88,9 @@ def replan(context: Context, source: Source, outdated: Plan) -> Plan:
     who = records.approved_by(context.connection, outdated)
     with opened(source) as client:
         dead_letters.create(context.connection, read)
-        read = _looked(context, source, export, client, read)
+        read, skipped = _looked(context, source, export, client, read)
     with context.connection.transaction():
+        records.finish_run(context.connection, read, skipped)
         records.move_plan(context.connection, outdated, PlanState.SUPERSEDED, by="core moved since it was made")
         staging.drop(context.connection, plan_table(outdated.id))
         fresh = outgoing.make(context.connection, read, export, policy=source.policy)
@@ -98,7 +101,7 @@ def replan(context: Context, source: Source, outdated: Plan) -> Plan:
 
 def _looked(
     context: Context, source: Source, export: Export, client: Any, read: Read, *, today: date | None = None
-) -> Read:
+) -> tuple[Read, Counter[str]]:
     taken = extract(export.of)
     read = replace(read, salt=salt_of_export(source, export))
     day = today or datetime.now(UTC).date()
@@ -107,8 +110,7 @@ def _looked(
     skipped = _shape(context, export, read)
     _find(context, export, client, read)
     settle_contested(context, source, export, client, read)
-    records.finish_run(context.connection, read, skipped)
-    return read
+    return read, skipped
 
 
 def _shape(context: Context, export: Export, read: Read) -> Counter[str]:

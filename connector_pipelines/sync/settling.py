@@ -35,7 +35,8 @@ def settle(context: Context, source: Source, export: Export, client: Any) -> int
     for rows in ledger.unanswered(context.connection, source.name, export.entity, batch=export.batch):
         created = [row for row in rows if row.external_id is None]
         others = [row for row in rows if row.external_id is not None]
-        entries = _looked_up(export, client, created) + _read_again(export, client, others)
+        entries = _not_of_others(context, source, export, _looked_up(export, client, created))
+        entries += _read_again(export, client, others)
         _book(context, source, export, entries)
         asked += len(rows)
         context.report(Progress(source.name, export.name, "ask after", asked, None))
@@ -94,6 +95,13 @@ def _looked_up(export: Export, client: Any, rows: Sequence[Sending]) -> list[Ent
             whole = not differing(row.sent, stands)
             entries.append(Entry(row.key, "sent", known.external_id, stands, settled=False, done=whole))
     return entries
+
+
+def _not_of_others(context: Context, source: Source, export: Export, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, where none takes a record that is kept up for another row: the next plan says so to a person."""
+    ids = {entry.key: entry.external_id for entry in entries if entry.external_id}
+    taken = ledger.taken(context.connection, source.name, export.entity, ids)
+    return [Entry(e.key, "wanted", settled=False, done=False) if e.key in taken else e for e in entries]
 
 
 def _read_again(export: Export, client: Any, rows: Sequence[Sending]) -> list[Entry]:

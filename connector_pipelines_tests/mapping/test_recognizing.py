@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector_pipelines.mapping.recognizing import Fate, fate, recognize
+from connector_pipelines.mapping.recognizing import UNTOLD, Fate, fate, recognize
 from connector_pipelines.outward import Action, Found
 
 
@@ -46,8 +46,10 @@ OLD, NEW = {"a": 1, "b": 2}, {"a": 1, "b": 3}
         (Action.WITHDRAW, None, Fate.DONE),
         (Action.RESTORE, None, Fate.NOT_DONE),
         (Action.RESTORE, NEW, Fate.DONE),
+        (Action.RESTORE, OLD, Fate.NOT_DONE),
+        (Action.RESTORE, NEW | {"b": UNTOLD}, Fate.NOT_DONE),
     ],
 )
-def test_fate_follows_from_what_stands_there(action: Action, stands: dict[str, float] | None, expected: Fate) -> None:
+def test_fate_follows_from_what_stands_there(action: Action, stands: dict[str, object] | None, expected: Fate) -> None:
     """A write whose answer was lost took effect unless the record is as it was; a capped value counts as taken."""
     assert fate(action, before=OLD, sent=NEW, stands=stands) is expected

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def test_killed_at_a_boundary_and_resumed(databases: Databases) -> None:
     """Killed at any of a sample of its boundaries, found by themselves, a resumed run leaves what a whole one does."""
-    boundaries, wrong = sweep(databases, every=29)
+    boundaries, wrong = sweep(databases, "sync", every=29)
     assert wrong == []
     found = [str(boundary) for boundary in boundaries]
     for words in ("INSERT INTO connector.sync_runs", "COPY", "sync_plans SET applied_chunks", "DROP TABLE IF EXISTS"):

@@ -38,8 +38,8 @@ def begins(day: date | None) -> int:
 
 
 def ends(day: date | None) -> int:
-    """The second after a day."""
-    return begins(day + timedelta(days=1)) if day else 0
+    """The second after a day; the last day there is means for ever, as systems write it that cannot leave it empty."""
+    return begins(day + timedelta(days=1)) if day and day < date.max else 0
 
 
 def category(config: MoodleConfig) -> Shape:

@@ -135,6 +135,17 @@ def test_inactive_people_are_suspended(campus: Any) -> None:
     assert campus.user("soren@school.example")["suspended"] == 0
 
 
+def test_who_comes_back_changed_may_log_in(campus: Any) -> None:
+    """Who was suspended and comes back with another name is readmitted by the same export that says the name."""
+    campus.push("users")
+    campus.execute("UPDATE core.students SET status = 'inactive' WHERE id = 2")
+    campus.push("users")
+    campus.execute("UPDATE core.students SET status = 'active', family_name = 'Holm' WHERE id = 2")
+    assert campus.push("users")["users"].verified
+    back = campus.user("soren@school.example")
+    assert (back["suspended"], back["lastname"]) == (0, "Holm")
+
+
 def test_who_is_there_already_is_linked(campus: Any) -> None:
     """A user with the number, the name or the address is taken; one with another number waits for a person."""
     site = campus.simulator.site

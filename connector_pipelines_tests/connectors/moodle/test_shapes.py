@@ -102,3 +102,8 @@ def test_days_are_whole(day: date) -> None:
     """A day lasts from its first second to the first of the next."""
     assert shapes.ends(day) - shapes.begins(day) == 86_400
     assert shapes.begins(None) == shapes.ends(None) == 0
+
+
+def test_a_day_that_never_comes_is_no_end() -> None:
+    """The last day a calendar has stands for no end, as systems write it that must name one; it ends no export."""
+    assert shapes.ends(date.max) == 0

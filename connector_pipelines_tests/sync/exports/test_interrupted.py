@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connector_pipelines.errors import AnotherRunIsActive, NetworkError
+from connector_pipelines.mapping import outgoing
 from connector_pipelines.model import Counts
 from connector_pipelines.sync.locks import hold
 
@@ -52,6 +54,23 @@ def test_killed_change_takes_effect_once(outward: Outward, change: str, place: s
     assert Counter(name for _, _, name in outward.campus.effects) == {f"s{n}": 1 for n in range(1, 6)}
 
 
+@pytest.mark.parametrize(("place", "lost"), [case for case in PLACES if case[0] != "/find"])
+def test_killed_return_takes_effect_once(outward: Outward, place: str, *, lost: bool) -> None:
+    """Who comes back while the process dies is there again after the next export, and was readmitted once."""
+    outward.students(1)
+    outward.push("users")
+    outward.execute("UPDATE core.students SET status = 'inactive'")
+    outward.push("users")
+    outward.campus.effects.clear()
+    outward.execute("UPDATE core.students SET status = 'active'")
+    outward.campus.strike = outward.kill_at(place, 1, lost=lost)
+    assert outward.in_a_child(lambda: outward.push("users")) == signal.SIGKILL
+    outward.campus.strike = lambda _: False
+    outward.push("users")
+    assert outward.campus.effects == [("restore", "users", "s1")]
+    assert outward.campus.names("users") == ["s1"]
+
+
 def test_lost_answer_stops_the_push_and_is_asked_after(outward: Outward) -> None:
     """When an answer is lost the push stops with the reason, the rows stay marked, and nothing is sent twice."""
     outward.students(*range(1, 8))
@@ -73,6 +92,32 @@ def test_silence_about_one_row_is_asked_after(outward: Outward) -> None:
     outward.push("users")
     assert outward.letters() == []
     assert Counter(name for _, _, name in outward.campus.effects) == {"s1": 1, "s2": 1}
+
+
+def test_record_of_another_row_is_not_taken_after_a_kill(outward: Outward) -> None:
+    """A create that was cut off, and looks like the record of another row, does not take it: a person decides."""
+    outward.batch = 1
+    outward.students(1, 2, username="same")
+    outward.campus.strike = outward.kill_at("/write", 2, lost=True)
+    assert outward.in_a_child(lambda: outward.push("users")) == signal.SIGKILL
+    outward.campus.strike = lambda _: False
+    outward.push("users")
+    assert outward.letters() == [("students/2", "open", "doubtful match")]
+    assert len(outward.campus.effects) == 1
+
+
+def test_nothing_staged_outlives_a_plan_that_was_cut_off(outward: Outward) -> None:
+    """Of an export that dies when core is compared and nothing is planned yet, the next one leaves no staged rows."""
+    outward.students(1)
+
+    def die_planning() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outgoing, "make", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+            outward.push("users")
+
+    assert outward.in_a_child(die_planning) == signal.SIGKILL
+    outward.push("users")
+    assert outward.rows("SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace") == []
 
 
 def test_approved_plan_goes_on_after_a_kill(outward: Outward) -> None:
