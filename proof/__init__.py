@@ -3,9 +3,13 @@
 wire      a proxy that sees when PostgreSQL has made something durable, and can strike there
 work      processes that sync and can be killed
 school    simulated schools, the sources that read them, and what core must hold of them
+campus    a simulated Moodle that core is exported to, and each change that was made there
+agreement what core says should stand there, and where it does not
 held      what a database holds, without what may differ, and the invariants that always hold
-crashes   one run killed at each of its boundaries, and resumed
+stage     one run that is killed at each of its boundaries, and resumed
+crashes   a sync and an export, killed
 chaos     seeded runs: faults, crashes, concurrent runs, data that changes
+exports   the exports of these runs
 planted   known ways to be wrong, each with the tests that must notice
 mutants   small changes of Python and SQL, and the share that tests notice
 """

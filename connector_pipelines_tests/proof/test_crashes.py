@@ -20,3 +20,14 @@ def test_killed_at_a_boundary_and_resumed(databases: Databases) -> None:
     for file in ("page-000001.zst", "manifest.jsonl", "manifest.json"):
         for kind in ("file ", "torn file "):
             assert any(boundary.startswith(kind) and f"open {file}" in boundary for boundary in found)
+
+
+def test_export_killed_at_a_boundary_and_resumed(databases: Databases) -> None:
+    """Of an export, too; there each effect comes once, and what stands there is what a whole export leaves."""
+    boundaries, wrong = sweep(databases, "export", every=89)
+    assert wrong == []
+    found = {(boundary.kind, boundary.what) for boundary in boundaries}
+    for what in ("INSERT INTO connector.exports", "UPDATE connector.sync_plans", "DELETE FROM connector.export"):
+        assert any(kind == "database" and words.startswith(what) for kind, words in found)
+    for function in ("core_user_create_users", "enrol_manual_enrol_users", "core_grades_update_grades"):
+        assert {("request", function), ("effect", function), ("answer", function)} <= found
