@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 
 class ApiKey(Strict):
-    """A key in a header, in the query or in a cookie."""
+    """A key in a header, in the query, in a cookie or in the JSON body."""
 
-    type: Literal["api_key"] = Field(description="A key in a header, in the query or in a cookie.")
+    type: Literal["api_key"] = Field(description="A key in a header, in the query, in a cookie or in the JSON body.")
     key: Secret = Field(description="The key, as {{ env.NAME }}.")
-    name: str = Field(default="X-API-Key", description="What the header, parameter or cookie is called.")
-    place: Literal["header", "query", "cookie"] = Field(default="header", description="Where the key goes.")
+    name: str = Field(default="X-API-Key", description="What the header, parameter, cookie or field is called.")
+    place: Literal["header", "query", "cookie", "body"] = Field(
+        default="header", description="Where the key goes; into a body only where everything is asked with POST."
+    )
 
     def scheme(self) -> auth.Auth:
         """What signs requests."""

@@ -232,6 +232,9 @@ class Settings(Strict, HttpOptions):
         if getattr(paging, "short_page_ends", False) and any(one.then == "smaller" for one in self.answers):
             message = "short_page_ends takes a page that the source wants smaller for the last; name the end otherwise"
             raise ValueError(message)
+        if getattr(self.auth, "place", "") == "body" and (declared.method != "POST" or declared.job):
+            message = "a key in the body needs method POST, and no job, which is looked after with GET"
+            raise ValueError(message)
         if getattr(paging, "into", "query") == "body" and declared.method != "POST":
             message = "paging into the body needs method POST"
             raise ValueError(message)

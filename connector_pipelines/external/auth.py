@@ -6,8 +6,9 @@ Schemes whose credentials stand still are here; those that fetch a token are in 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from connector_pipelines.external.messages import Request, Response
@@ -77,11 +78,11 @@ class Basic:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key in a header, a cookie or, where a system knows no better, in the query."""
+    """A key in a header, a cookie or, where a system knows no better, in the query or in a JSON body."""
 
     key: Secret
     name: str = "X-API-Key"
-    place: Literal["header", "query", "cookie"] = "header"
+    place: Literal["header", "query", "cookie", "body"] = "header"
 
     @property
     def credentials(self) -> str:
@@ -96,6 +97,11 @@ class ApiKey:
                 return request.with_headers({self.name: key})
             case "query":
                 return request.with_params({self.name: key})
+            case "body":
+                told = json.loads(request.body or b"{}") | {self.name: key}
+                return replace(request, body=json.dumps(told).encode()).with_headers(
+                    {"Content-Type": "application/json"}
+                )
         return request.with_headers({"Cookie": f"{self.name}={key}"})
 
     def refresh(self, _refused: Request, _send: Send) -> bool:

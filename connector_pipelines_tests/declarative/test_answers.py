@@ -42,6 +42,17 @@ def test_every_scheme_is_let_in(warehouse: Any, suppliers: list[str], auth: dict
     assert not any(warehouse.simulator.secret in page.url for page in warehouse.pages(config))
 
 
+def test_a_key_may_be_in_the_body(warehouse: Any, suppliers: list[str]) -> None:
+    """With POST the key is a field of the JSON body, beside what else is there; with GET it is refused in time."""
+    auth = {"type": "api_key", "key": SECRET, "name": "api_key", "place": "body"}
+    paging = OFFSET | {"into": "body"}
+    config = warehouse.config({"method": "POST", "body": {"active": "true"}}, auth=auth, paging=paging)
+    assert 0 < len(warehouse.keys(config)) < len(suppliers)
+    assert not any(warehouse.simulator.secret in target for target in warehouse.targets())
+    with pytest.raises(ValueError, match="a key in the body needs method POST"):
+        warehouse.config(auth=auth)
+
+
 @pytest.mark.parametrize("auth", FETCHED.values(), ids=FETCHED)
 def test_tokens_are_renewed(warehouse: Any, suppliers: list[str], auth: dict[str, Any]) -> None:
     """A token that ends between two pages is fetched anew, and the page is read again."""

@@ -10,7 +10,7 @@ import pytest
 
 from connector_pipelines.connectors.csv_api import CONNECTOR as CSV
 from connector_pipelines.connectors.json_api import CONNECTOR
-from connector_pipelines.errors import BrokenPage, NetworkError, SyncError
+from connector_pipelines.errors import BrokenPage, ConfigurationError, NetworkError, SyncError
 from connector_pipelines.model import Window
 
 JOB: dict[str, Any] = {
@@ -139,6 +139,15 @@ def test_what_becomes_of_a_job_that_goes_wrong(
             warehouse.keys(config)
     reports = warehouse.simulator.service.reports
     assert bool(reports.held) == (fault == "job-nameless")
+
+
+def test_a_result_on_another_host_gets_no_credentials(warehouse: Any) -> None:
+    """A result that is said to be on another host is an error; nothing is sent there, and the job is deleted."""
+    warehouse.simulator.set_faults(["link-other-host"])
+    config = warehouse.config({"path": "", "job": JOB | {"result": "job.result"}})
+    with pytest.raises(ConfigurationError, match=r"inner.warehouse.invalid.*where our credentials may not go"):
+        warehouse.keys(config)
+    assert warehouse.simulator.service.reports.held == {}
 
 
 def test_waits_are_as_long_as_meant(warehouse: Any) -> None:

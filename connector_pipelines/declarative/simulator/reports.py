@@ -88,5 +88,6 @@ class Reports:
         if report.looks > 0 or "job-stuck" in struck:
             report.looks -= 1
             return as_json(202, {"job": {"id": name, "state": "RUNNING"}}, (("Retry-After", "2"),))
-        result = f"{call.origin}{call.raw_path}/result"
+        host = f"https://{struck['link-other-host']}" if "link-other-host" in struck else call.origin
+        result = f"{host}{call.raw_path}/result"
         return Reply(200, json.dumps({"job": {"id": name, "state": "DONE", "result": result}}).encode())
