@@ -84,9 +84,14 @@ def _out_of_order(place: Project, system: System, told: Told) -> Iterator[str]:
     ):
         history.setdefault(key, []).append(name)
     for key, names in history.items():
-        given = iter(told.names.get(key, []))
-        if not all(name in given for name in names):  # a subsequence: `in` moves on behind what it found
+        if not is_in_order(names, told.names.get(key, [])):
             yield f"{system.name} {key} was written as {names}, and was {told.names.get(key)}"
+
+
+def is_in_order(written: Sequence[str], told: Sequence[str]) -> bool:
+    """Whether what was written is some of what was told, in that order, each at most once. Pure."""
+    left = iter(told)
+    return all(name in left for name in written)  # `in` moves on behind what it found
 
 
 def _events(place: Project, name: str, told: int) -> Iterator[str]:

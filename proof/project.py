@@ -186,8 +186,7 @@ class Project:
 
     def wind_down(self, seconds: float = 60.0) -> None:
         """End the daemon and let the runs that are under way come to their end."""
-        daemon = self.services.pop("daemon")
-        daemon.stop()
+        self.services["daemon"].stop()
         await_true(lambda: not any(_runs(pid) for _, pid in self.workers()), "the last runs ended", seconds)
 
 

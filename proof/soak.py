@@ -111,11 +111,13 @@ class Told:
 
     Attributes:
         names: each record's names in order, by its key.
+        new: how many records were added.
         events: how many changes were told of.
         unanswered: deliveries that the receiver has not taken yet.
     """
 
     names: dict[str, list[str]] = field(default_factory=dict)
+    new: int = 0
     events: int = 0
     unanswered: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
 
@@ -192,8 +194,9 @@ class Soak:
         """One record of one system gets a name that none ever had."""
         system = self.systems[self.dice.choice(sorted(self.systems))]
         told, name = self.told[system.name], f"Soaked {number}"
-        fresh = self.dice.randrange(NEW_EVERY) == 0
-        key = system.key(number) if fresh else self.dice.choice(system.keys)
+        key = self.dice.choice(system.keys)
+        if self.dice.randrange(NEW_EVERY) == 0:
+            key, told.new = system.key(told.new), told.new + 1
         at = datetime.now(UTC)
         system.put(key, name, at)
         told.names.setdefault(key, []).append(name)

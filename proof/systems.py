@@ -46,7 +46,7 @@ class System:
         column: where core has their names.
         keys: the records there are, by the ids that core knows them by.
         put: gives the record of a key a name; one that is not there is made after the first.
-        key: of the n-th new record.
+        key: of the n-th new record, from 0.
         notice: the delivery that tells of a changed record; None where the system has no webhooks.
         faults: what may go wrong: all that a read must heal or end with, none that lies or that a person must mend.
     """
