@@ -6,6 +6,11 @@ school    simulated schools, the sources that read them, and what core must hold
 held      what a database holds, without what may differ, and the invariants that always hold
 crashes   one run killed at each of its boundaries, and resumed
 chaos     seeded runs: faults, crashes, concurrent runs, data that changes
+project   a whole project as it is operated, in processes that are started again when they end
+systems   three simulated systems that keep changing and tell of it
+memory    what long-lived processes take, and whether that stays as it is
+aftermath what must be true when nothing moves any more
+soak      such a project for minutes, while everything around it breaks
 planted   known ways to be wrong, each with the tests that must notice
 mutants   small changes of Python and SQL, and the share that tests notice
 """
