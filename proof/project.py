@@ -5,6 +5,7 @@ Each is a process of its own, and a supervisor starts it again when it ends, as 
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import signal
@@ -233,7 +234,9 @@ def project(
             with _ended(made):
                 yield made
     finally:
-        _server(folder).cleanup()
+        server = _server(folder)
+        server.cleanup()
+        atexit.unregister(server._cleanup)  # noqa: SLF001 -- at the end of this process it would make the folder anew
 
 
 def start(made: Project) -> None:

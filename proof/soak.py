@@ -46,7 +46,8 @@ CHANGES_A_SECOND = 4.0
 NEW_EVERY = 8  # changes, one is a new record
 _TOLD_TWICE = 0.1  # of all deliveries, as at-least-once senders do
 _BEAT_SECONDS = 1.0
-_SCHEDULE = "{enabled: true, cron: '* * * * *', full_cron: '*/5 * * * *', reconcile_cron: '*/5 * * * *'}"
+_SCHEDULE = "{{enabled: true, cron: '* * * * *', full_cron: {seldom}, reconcile_cron: {seldom}}}"
+_SELDOM_SECONDS = 300.0
 
 Say = Any
 
@@ -282,7 +283,8 @@ def soak(
         instance: what stands in `dagster.yaml` instead of the project's own, by section.
     """
     with systems(seed) as made:
-        declared = {one.name: one.declaration.replace("SCHEDULE", _SCHEDULE) for one in made}
+        schedule = _SCHEDULE.format(seldom="'*/5 * * * *'" if seconds >= _SELDOM_SECONDS else "null")
+        declared = {one.name: one.declaration.replace("SCHEDULE", schedule) for one in made}
         variables = {name: value for one in made for name, value in one.variables.items()}
         with project(folder, declared, variables, instance=instance) as place:
             aftermath.sync_all(place, place.url, "landing")

@@ -17,7 +17,7 @@ from proof.soak import KILLS, Storm, forecast, soak
 
 FAULTS = {"east": ("reset", "500"), "west": ("429", "gzip")}
 
-QUICKLY = {"run_monitoring": {"poll_interval_seconds": 2, "start_timeout_seconds": 30}}
+QUICKLY = {"run_monitoring": {"poll_interval_seconds": 2, "start_timeout_seconds": 60}}
 """A dead run is noticed sooner than in operation."""
 
 
