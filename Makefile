@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 RUNS ?= 1000
+MINUTES ?= 10
 .DEFAULT_GOAL := help
 # The machine's own certificates, as pip and the browser use them: behind a company's proxy there are no others.
 export UV_SYSTEM_CERTS = 1
-.PHONY: help setup demo demo-moodle dev test check format bench clients chaos planted mutants lock clean
+.PHONY: help setup demo demo-moodle dev test check format bench clients chaos soak planted mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ clients: .venv/.ready ## have dlt and a Singer tap read the warehouse simulator 
 chaos: .venv/.ready ## kill a run at every durable boundary, then RUNS seeded runs of faults, crashes and concurrency
 	@$(BIN)/python -m proof.crashes
 	@$(BIN)/python -m proof.chaos --runs $(RUNS) --jobs $(JOBS)
+
+soak: .venv/.ready ## run a whole project for MINUTES while its sources misbehave and its processes die, then look what is left
+	@$(BIN)/python -m proof.soak --minutes $(MINUTES)
 
 planted: .venv/.ready ## plant known bugs one at a time; the tests named with each must notice
 	@$(BIN)/python -m proof.planted

@@ -10,6 +10,11 @@ stage     one run that is killed at each of its boundaries, and resumed
 crashes   a sync and an export, killed
 chaos     seeded runs: faults, crashes, concurrent runs, data that changes
 exports   the exports of these runs
+project   a whole project as it is operated, in processes that are started again when they end
+systems   three simulated systems that keep changing and tell of it
+memory    what long-lived processes take, and whether that stays as it is
+aftermath what must be true when nothing moves any more
+soak      such a project for minutes, while everything around it breaks
 planted   known ways to be wrong, each with the tests that must notice
 mutants   small changes of Python and SQL, and the share that tests notice
 """

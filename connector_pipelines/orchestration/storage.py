@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from sqlalchemy import make_url
+from sqlalchemy.exc import InternalError
 
 from connector_pipelines.database.connection import database_url
 
@@ -27,8 +28,27 @@ _RECYCLE_SECONDS = 3600
 _THREADS = 20
 
 
+class EventLog(PostgresEventLogStorage):
+    """Dagster's event log, in which two runs may use a pool for the first time at the same moment."""
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Make a pool unless it is there.
+
+        Where another run makes it meanwhile, Dagster goes on in a transaction that PostgreSQL has given up by then, and
+        the run fails. The pool is there with its slots: the other run's insert has committed before ours is refused.
+        """
+        try:
+            return bool(super().initialize_concurrency_limit_to_default(concurrency_key))
+        except InternalError:
+            return True
+
+
 class Storage(DagsterPostgresStorage):
     """Dagster's PostgreSQL storage on the project's database, in the schema `public`."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url, inst_data=inst_data)
+        self._event_log_storage = EventLog(postgres_url)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:

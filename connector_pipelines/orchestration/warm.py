@@ -24,6 +24,10 @@ _HEAVY = ("pandas", "pandera.pandas", "pyarrow", "requests", "cryptography.ferne
 _NEVER = ("simulator", "commands", "cli", "demo", "definitions", "migrations", "dev", "launcher", "preloaded", "warm")
 
 
+_PATIENCE_SECONDS = 120.0
+"""So long a run waits for the database before it has begun; `start_timeout_seconds` in dagster.yaml is longer."""
+
+
 def modules() -> Iterator[str]:
     """What runs import sooner or later: the libraries that take long, and all of ours but what no run uses."""
     yield from _HEAVY
@@ -49,8 +53,17 @@ def code() -> tuple[int, int]:
 
 
 def execute(command: Sequence[str]) -> None:
-    """Be one of Dagster's own commands, in this process."""
+    """Be the command of Dagster that executes a run, in this process.
+
+    Where PostgreSQL goes away before the run has begun, the command is repeated: a run whose process ended in between
+    would hold its place in the queue until its start has timed out, for minutes. A run that has begun keeps its errors
+    to itself, and Dagster ignores a second command for it.
+    """
+    import stamina
     from dagster._cli import create_dagster_cli
+    from sqlalchemy.exc import DBAPIError
 
     command_line = create_dagster_cli()  # type: ignore[no-untyped-call]  # Dagster's is without types
-    command_line.main(args=list(command), prog_name="dagster", standalone_mode=False)
+    for attempt in stamina.retry_context(on=DBAPIError, attempts=None, timeout=_PATIENCE_SECONDS):
+        with attempt:
+            command_line.main(args=list(command), prog_name="dagster", standalone_mode=False)

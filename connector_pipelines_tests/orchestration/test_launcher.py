@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+import stamina
 from dagster._core.launcher.base import WorkerStatus
+from sqlalchemy.exc import OperationalError
 
 from connector_pipelines.orchestration import warm
 from connector_pipelines.orchestration.launcher import PROCESS, WarmLauncher
@@ -114,3 +117,19 @@ def test_a_command_is_one_of_dagsters(capfd: pytest.CaptureFixture[str]) -> None
     """What a fork executes is Dagster's own command line."""
     warm.execute(["api", "--help"])
     assert "internal use cases" in capfd.readouterr().out
+
+
+def test_a_run_that_has_not_begun_waits_for_its_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL goes away before a run has begun: its command is repeated; other errors end it at once."""
+    errors = [OperationalError("INSERT", {}, Exception("gone")), None, ValueError("broken")]
+
+    def once(**_: object) -> None:
+        if error := errors.pop(0):
+            raise error
+
+    monkeypatch.setattr("dagster._cli.create_dagster_cli", lambda: SimpleNamespace(main=once))
+    with stamina.set_testing(testing=True, attempts=3):
+        warm.execute(["api", "execute_run"])
+        with pytest.raises(ValueError, match="broken"):
+            warm.execute(["api", "execute_run"])
+    assert errors == []
