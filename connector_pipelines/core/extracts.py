@@ -37,7 +37,8 @@ class Extract:
 
     def query(self, today: date) -> sql.Composed:
         """The query as of a day (UTC)."""
-        return query(self.text, today=sql.Literal(today), in_sections=_IN_SECTIONS, graded=_GRADED)
+        day = sql.Literal(today)
+        return query(self.text, today=day, in_sections=_IN_SECTIONS, graded=query(_GRADED, today=day))
 
 
 _IN_SECTIONS = sql.SQL("""
@@ -51,16 +52,18 @@ _IN_SECTIONS = sql.SQL("""
 """)
 
 # A grade is in the section that it names, else in that of its assessment.
-_GRADED = sql.SQL("""
+_GRADED: LiteralString = """
     SELECT 'grades/' || g.id AS key, 'students/' || g.student_id AS person, 'assessments/' || a.id AS assessment,
         'sections/' || s.id AS section, 'courses/' || s.course_id || coalesce('@terms/' || s.term_id, '') AS offering,
         g.grade_type, g.score, coalesce(g.max_score, a.max_score) AS max_score, g.letter_grade, g.achievement,
         g.comment,
         coalesce(g.is_override, false) AS is_override, g.graded_at, g.status, a.title AS assessment_title,
-        a.learning_outcome, a.program_outcome, a.id IS NULL OR coalesce(a.is_finalized, false) AS finalized
+        a.learning_outcome, a.program_outcome, a.id IS NULL OR coalesce(a.is_finalized, false) AS finalized,
+        coalesce(t.end_date < {today}, false) AS ended
     FROM core.grades g LEFT JOIN core.assessments a ON a.id = g.assessment_id
     LEFT JOIN core.sections s ON s.id = coalesce(g.section_id, a.section_id)
-""")
+    LEFT JOIN core.terms t ON t.id = s.term_id
+"""
 
 _PERSON = {
     "kind": "student or instructor",
@@ -233,9 +236,10 @@ _GRADE = {
     "learning_outcome": "code of what the assessment shows that somebody has learned",
     "program_outcome": "",
     "finalized": "its assessment is finalized, or it belongs to none",
+    "ended": "the last day of its section's term is over",
 }
 _GRADE_REFERENCES = {"person": "people", "assessment": "assessments", "section": "sections", "offering": "offerings"}
-_GRADE_ENTITIES = ("grades", "assessments", "sections")
+_GRADE_ENTITIES = ("grades", "assessments", "sections", "terms")
 
 _ASSESSMENTS = Extract(
     "assessments",
@@ -282,7 +286,7 @@ _OUTCOMES = Extract(
 
 _PROGRAM_OUTCOMES = Extract(
     "program_outcomes",
-    (*_GRADE_ENTITIES, "terms"),
+    _GRADE_ENTITIES,
     {
         "program_outcome": "",
         "term_title": "",

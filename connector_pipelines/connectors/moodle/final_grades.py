@@ -16,7 +16,7 @@ from connector_pipelines.connectors.moodle.provisioning import once
 from connector_pipelines.outward import Action, Done, Found, NotDone, Skipped, Unwanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from connector_pipelines.connectors.moodle.calls import Moodle
     from connector_pipelines.outward import Order, Record, Wanted
@@ -26,19 +26,28 @@ _TAKEN = {"", "capped", "overridden", "kept"}
 """Verdicts on what Moodle took, and what it keeps instead is read back by the engine."""
 
 
-def shape(row: Mapping[str, Any]) -> Record | Skipped | Unwanted:
+def choose(place: str) -> Callable[[Mapping[str, Any]], Skipped | Unwanted | None]:
+    """Final grades with points; those of a term that was over before its courses were written wait for nothing."""
+
+    def chosen(row: Mapping[str, Any]) -> Skipped | Unwanted | None:
+        if row["grade_type"] != "course_total":
+            return Skipped("is no final grade; what it is for has no place there")
+        if not row["finalized"]:
+            return Skipped("is not finalized")
+        if row["ended"] and not row[place]:
+            return Skipped("the term was over before its courses were written")
+        if row["status"] != "active":
+            return Unwanted("the grade is inactive")
+        return Skipped("has no points") if row["score"] is None else None
+
+    return chosen
+
+
+def shape(row: Mapping[str, Any]) -> Record | Skipped:
     """A final grade as points of a user in a course."""
     place = row.get("offering") or row.get("section")
-    if row["grade_type"] != "course_total":
-        return Skipped("is no final grade; what it is for has no place there")
     if not place:
         return Skipped("its section or its course is not known")
-    if not row["finalized"]:
-        return Skipped("is not finalized")
-    if row["status"] != "active":
-        return Unwanted("the grade is inactive")
-    if row["score"] is None:
-        return Skipped("has no points")
     return {"courseid": int(place), "userid": int(row["person"]), "points": plain(row["score"])}
 
 

@@ -124,6 +124,21 @@ def test_courses_are_archived_when_their_term_ends(campus: Any) -> None:
     assert campus.user("ada")["suspended"] == 0
 
 
+def test_past_terms_leave_no_letters(campus: Any) -> None:
+    """What a first export finds of a term that is over is skipped; only a section without any term waits for one."""
+    campus.more = {"final_grade_activity": "FINAL"}
+    campus.execute(
+        "INSERT INTO core.grades (grade_type, status, student_id, section_id, score)"
+        " VALUES ('course_total', 'active', 1, 1, 90)"
+    )
+    done = campus.push(today=date(2027, 1, 10))
+    assert done["enrolments"].plan.counts.skipped == done["enrolments"].plan.counts.fetched > 0
+    assert [letter[:3] for letter in campus.letters()] == [
+        ("export/users", "students/3", "email is required"),
+        ("export/groups", "sections/4", "waits"),
+    ]
+
+
 def test_inactive_people_are_suspended(campus: Any) -> None:
     """A person who is inactive in core may not log in there; the account stays, and is opened again with the person."""
     campus.push()
