@@ -133,6 +133,7 @@ class Connector:
         check: a cheap call that proves URL and credentials.
         abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
         exports: what it can write for a config, what is referred to before what refers.
+        no_place: what people may look for among these, by name, and why this system cannot hold it.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Connector:
     check: Callable[[Any], Health]
     abilities: tuple[object, ...] = ()
     exports: Callable[[Any], Sequence[outward.Export]] = outward.none
+    no_place: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,9 @@ def export_of(source: Source, entity: str) -> Export:
     for export in source.exports:
         if entity in {export.entity, export.name}:
             return export
-    known = ", ".join(export.entity for export in source.exports) or "nothing"
-    raise ConfigurationError(f"source {source.name} exports no {entity}.", remedy=f"It exports {known}.")
+    known, why = ", ".join(export.entity for export in source.exports) or "nothing", source.connector.no_place
+    because = f": {why[entity]}" if entity in why else ""
+    raise ConfigurationError(f"source {source.name} exports no {entity}{because}.", remedy=f"It exports {known}.")
 
 
 def plan(

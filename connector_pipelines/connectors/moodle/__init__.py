@@ -79,4 +79,5 @@ CONNECTOR = Connector(
     check=_check,
     exports=_exports,
     abilities=(_Events(),),
+    no_place={"program_outcomes": "they are of no student, and every grade of a site is somebody's"},
 )
