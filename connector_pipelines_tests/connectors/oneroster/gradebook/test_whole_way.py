@@ -206,7 +206,7 @@ def test_killed_export_writes_each_once(
 ) -> None:
     """A process killed before or after a write took effect leaves nothing that is written twice or not at all (G54)."""
     put: Callable[..., Any] = Service._put
-    collection, times = {"results": "results", "line_items": "lineItems"}[entity], []
+    collection, times = {"results": "results", "line_items": "lineItems"}[entity], list[str]()
 
     def struck(service: Service, call: Any, target: Any, *rest: Any) -> Any:
         if target.names != (collection,) or len(times) == 2:  # the second of its kind dies, once
