@@ -144,7 +144,7 @@ class Connector:
     check: Callable[[Any], Health]
     abilities: tuple[object, ...] = ()
     exports: Callable[[Any], Sequence[outward.Export]] = outward.none
-    no_place: Mapping[str, str] = field(default_factory=dict)
+    no_place: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
