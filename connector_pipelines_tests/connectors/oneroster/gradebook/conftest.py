@@ -22,7 +22,9 @@ from connector_pipelines.model import Source
 from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync import deciding
 from connector_pipelines.sync.context import Context
+from connector_pipelines.sync.letters import Choice
 from connector_pipelines.sync.push import push
+from connector_pipelines.sync.retrying import retry
 from connector_pipelines.sync.whole import sync
 
 if TYPE_CHECKING:
@@ -115,6 +117,11 @@ class Books:
             context = Context(connection, self.landing)
             done = push(context, self.source(), entities=entities or None, today=TODAY, **how)
             return {outcome.entity.removeprefix("export/"): outcome for outcome in done}
+
+    def retry(self) -> int:
+        """Retry all dead letters; how many there were."""
+        with connect(self.url) as connection:
+            return sum(one.letters for one in retry(Context(connection, self.landing), self.source(), Choice()))
 
     def approve(self, plan_hash: str) -> deciding.Applied:
         """Release a plan that waits."""
