@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connector_pipelines.outward import Record
 
     Row = Mapping[str, Any]
+    Choose = Callable[[Row], Skipped | Unwanted | None]
     Shape = Callable[[Row], Record | Skipped | Unwanted]
 
 PROFILE = "profile_field_"
