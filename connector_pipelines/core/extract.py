@@ -56,6 +56,7 @@ _GRADED: LiteralString = """
         g.grade_type, g.score, coalesce(g.max_score, a.max_score) AS max_score, g.letter_grade, g.achievement,
         g.comment, a.due_at,
         coalesce(g.is_override, false) AS is_override, g.graded_at, g.status, a.title AS assessment_title,
+        coalesce(a.status, 'active') AS assessment_status,
         a.learning_outcome, a.program_outcome, a.id IS NULL OR coalesce(a.is_finalized, false) AS finalized,
         coalesce(t.end_date < {today}, false) AS ended
     FROM core.grades g LEFT JOIN core.assessments a ON a.id = g.assessment_id
@@ -71,7 +72,7 @@ _SHOWN: LiteralString = """
         round(g.score / nullif(g.max_score, 0), 4) AS share, coalesce(g.graded_at, g.due_at) AS graded_at,
         count(*) OVER (PARTITION BY g.section, g.learning_outcome, g.person) AS results, g.ended
     FROM ({graded}) g
-    WHERE g.learning_outcome IS NOT NULL AND g.finalized AND g.status = 'active' AND g.achievement IS NOT NULL
-        AND g.section IS NOT NULL
+    WHERE g.learning_outcome IS NOT NULL AND g.finalized AND g.status = 'active' AND g.assessment_status = 'active'
+        AND g.achievement IS NOT NULL AND g.section IS NOT NULL
     ORDER BY g.section, g.learning_outcome, g.person, coalesce(g.graded_at, g.due_at) DESC NULLS LAST, g.key
 """

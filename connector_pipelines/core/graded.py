@@ -16,6 +16,7 @@ _GRADE = {
     "due_at": "of the assessment",
     "status": "active or inactive",
     "assessment_title": "",
+    "assessment_status": "active or inactive; active where it belongs to none",
     "learning_outcome": "code of what the assessment shows that somebody has learned",
     "program_outcome": "",
     "finalized": "its assessment is finalized, or it belongs to none",
@@ -139,7 +140,8 @@ PROGRAM_OUTCOMES = Extract(
         round(avg(g.score / nullif(g.max_score, 0)), 4) AS mean_score
     FROM ({graded}) g LEFT JOIN core.sections s ON 'sections/' || s.id = g.section
     LEFT JOIN core.terms t ON t.id = s.term_id
-    WHERE g.program_outcome IS NOT NULL AND g.finalized AND g.status = 'active' AND g.achievement IS NOT NULL
+    WHERE g.program_outcome IS NOT NULL AND g.finalized AND g.status = 'active' AND g.assessment_status = 'active'
+        AND g.achievement IS NOT NULL
     GROUP BY g.program_outcome, s.term_id, t.title
     """,
 )

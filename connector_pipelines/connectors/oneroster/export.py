@@ -5,105 +5,77 @@ Aggregated outcomes of a program are of no student and of no class; a gradebook 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.oneroster import shapes
 from connector_pipelines.connectors.oneroster.writing import BY_ID, Collection
-from connector_pipelines.outward import Export, everything
+from connector_pipelines.outward import Export
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from connector_pipelines.connectors.oneroster.config import OneRosterConfig
 
 BATCH = 100
 """Records between two notes in our own books; each is a call of its own."""
 
-ROSTER = ("section", "school")
-"""What a line item refers to and the source itself has fed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """One line of the table below."""
-
-    entity: str
-    of: str
-    collection: str
-    shape: shapes.Shape
-    choose: shapes.Choose = everything
-    refers: Mapping[str, str] | None = None
-    fed: tuple[str, ...] = ()
-    together: str = ""
-
 
 def exports(config: OneRosterConfig) -> tuple[Export, ...]:
     """The exports of a gradebook; none of a zip, which only is read."""
-    return () if config.version == "csv" else tuple(_export(config, kind) for kind in _kinds(config))
-
-
-def _kinds(config: OneRosterConfig) -> tuple[_Kind, ...]:
+    if config.version == "csv":
+        return ()
     book = config.gradebook
-    items, results = {"kind": "categories"}, ("section", "person")
+    category, item, result = (
+        partial(_export, Collection(name, book.id_prefix)) for name in ("categories", "lineItems", "results")
+    )
+    of_a_class: dict[str, Any] = {
+        "refers": {"kind": "categories"},
+        "fed": ("section", "school"),
+        "together": "class",
+    }
+    of_a_student: dict[str, Any] = {"fed": ("section", "person"), "together": "lineItem"}
     return (
-        _Kind("categories", "kinds", "categories", shapes.category),
-        _Kind(
+        category("categories", of="kinds", shape=shapes.category),
+        item(
             "line_items",
-            "assessments",
-            "lineItems",
-            shapes.line_item(config),
-            shapes.choose_items(book),
-            items,
-            ROSTER,
-            "class",
+            of="assessments",
+            shape=shapes.line_item(config),
+            choose=shapes.choose_items(book),
+            **of_a_class,
         ),
-        _Kind(
+        result(
             "results",
-            "grades",
-            "results",
-            shapes.result(config),
-            shapes.choose_results(book),
-            {"assessment": "line_items"},
-            results,
-            "lineItem",
+            of="grades",
+            shape=shapes.result(config),
+            choose=shapes.choose_results(book),
+            refers={"assessment": "line_items"},
+            **of_a_student,
         ),
-        _Kind(
+        item(
             "outcome_items",
-            "outcome_items",
-            "lineItems",
-            shapes.outcome_item(config),
-            shapes.choose_outcome_items(book),
-            items,
-            ROSTER,
-            "class",
+            of="outcome_items",
+            shape=shapes.outcome_item(config),
+            choose=shapes.choose_outcome_items(book),
+            **of_a_class,
         ),
-        _Kind(
+        result(
             "outcome_results",
-            "outcomes",
-            "results",
-            shapes.outcome_result(config),
-            shapes.choose_outcomes(book),
-            {"item": "outcome_items"},
-            results,
-            "lineItem",
+            of="outcomes",
+            shape=shapes.outcome_result(config),
+            choose=shapes.choose_outcomes(book),
+            refers={"item": "outcome_items"},
+            **of_a_student,
         ),
     )
 
 
-def _export(config: OneRosterConfig, kind: _Kind) -> Export:
-    there = Collection(kind.collection, config.gradebook.id_prefix)
+def _export(there: Collection, entity: str, **more: Any) -> Export:
+    """An export into a collection of the gradebook."""
     return Export(
-        entity=kind.entity,
-        of=kind.of,
-        shape=kind.shape,
-        choose=kind.choose,
+        entity=entity,
         find=there.find,
         send=there.send,
         read_back=there.read,
         batch=BATCH,
-        refers=kind.refers or {},
-        fed=kind.fed,
         sure=(BY_ID,),
-        together=kind.together,
+        **more,
     )

@@ -85,6 +85,8 @@ def choose_results(book: Gradebook) -> Choose:
             return Skipped("is the grade of no assessment")
         if row["achievement"] is None and row["letter_grade"] is None and row["score"] is None:
             return Skipped("has neither outcome nor points")
+        if row["assessment_status"] != "active":
+            return Unwanted("the assessment is inactive")
         return _final(book, row, "the grade is inactive")
 
     return choose
@@ -92,24 +94,26 @@ def choose_results(book: Gradebook) -> Choose:
 
 def choose_outcome_items(book: Gradebook) -> Choose:
     """The outcomes that were shown in a class of this system within the dates."""
-    return lambda row: (
-        Skipped("its class is none of this system")
-        if not row["section"]
-        else None
-        if _within(book, row["first_graded_at"], row["last_graded_at"])
-        else Skipped("nothing of it was shown within the dates")
-    )
+
+    def choose(row: Row) -> Skipped | None:
+        if not row["section"]:
+            return Skipped("its class is none of this system")
+        shown = _within(book, row["first_graded_at"], row["last_graded_at"])
+        return None if shown else Skipped("nothing of it was shown within the dates")
+
+    return choose
 
 
 def choose_outcomes(book: Gradebook) -> Choose:
     """What students of this system have shown within the dates."""
-    return lambda row: (
-        Skipped("its class or its student is none of this system")
-        if not row["section"] or not row["person"]
-        else None
-        if _within(book, row["graded_at"], row["graded_at"])
-        else Skipped("was not shown within the dates")
-    )
+
+    def choose(row: Row) -> Skipped | None:
+        if not row["section"] or not row["person"]:
+            return Skipped("its class or its student is none of this system")
+        shown = _within(book, row["graded_at"], row["graded_at"])
+        return None if shown else Skipped("was not shown within the dates")
+
+    return choose
 
 
 def _within(book: Gradebook, first: datetime | None, last: datetime | None) -> bool:

@@ -30,6 +30,7 @@ GRADE: dict[str, Any] = {
     "score": Decimal("18.50"),
     "graded_at": NOON,
     "due_at": None,
+    "assessment_status": "active",
     "finalized": True,
     "status": "active",
 }
@@ -87,6 +88,7 @@ def test_unknown_outcome_is_a_mapping_error(outcome: str) -> None:
         ({"grade_type": "course_total"}, Skipped),
         ({"achievement": None, "score": None}, Skipped),
         ({"status": "inactive"}, Unwanted),
+        ({"assessment_status": "inactive"}, Unwanted),
     ],
 )
 def test_results_are_chosen(changes: dict[str, Any], kind: type | None) -> None:

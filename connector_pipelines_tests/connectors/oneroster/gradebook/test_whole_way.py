@@ -254,3 +254,17 @@ def test_older_version_takes_points_alone(books: Any) -> None:
     books.push("categories", "line_items", "results")
     assert (books.result(1)["score"], "textScore" in books.result(1)) == (18.5, False)
     assert books.letters() == [("export/results", "grades/4", "score is required")]
+
+
+def test_inactive_assessments_take_their_results_with_them(books: Any) -> None:
+    """An assessment that core withdraws is `tobedeleted` with all its results and its outcomes; nothing waits."""
+    books.policy = {"drops": ["export/outcome_results", "export/outcome_items"]}
+    books.push()
+    books.execute("UPDATE core.assessments SET status = 'inactive' WHERE id = 17")
+    books.push()
+    gone = {one["sourcedId"] for one in books.simulator.expected("results") if one["status"] == "tobedeleted"}
+    assert gone >= {f"core-grades-{number}" for number in range(1, 5)}
+    assert books.simulator.service.store.get("lineItems", "core-assessments-17")["status"] == "tobedeleted"
+    shown = [one for one in books.simulator.expected("results") if one["lineItem"]["sourcedId"].startswith("core-outc")]
+    assert sorted(one["status"] for one in shown) == ["active", "tobedeleted", "tobedeleted", "tobedeleted"]
+    assert books.letters() == []
