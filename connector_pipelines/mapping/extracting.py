@@ -45,20 +45,6 @@ def stage(
         how many there are.
     """
     table = rows_table(read.id)
-    joins = [
-        query(
-            "LEFT JOIN connector.exports {alias} ON {alias}.source = {source} AND {alias}.entity = {entity}"
-            " AND {alias}.key = e.{name} AND {alias}.external_id IS NOT NULL",
-            alias=f"_{name}",
-            source=sql.Literal(read.source),
-            entity=sql.Literal(entity),
-            name=name,
-        )
-        for name, entity in export.refers.items()
-    ] + [
-        query(_FED, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(references[name]), name=name)
-        for name in export.fed
-    ]
     resolved = (*export.refers, *export.fed)
     external = [query("{alias}.external_id AS {alias}", alias=f"_{name}") for name in resolved]
     missing = [
@@ -83,7 +69,7 @@ def stage(
                 salt=sql.Literal(str(read.salt)),
                 ids=_after([query("coalesce({a}.external_id, '')", a=f"_{name}") for name in resolved]),
                 extract=extract,
-                joins=sql.SQL(" ").join(joins),
+                joins=_joins(read, export, references),
             )
         )
         connection.execute(query("CREATE UNIQUE INDEX ON {table} (key)", table=table))
@@ -94,6 +80,24 @@ def stage(
         connection.execute(query("ALTER TABLE {table} DROP COLUMN {name}", table=table, name=name))
     return cast("int", scalar(connection, query("SELECT count(*) FROM {table}", table=table)))
 
+
+def _joins(read: Read, export: Export, references: Mapping[str, str]) -> sql.Composed:
+    """What a row refers to in the other system: as we wrote it there, and as we read it from there."""
+    written = [
+        query(_WRITTEN, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(entity), name=name)
+        for name, entity in export.refers.items()
+    ]
+    fed = [
+        query(_FED, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(references[name]), name=name)
+        for name in export.fed
+    ]
+    return sql.SQL(" ").join(written + fed)
+
+
+_WRITTEN = """
+    LEFT JOIN connector.exports {alias} ON {alias}.source = {source} AND {alias}.entity = {entity}
+        AND {alias}.key = e.{name} AND {alias}.external_id IS NOT NULL
+"""
 
 # The records of a source that core rows were made of; of several for one row the one that is there, or was there last.
 # People are students and instructors, so that the entity is taken from the key.
