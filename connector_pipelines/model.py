@@ -125,14 +125,13 @@ class Connector:
     """A kind of system we can talk to: the table of contents of its folder.
 
     Attributes:
-        name: folder name, used in YAML and on the command line.
-        title: for people.
+        name, title: of its folder, used in YAML and on the command line; and for people.
         config: pydantic model of what a source must say. Secrets in it are `external.secrets.Secret`.
         open: opens a client for a config; closing it releases every connection. No HTTP before the first call.
-        streams: what it can read for a config, parents before children.
+        streams, exports: what it can read and write for a config, what is referred to before what refers.
         check: a cheap call that proves URL and credentials.
         abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
-        exports: what it can write for a config, what is referred to before what refers.
+        no_place: what people may look for among the exports, by name, and why this system cannot hold it.
     """
 
     name: str
@@ -143,6 +142,7 @@ class Connector:
     check: Callable[[Any], Health]
     abilities: tuple[object, ...] = ()
     exports: Callable[[Any], Sequence[outward.Export]] = outward.none
+    no_place: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

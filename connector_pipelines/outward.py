@@ -115,6 +115,11 @@ class NotDone:
     again: bool = False
 
 
+def everything(_row: Mapping[str, Any]) -> Skipped | Unwanted | None:
+    """Every row is chosen."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """How one kind of record is kept up in another system.
@@ -128,7 +133,8 @@ class Export:
         of: the extract it is made of: a name in `core/extracts.py`. Its columns are what `shape` gets.
         shape: one row of the extract to the record that should stand there. Pure: no clock, no network. The row has
             the extract's columns as Python values, `key`, and under each name in `refers` the external id there, or
-            None where core names nobody. Raises `BadRow` for what cannot be said there: it becomes a dead letter.
+            None where core names nobody; the same under each name in `fed`. Raises `BadRow` for what cannot be said
+            there: it becomes a dead letter.
         find: looks for records that stand there already: all candidates of each, none for what is not there. Asked for
             before anything is created. At most `batch` at a time.
         send: writes one batch of one action, and says of each order what became of it; at once where it makes several
@@ -140,6 +146,11 @@ class Export:
         batch: how many rows the system takes in one call.
         refers: the references of the extract that a record needs, each with the export of the same source that holds
             its external id: {"person": "users"}. A row waits until what it refers to stands there. It may name itself.
+        fed: references to rows that the source itself has fed, which are known there by the ids of its mappings.
+            Nothing waits for them: where the source has not fed the row, `shape` gets None (G50).
+        choose: whether a row's record is wanted at all; None where it is. Pure; asked with the row that `shape` gets,
+            before anything is waited for, so that what is not chosen waits for nothing: in a row that has to wait, the
+            external ids it waits for are None.
         sure: the ways of recognizing (`Found.by`) that need no person. A record they all point to is taken; where they
             point to several, or only another way found something, a person decides.
         together: a field of the record by which orders are sorted, and what is looked for or compared, so that one
@@ -156,6 +167,8 @@ class Export:
     read_back: Callable[[Any, Sequence[str]], Iterable[tuple[str, Record | None]]]
     batch: int
     refers: Mapping[str, str] = field(default_factory=dict)
+    fed: tuple[str, ...] = ()
+    choose: Callable[[Mapping[str, Any]], Skipped | Unwanted | None] = everything
     sure: tuple[str, ...] = ()
     together: str = ""
     times: tuple[str, str] | None = None

@@ -6,61 +6,13 @@ is a column that holds the key of a row of another extract. Days are judged by `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 
-from psycopg import sql
-
-from connector_pipelines.database.connection import query
+from connector_pipelines.core import graded
+from connector_pipelines.core.extract import Extract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
-
-
-@dataclass(frozen=True, slots=True)
-class Extract:
-    """Rows of core, made ready for other systems.
-
-    Attributes:
-        entities: the core entities it is made of; its exports run after them.
-        columns: what they say, without key and references; nothing for a column that is as core has it.
-        references: the columns that hold keys of another extract's rows, and which extract that is.
-        text: the query, with `{today}` where it needs a day, and the parts `{in_sections}` and `{graded}`.
-    """
-
-    name: str
-    entities: tuple[str, ...]
-    columns: Mapping[str, str]
-    references: Mapping[str, str]
-    text: LiteralString
-
-    def query(self, today: date) -> sql.Composed:
-        """The query as of a day (UTC)."""
-        return query(self.text, today=sql.Literal(today), in_sections=_IN_SECTIONS, graded=_GRADED)
-
-
-_IN_SECTIONS = sql.SQL("""
-    SELECT 'enrollments/' || e.id AS key, 'students/' || e.student_id AS person, e.section_id, 'student' AS role,
-        NULL::boolean AS is_primary, e.status = 'enrolled' AS active, e.status, e.start_date, e.end_date
-    FROM core.enrollments e
-    UNION ALL
-    SELECT 'teaching_assignments/' || a.id, 'instructors/' || a.instructor_id, a.section_id, 'instructor',
-        a.is_primary, a.status = 'active', a.status, a.start_date, a.end_date
-    FROM core.teaching_assignments a
-""")
-
-# A grade is in the section that it names, else in that of its assessment.
-_GRADED = sql.SQL("""
-    SELECT 'grades/' || g.id AS key, 'students/' || g.student_id AS person, 'assessments/' || a.id AS assessment,
-        'sections/' || s.id AS section, 'courses/' || s.course_id || coalesce('@terms/' || s.term_id, '') AS offering,
-        g.grade_type, g.score, coalesce(g.max_score, a.max_score) AS max_score, g.letter_grade, g.achievement,
-        g.comment,
-        coalesce(g.is_override, false) AS is_override, g.graded_at, g.status, a.title AS assessment_title,
-        a.learning_outcome, a.program_outcome, a.id IS NULL OR coalesce(a.is_finalized, false) AS finalized
-    FROM core.grades g LEFT JOIN core.assessments a ON a.id = g.assessment_id
-    LEFT JOIN core.sections s ON s.id = coalesce(g.section_id, a.section_id)
-""")
 
 _PERSON = {
     "kind": "student or instructor",
@@ -80,6 +32,18 @@ _TIMES = {
     "end_date": "its own last day, else that of the term",
     "ended": "the last day of the term is over",
 }
+
+_ORGANIZATIONS = Extract(
+    "organizations",
+    ("organizations",),
+    {"name": "", "organization_type": "", "identifier": "", "status": "active or inactive"},
+    {"parent": "organizations"},
+    """
+    SELECT 'organizations/' || id AS key, 'organizations/' || parent_id AS parent, name, organization_type, identifier,
+        status
+    FROM core.organizations
+    """,
+)
 
 _TERMS = Extract(
     "terms",
@@ -219,113 +183,29 @@ _PARTICIPATIONS = Extract(
     """,
 )
 
-_GRADE = {
-    "grade_type": "assignment_grade, section_total or course_total",
-    "score": "",
-    "max_score": "",
-    "letter_grade": "",
-    "achievement": "Exceeded, Met, Partially Met or Not Met",
-    "comment": "",
-    "is_override": "a person set it against what was computed; false where nobody says",
-    "graded_at": "",
-    "status": "active or inactive",
-    "assessment_title": "",
-    "learning_outcome": "code of what the assessment shows that somebody has learned",
-    "program_outcome": "",
-    "finalized": "its assessment is finalized, or it belongs to none",
-}
-_GRADE_REFERENCES = {"person": "people", "assessment": "assessments", "section": "sections", "offering": "offerings"}
-_GRADE_ENTITIES = ("grades", "assessments", "sections")
-
-_ASSESSMENTS = Extract(
-    "assessments",
-    ("assessments", "sections"),
-    {
-        "title": "",
-        "assessment_type": "",
-        "available_at": "",
-        "due_at": "",
-        "min_score": "",
-        "max_score": "",
-        "learning_outcome": "code of what it shows that somebody has learned",
-        "program_outcome": "",
-        "finalized": "false where nobody says",
-        "status": "active or inactive",
-    },
-    {"section": "sections", "offering": "offerings"},
-    """
-    SELECT 'assessments/' || a.id AS key, 'sections/' || a.section_id AS section,
-        'courses/' || s.course_id || coalesce('@terms/' || s.term_id, '') AS offering, a.title, a.assessment_type,
-        a.available_at, a.due_at, a.min_score, a.max_score, a.learning_outcome, a.program_outcome,
-        coalesce(a.is_finalized, false) AS finalized, a.status
-    FROM core.assessments a LEFT JOIN core.sections s ON s.id = a.section_id
-    """,
-)
-
-_GRADES = Extract("grades", _GRADE_ENTITIES, _GRADE, _GRADE_REFERENCES, "SELECT * FROM ({graded}) g")
-
-_FINAL_GRADES = Extract(
-    "final_grades",
-    _GRADE_ENTITIES,
-    _GRADE,
-    _GRADE_REFERENCES,
-    "SELECT * FROM ({graded}) g WHERE grade_type = 'course_total' OR is_override",
-)
-
-_OUTCOMES = Extract(
-    "outcomes",
-    _GRADE_ENTITIES,
-    _GRADE,
-    _GRADE_REFERENCES,
-    "SELECT * FROM ({graded}) g WHERE learning_outcome IS NOT NULL AND status = 'active'",
-)
-
-_PROGRAM_OUTCOMES = Extract(
-    "program_outcomes",
-    (*_GRADE_ENTITIES, "terms"),
-    {
-        "program_outcome": "",
-        "term_title": "",
-        "people": "how many persons it is made of; few of them can be told apart",
-        "results": "how many finalized results it is made of",
-        "exceeded": "how many of them",
-        "met": "how many of them",
-        "partially_met": "how many of them",
-        "not_met": "how many of them",
-        "share_met": "of the results, met or exceeded; from 0 to 1",
-        "mean_score": "share of the points that could be had, from 0 to 1; null where no result has points",
-    },
-    {"term": "terms"},
-    """
-    SELECT 'programs/' || g.program_outcome || coalesce('@terms/' || s.term_id, '') AS key,
-        'terms/' || s.term_id AS term, g.program_outcome, t.title AS term_title,
-        count(DISTINCT g.person) AS people, count(*) AS results,
-        count(*) FILTER (WHERE g.achievement = 'Exceeded') AS exceeded,
-        count(*) FILTER (WHERE g.achievement = 'Met') AS met,
-        count(*) FILTER (WHERE g.achievement = 'Partially Met') AS partially_met,
-        count(*) FILTER (WHERE g.achievement = 'Not Met') AS not_met,
-        round(count(*) FILTER (WHERE g.achievement IN ('Exceeded', 'Met'))::numeric / count(*), 4) AS share_met,
-        round(avg(g.score / nullif(g.max_score, 0)), 4) AS mean_score
-    FROM ({graded}) g LEFT JOIN core.sections s ON 'sections/' || s.id = g.section
-    LEFT JOIN core.terms t ON t.id = s.term_id
-    WHERE g.program_outcome IS NOT NULL AND g.finalized AND g.status = 'active' AND g.achievement IS NOT NULL
-    GROUP BY g.program_outcome, s.term_id, t.title
-    """,
-)
-
 EXTRACTS: Mapping[str, Extract] = {
     one.name: one
     for one in (
-        *(_TERMS, _OFFERINGS, _SECTIONS, _PEOPLE, _MEMBERSHIPS, _PARTICIPATIONS),
-        *(_ASSESSMENTS, _GRADES, _FINAL_GRADES, _OUTCOMES, _PROGRAM_OUTCOMES),
+        *(_ORGANIZATIONS, _TERMS, _OFFERINGS, _SECTIONS, _PEOPLE, _MEMBERSHIPS, _PARTICIPATIONS),
+        *(
+            graded.KINDS,
+            graded.ASSESSMENTS,
+            graded.GRADES,
+            graded.FINAL_GRADES,
+            graded.OUTCOME_ITEMS,
+            graded.OUTCOMES,
+            graded.PROGRAM_OUTCOMES,
+        ),
     )
 }
 """Every extract by name.
 
 `memberships` are persons in sections; `participations` are persons in offerings, whatever sections they are in there:
 who changes from one section to another stays in the course. `final_grades` are those that core owns: the last ones of a
-course, and what a person set against what was computed (K8); `grades` are all of them. `outcomes` are results on a
-learning outcome. What is not finalized is among all of these, and says so: exports choose by it, or by dates (G49).
+course, and what a person set against what was computed (K8); `grades` are all of them. What is not finalized is among
+these, and says so: exports choose by it, or by dates (G49). `kinds` are what assessments are grouped by. `outcomes` are
+what each student has shown of a learning outcome in a section, and `outcome_items` what was to be shown there;
+`program_outcomes` are aggregates of many persons. These three are made of finalized results alone (G96).
 """
 
 

@@ -1,7 +1,7 @@
 """Stages what another system should hold: rows of an extract, and what of them must be shaped, looked for, asked after.
 
 stage       the extract's rows, with the external ids of what they refer to, each with its hash
-to_shape    rows the ledger does not know in this form
+to_shape    rows the ledger does not know in this form, and what those that are not chosen wait for
 to_find     shaped records that never stood there
 to_contest  shaped records that stand there already
 """
@@ -45,18 +45,8 @@ def stage(
         how many there are.
     """
     table = rows_table(read.id)
-    joins = [
-        query(
-            "LEFT JOIN connector.exports {alias} ON {alias}.source = {source} AND {alias}.entity = {entity}"
-            " AND {alias}.key = e.{name} AND {alias}.external_id IS NOT NULL",
-            alias=f"_{name}",
-            source=sql.Literal(read.source),
-            entity=sql.Literal(entity),
-            name=name,
-        )
-        for name, entity in export.refers.items()
-    ]
-    external = [query("{alias}.external_id AS {alias}", alias=f"_{name}") for name in export.refers]
+    resolved = (*export.refers, *export.fed)
+    external = [query("{alias}.external_id AS {alias}", alias=f"_{name}") for name in resolved]
     missing = [
         query(
             "CASE WHEN e.{name} IS NOT NULL AND {alias}.external_id IS NULL THEN {what} || e.{name} END",
@@ -77,18 +67,49 @@ def stage(
                 external=_after(external),
                 missing=_after(missing),
                 salt=sql.Literal(str(read.salt)),
-                ids=_after([query("coalesce({a}.external_id, '')", a=f"_{name}") for name in export.refers]),
+                ids=_after([query("coalesce({a}.external_id, '')", a=f"_{name}") for name in resolved]),
                 extract=extract,
-                joins=sql.SQL(" ").join(joins),
+                joins=_joins(read, export, references),
             )
         )
         connection.execute(query("CREATE UNIQUE INDEX ON {table} (key)", table=table))
         connection.execute(query("ANALYZE {table}", table=table))
         connection.execute(query(_SHAPED, table=shaped_table(read.id)))
-    unused = set(references) - set(export.refers)
+    unused = set(references) - set(resolved)
     for name in unused:  # a key says nothing to the other system
         connection.execute(query("ALTER TABLE {table} DROP COLUMN {name}", table=table, name=name))
     return cast("int", scalar(connection, query("SELECT count(*) FROM {table}", table=table)))
+
+
+def _joins(read: Read, export: Export, references: Mapping[str, str]) -> sql.Composed:
+    """What a row refers to in the other system: as we wrote it there, and as we read it from there."""
+    written = [
+        query(_WRITTEN, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(entity), name=name)
+        for name, entity in export.refers.items()
+    ]
+    fed = [
+        query(_FED, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(references[name]), name=name)
+        for name in export.fed
+    ]
+    return sql.SQL(" ").join(written + fed)
+
+
+_WRITTEN = """
+    LEFT JOIN connector.exports {alias} ON {alias}.source = {source} AND {alias}.entity = {entity}
+        AND {alias}.key = e.{name} AND {alias}.external_id IS NOT NULL
+"""
+
+# The records of a source that core rows were made of; of several for one row the one that is there, or was there last.
+# People are students and instructors, so that the entity is taken from the key.
+_FED = """
+    LEFT JOIN (
+        SELECT DISTINCT ON (m.entity_type, m.internal_id) m.entity_type || '/' || m.internal_id AS key, m.external_id
+        FROM connector.external_system_mappings m
+        WHERE m.connector_id = {source} AND m.internal_id IS NOT NULL
+            AND ({entity} = 'people' AND m.entity_type IN ('students', 'instructors') OR m.entity_type = {entity})
+        ORDER BY m.entity_type, m.internal_id, m.absent_since DESC NULLS FIRST, m.external_id
+    ) {alias} ON {alias}.key = e.{name}
+"""
 
 
 def _after(parts: list[sql.Composed]) -> sql.Composed:
@@ -103,16 +124,18 @@ _SHAPED = """
 """
 
 
-def to_shape(connection: Connection, read: Read, export: Export, *, batch: int) -> Iterator[list[dict[str, Any]]]:
-    """The rows that must be shaped, as `shape` takes them; the caller may write between two batches.
+def to_shape(
+    connection: Connection, read: Read, export: Export, *, batch: int
+) -> Iterator[list[tuple[dict[str, Any], bool]]]:
+    """The rows that must be shaped, as `shape` takes them, each with whether it would have to wait.
 
-    A row that is known in this very form, and settled, is not among them.
+    A row that is known in this very form, and settled, is not among them. The caller may write between two batches.
     """
     from psycopg.rows import dict_row
 
     rows = query(
-        "SELECT r.* FROM {rows} r LEFT JOIN connector.exports l ON {same} WHERE r._waits IS NULL"
-        " AND NOT coalesce({settled}, false) AND r.key > %s ORDER BY r.key LIMIT %s",
+        "SELECT r.* FROM {rows} r LEFT JOIN connector.exports l ON {same}"
+        " WHERE NOT coalesce({settled}, false) AND r.key > %s ORDER BY r.key LIMIT %s",
         rows=rows_table(read.id),
         same=_same(read, "r.key"),
         settled=SETTLED,
@@ -124,10 +147,11 @@ def to_shape(connection: Connection, read: Read, export: Export, *, batch: int) 
         if not found:
             return
         last = found[-1]["key"]
+        waits = [row.pop("_waits") is not None for row in found]
         for row in found:
-            del row["_waits"], row["_hash"]
-            row.update({name: row.pop(f"_{name}") for name in export.refers})
-        yield found
+            del row["_hash"]
+            row.update({name: row.pop(f"_{name}") for name in (*export.refers, *export.fed)})
+        yield list(zip(found, waits, strict=True))
 
 
 def to_find(connection: Connection, read: Read, export: Export) -> Iterator[list[tuple[str, dict[str, Any]]]]:

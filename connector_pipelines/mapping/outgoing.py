@@ -98,9 +98,9 @@ _PLAN = """
                 WHEN r.key IS NULL THEN CASE WHEN l.state = 'withdrawn' OR l.external_id IS NULL THEN 'none'
                     WHEN l.state = 'failed' AND NOT l.again AND l.refused = '"withdraw"' THEN 'none'
                     WHEN {drops} THEN 'drop' ELSE 'absent' END
-                WHEN r._waits IS NOT NULL THEN 'waiting'
                 WHEN coalesce({settled}, false) THEN CASE l.state WHEN 'failed' THEN 'failed'
                     WHEN 'withdrawn' THEN 'skipped' ELSE CASE WHEN l.stands IS NULL THEN 'same' ELSE 'kept' END END
+                WHEN r._waits IS NOT NULL AND s.key IS NULL THEN 'waiting'
                 WHEN s.verdict IN ('refused', 'doubtful', 'contested') THEN s.verdict
                 WHEN s.verdict = 'skipped' THEN 'skipped'
                 WHEN coalesce({refused}, false) THEN 'failed'

@@ -7,6 +7,9 @@ on mapping    mass_change    the guard held the plan; blocking, so core of this 
               accounted_for  every fetched row is in exactly one outcome
               dead_letters   rows that will not come to core: any warns, 5 % is an error
 on export     mass_change, accounted_for, dead_letters, receipts: the same of what is written to the source
+              success        records that do not stand there as they should: 0.5 % warns
+              arrival        how long changes of core were on their way: a mean over 30 s warns
+              answers        how long the source takes to answer: a mean over 2 s warns
 on core       receipts       what was applied adds up and was read back as planned
               orphans        rows that wait for their parents longer than a day
 """
@@ -28,12 +31,25 @@ if TYPE_CHECKING:
 
     from connector_pipelines.model import Plan, Read, Receipt
     from connector_pipelines.orchestration.look import Waiting
+    from connector_pipelines.sync.figures import Figures
 
 CONNECTION = "connection"
 """Said by every read that succeeds, by the connection test, and by the health sensor in between."""
 
 TOLERATED = 0.05
 """The share of refused rows from which a check is an error instead of a warning."""
+
+GOAL = 0.995
+"""The share of records that shall come to core, or stand in a source that is written to (M130)."""
+
+USUAL_SECONDS = 2.0
+"""A source's API shall answer within, on average (M132, K20)."""
+
+ARRIVAL_SECONDS = 30.0
+"""From a change in core to the source that it is written to, on average; of what is launched by changes (M131, K21)."""
+
+FIGURES_OF = timedelta(days=7)
+"""What an export's figures are of."""
 
 PATIENCE = timedelta(days=1)
 """How long a row may wait for its parents."""
@@ -159,9 +175,37 @@ def receipts(applied: Sequence[Receipt]) -> Verdict:
     return Verdict("receipts", passed=not wrong, sentence=f"not verified: {places}" if wrong else proven)
 
 
-def of_export(plans: Sequence[Plan], sent: Sequence[Receipt], held: Sequence[Plan]) -> list[Verdict]:
-    """All that is checked of an export: the verdicts of planning and of applying in one."""
-    return [mass_change(plans, held), accounted_for(plans), dead_letters(plans), receipts(sent)]
+def of_export(plans: Sequence[Plan], sent: Sequence[Receipt], held: Sequence[Plan], found: Figures) -> list[Verdict]:
+    """All that is checked of an export: the verdicts of planning and of applying in one, and how it does."""
+    return [mass_change(plans, held), accounted_for(plans), dead_letters(plans), receipts(sent), *figures(found)]
+
+
+def figures(found: Figures) -> list[Verdict]:
+    """Whether an export does as well as people are promised. Warnings: alarms are elsewhere."""
+    return [
+        Verdict(
+            "success",
+            passed=found.success >= GOAL,
+            sentence=f"{found.success:.2%} of {found.standing + found.missing:,} records stand there as they should;"
+            f" of {found.sent:,} sent in 7 days {found.failed:,} were not taken",
+            error=False,
+            numbers={"standing share": found.success, "sent": found.sent, "not taken": found.failed},
+        ),
+        Verdict(
+            "arrival",
+            passed=found.mean_seconds <= ARRIVAL_SECONDS,
+            sentence=f"{found.changes:,} changes of 7 days arrived within {found.mean_seconds:.1f} s on average",
+            error=False,
+            numbers={"mean seconds": found.mean_seconds, "longest": found.longest, "changes": found.changes},
+        ),
+        Verdict(
+            "answers",
+            passed=found.mean_answer <= USUAL_SECONDS,
+            sentence=f"{found.requests:,} requests of 7 days took {found.mean_answer:.2f} s on average",
+            error=False,
+            numbers={"mean seconds": found.mean_answer, "requests": found.requests},
+        ),
+    ]
 
 
 def orphans(waiting: Waiting) -> Verdict:
@@ -199,6 +243,9 @@ BY_LAYER = {
         "accounted_for": "Every row of the extract is in exactly one outcome of the plan.",
         "dead_letters": "Rows that the source does not hold as core would have it.",
         "receipts": "What was sent adds up, and the source was read back to hold it.",
+        "success": f"At least {GOAL:.1%} of the records stand there as they should.",
+        "arrival": f"Changes of core arrive within {ARRIVAL_SECONDS:g} s on average.",
+        "answers": f"The source answers within {USUAL_SECONDS:g} s on average.",
     },
     "core": {
         "receipts": "What was applied adds up, and core was read back to hold it.",

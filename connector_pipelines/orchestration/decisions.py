@@ -5,6 +5,7 @@ Dagster reads the annotations of steps as objects, so they are not postponed her
 
 import getpass
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import dagster as dg
 from pydantic import Field
@@ -15,7 +16,7 @@ from connector_pipelines.orchestration import checks, look, metadata, names
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.outward import is_export
-from connector_pipelines.sync import deciding
+from connector_pipelines.sync import deciding, figures
 from connector_pipelines.sync.context import Context
 
 
@@ -101,6 +102,9 @@ def _show_sent(context: dg.OpExecutionContext, surroundings: Context, applied: d
     key = names.planned(plan.source, plan.entity)
     held = [one for one in deciding.held_plans(surroundings, plan.source) if one.entity == plan.entity]
     there = look.exported_rows(surroundings.connection, plan.source, plan.entity)
-    context.log_event(dg.AssetMaterialization(key, metadata=metadata.of_receipts(applied.receipts, there)))
-    for verdict in checks.of_export([plan], applied.receipts, held):
+    since = datetime.now(UTC) - checks.FIGURES_OF
+    how_it_does = figures.of_export(surroundings.connection, plan.source, plan.entity, since)
+    shown = metadata.of_receipts(applied.receipts, there) | metadata.of_figures(how_it_does)
+    context.log_event(dg.AssetMaterialization(key, metadata=shown))
+    for verdict in checks.of_export([plan], applied.receipts, held, how_it_does):
         context.log_event(verdict.evaluation(key))  # type: ignore[arg-type]  # its signature forgot what it takes

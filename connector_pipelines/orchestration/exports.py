@@ -20,7 +20,7 @@ from connector_pipelines.orchestration.jobs import IN_PROCESS
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.outward import Export
-from connector_pipelines.sync import deciding, letters, outbox, planning
+from connector_pipelines.sync import deciding, figures, letters, outbox, planning
 from connector_pipelines.sync.context import silent
 from connector_pipelines.sync.linking import link
 from connector_pipelines.sync.outbox import Pending
@@ -101,9 +101,12 @@ def _export_step(
             | metadata.of_letters(letters.by_reason(connection, source.name, export.name))
             | metadata.of_history(look.last_runs(connection, source.name, export.name))
         )
+        since = datetime.now(UTC) - checks.FIGURES_OF
+        how_it_does = figures.of_export(connection, source.name, export.name, since)
+        shown |= metadata.of_figures(how_it_does)
         for plan in plans:
             shown |= metadata.of_changes(None, planning.sample_changes(surroundings, plan))
-    found = checks.of_export(plans, sent, held)
+    found = checks.of_export(plans, sent, held, how_it_does)
     key = names.export(source.name, export.entity)
     return dg.MaterializeResult(metadata=shown, check_results=[one.result(key) for one in found])
 

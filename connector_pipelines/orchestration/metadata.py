@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connector_pipelines.sync.accepting import Case
     from connector_pipelines.sync.conflicts import Conflict
     from connector_pipelines.sync.explaining import Explanation
+    from connector_pipelines.sync.figures import Figures
     from connector_pipelines.sync.letters import Letter, Letters
     from connector_pipelines.sync.reconciling import Reconciliation
 
@@ -200,6 +201,19 @@ def of_cases(cases: Sequence[Case]) -> Metadata:
         return {}
     what = "For each: mend it at the source, or launch the job accept_identity with its letter."
     return {"whose is it": MetadataValue.table(rows), "whose is it: what to do": f"{len(cases):,} cases. {what}"}
+
+
+def of_figures(found: Figures) -> Metadata:
+    """How an export does, now and in the last days."""
+    return {
+        "records that stand there as they should": f"{found.success:.2%}",
+        "sent in 7 days": found.sent,
+        "not taken in 7 days": found.failed,
+        "changes that arrived in 7 days": found.changes,
+        "mean seconds from change to arrival": round(found.mean_seconds, 1),
+        "longest seconds from change to arrival": round(found.longest, 1),
+        "mean seconds of an answer": round(found.mean_answer, 3),
+    }
 
 
 def of_letters(letters: Sequence[Letters]) -> Metadata:

@@ -13,7 +13,7 @@ import dagster as dg
 
 from connector_pipelines.database.connection import Connection
 from connector_pipelines.orchestration import metadata
-from connector_pipelines.orchestration.checks import Verdict
+from connector_pipelines.orchestration.checks import GOAL, USUAL_SECONDS, Verdict
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.metadata import Metadata
 from connector_pipelines.orchestration.sources import Declaration
@@ -27,12 +27,6 @@ GROUP = "operations"
 OVERVIEW = dg.AssetKey([GROUP, "overview"])
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-
-GOAL = 0.995
-"""Of a week's records shall come to core (M130)."""
-
-USUAL_SECONDS = 2.0
-"""A source's API shall answer within, on average (M132, K20)."""
 
 CHECKS = {
     "fresh": "Every entity was read within the hours that its schedule promises.",

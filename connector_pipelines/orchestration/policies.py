@@ -41,7 +41,8 @@ def _exports(source: Source) -> Iterator[Finding]:
     known = [export.entity for export in source.connector.exports(source.config)]
     for at, name in enumerate(source.policy.exports):
         if name not in {"*", *known}:
-            yield ("exports", at), f"{source.connector.title} cannot be written {name}; {_choices(known)}"
+            why = f": {source.connector.no_place[name]}" if name in source.connector.no_place else ""
+            yield ("exports", at), f"{source.connector.title} cannot be written {name}{why}; {_choices(known)}"
     written = {export.entity for export in source.exports}
     for export in source.exports:
         for needed in sorted(set(export.refers.values()) - written):

@@ -4,6 +4,7 @@
     runs      a source's runs           the last one failed              three in a row failed
     run rate  a source's runs                                            over 5 % of an hour failed, for 15 minutes
     records   a source's rows                                            over 5 % of an hour refused, for 15 minutes
+    exports   what a source is sent                                  over 5 % of 15 minutes was not taken
     latency   a source's API            p95 of 15 minutes over 5 s
     core      what a source fed         the last comparison found what nothing explains
 
@@ -34,14 +35,14 @@ IN_A_ROW = ((3, Level.CRITICAL), (1, Level.WARNING))
 TOLERATED = (1, 20)
 """The share that may fail, as a fraction so that 5 % is exactly 5 %."""
 
-FLOORS = {"run rate": 5, "records": 20, "latency": 20}
+FLOORS = {"run rate": 5, "records": 20, "exports": 20, "latency": 20}
 """Of fewer runs, rows, requests a share says nothing."""
 
 HOLDS = {"run rate": timedelta(minutes=15), "records": timedelta(minutes=15)}
 """So long it must last before people are told; at once where nothing is said."""
 
 RATE_WINDOW = timedelta(hours=1)
-LATENCY_WINDOW = timedelta(minutes=15)
+LATENCY_WINDOW = EXPORT_WINDOW = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Facts:
         error: why the last one did.
         runs, failed_runs: of the last hour.
         rows, refused_rows: of the last hour's plans.
+        sent, not_taken: records of the last 15 minutes' exports.
         requests, p95_seconds: of the last 15 minutes.
         differs: what the last comparison of core with the source said, if it failed.
     """
@@ -64,6 +66,8 @@ class Facts:
     failed_runs: int = 0
     rows: int = 0
     refused_rows: int = 0
+    sent: int = 0
+    not_taken: int = 0
     requests: int = 0
     p95_seconds: float = 0.0
     differs: str = ""
@@ -100,7 +104,7 @@ class Message:
 
 def findings(facts: Facts) -> list[Finding]:
     """How every rule stands for a source."""
-    return [_runs(facts), _run_rate(facts), _records(facts), _latency(facts), _core(facts)]
+    return [_runs(facts), _run_rate(facts), _records(facts), _exports(facts), _latency(facts), _core(facts)]
 
 
 def _runs(facts: Facts) -> Finding:
@@ -116,6 +120,11 @@ def _run_rate(facts: Facts) -> Finding:
 
 def _records(facts: Facts) -> Finding:
     return _rate("records", facts.source, facts.refused_rows, facts.rows, "rows of the last hour were refused")
+
+
+def _exports(facts: Facts) -> Finding:
+    what = "records that were sent in 15 minutes were not taken"
+    return _rate("exports", facts.source, facts.not_taken, facts.sent, what)
 
 
 def _rate(rule: str, source: str, failed: int, number: int, what: str) -> Finding:

@@ -11,7 +11,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from connector_pipelines.external.latency import added, percentile
-from connector_pipelines.sync.alarms import LATENCY_WINDOW, RATE_WINDOW, Facts, Level, Message, State, findings, judge
+from connector_pipelines.sync.alarms import (
+    EXPORT_WINDOW,
+    LATENCY_WINDOW,
+    RATE_WINDOW,
+    Facts,
+    Level,
+    Message,
+    State,
+    findings,
+    judge,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -98,6 +108,11 @@ def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list
         " WHERE at > %s AND at <= %s GROUP BY source",
         [now - LATENCY_WINDOW, now],
     ).fetchall()
+    sent = connection.execute(
+        "SELECT source, sum(sent)::bigint, sum(failed)::bigint FROM connector.export_figures"
+        " WHERE at > %s AND at <= %s GROUP BY source",
+        [now - EXPORT_WINDOW, now],
+    ).fetchall()
     compared = connection.execute(
         "SELECT DISTINCT ON (source) source, CASE state WHEN 'failed' THEN coalesce(error, 'it failed') ELSE '' END"
         " FROM connector.job_runs WHERE job = 'reconcile' AND state IN ('succeeded', 'failed') AND ended_at <= %s"
@@ -112,6 +127,8 @@ def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list
     for source, requests, histograms in calls:
         p95 = percentile(added(cast("list[Mapping[str, int]]", histograms)), 0.95)
         known.get(str(source), {}).update(requests=requests, p95_seconds=p95)
+    for source, *values in sent:
+        known.get(str(source), {}).update(zip(("sent", "not_taken"), values, strict=True))
     for source, differs in compared:
         known.get(str(source), {}).update(differs=differs)
     return [Facts(source, **values) for source, values in known.items()]
@@ -161,6 +178,7 @@ def forget(connection: Connection, now: datetime) -> None:
     """Delete what is older than `KEPT`; what was not sent stays until it is."""
     until = {"until": now - KEPT}
     connection.execute("DELETE FROM connector.api_calls WHERE at < %(until)s", until)
+    connection.execute("DELETE FROM connector.export_figures WHERE at < %(until)s", until)
     connection.execute("DELETE FROM connector.job_runs WHERE ended_at < %(until)s", until)
     connection.execute("DELETE FROM connector.alerts WHERE sent_at < %(until)s", until)
 

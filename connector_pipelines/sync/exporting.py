@@ -45,8 +45,9 @@ def export_of(source: Source, entity: str) -> Export:
     for export in source.exports:
         if entity in {export.entity, export.name}:
             return export
-    known = ", ".join(export.entity for export in source.exports) or "nothing"
-    raise ConfigurationError(f"source {source.name} exports no {entity}.", remedy=f"It exports {known}.")
+    known, why = ", ".join(export.entity for export in source.exports) or "nothing", source.connector.no_place
+    because = f": {why[entity]}" if entity in why else ""
+    raise ConfigurationError(f"source {source.name} exports no {entity}{because}.", remedy=f"It exports {known}.")
 
 
 def plan(
@@ -118,7 +119,7 @@ def _shape(context: Context, export: Export, read: Read) -> Counter[str]:
     skipped: Counter[str] = Counter()
     done = 0
     for rows in extracting.to_shape(context.connection, read, export, batch=_SHAPED_AT_ONCE):
-        shaped = [_shaped(export, row) for row in rows]
+        shaped = [one for row, waits in rows if (one := _shaped(export, row, waits=waits))]
         skipped.update(str(reason) for _, verdict, _, reason, _ in shaped if verdict in {"skipped", "unwanted"})
         names = query("COPY {table} (key, verdict, rule, reason, record) FROM STDIN", table=shaped_table(read.id))
         with context.connection.cursor() as cursor, cursor.copy(names) as copy:
@@ -130,14 +131,18 @@ def _shape(context: Context, export: Export, read: Read) -> Counter[str]:
     return skipped
 
 
-def _shaped(export: Export, row: Mapping[str, Any]) -> tuple[str, str, str | None, str | None, str | None]:
-    """Key, verdict, rule, reason and record of one row."""
+def _shaped(
+    export: Export, row: Mapping[str, Any], *, waits: bool
+) -> tuple[str, str, str | None, str | None, str | None] | None:
+    """Key, verdict, rule, reason and record of one row; None where it is chosen and has to wait."""
     key = row["key"]
     try:
-        shaped = export.shape(row)
+        shaped = export.choose(row) or (None if waits else export.shape(row))
     except BadRow as bad:
         return key, "refused", bad.rule, bad.reason, None
     match shaped:
+        case None:
+            return None
         case Skipped(reason):
             return key, "skipped", None, reason, None
         case Unwanted(reason):

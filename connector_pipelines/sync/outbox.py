@@ -75,7 +75,10 @@ def pending(connection: Connection, source: str) -> Pending | None:
 
 @contextmanager
 def taken(connection: Connection, source: str, export: str) -> Iterator[None]:
-    """Remove what is in the outbox for an export once core was compared within. What comes meanwhile stays."""
+    """Remove what is in the outbox for an export once core was compared within. What comes meanwhile stays.
+
+    How long these changes were on their way is noted, unless they wait for a person now (M131, K21).
+    """
     with connection.transaction():
         connection.execute("DROP TABLE IF EXISTS pg_temp.seen_changes")
         connection.execute(
@@ -84,4 +87,17 @@ def taken(connection: Connection, source: str, export: str) -> Iterator[None]:
             [source, export],
         )
     yield
-    connection.execute("DELETE FROM connector.export_outbox o USING seen_changes s WHERE s.id = o.id")
+    connection.execute(_ARRIVED, {"source": source, "export": export})
+
+
+_ARRIVED = """
+    WITH gone AS (
+        DELETE FROM connector.export_outbox o USING seen_changes s WHERE s.id = o.id
+        RETURNING extract(epoch FROM clock_timestamp() - o.at)::float8 AS took
+    )
+    INSERT INTO connector.export_figures (source, entity, changes, seconds, longest)
+    SELECT %(source)s, %(export)s, count(*), sum(took), max(took) FROM gone
+    WHERE NOT EXISTS (SELECT FROM connector.sync_plans
+        WHERE source = %(source)s AND entity = 'export/' || %(export)s AND state = 'held')
+    HAVING count(*) > 0
+"""

@@ -24,6 +24,7 @@ from connector_pipelines.mapping.recognizing import differing, own
 from connector_pipelines.model import PlanState, Progress, Receipt
 from connector_pipelines.outward import Action, Done, NotDone
 from connector_pipelines.sync import records
+from connector_pipelines.sync.figures import note_sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -133,6 +134,13 @@ def _book(context: Context, export: Export, plan: Plan, read: Read, batch: _Batc
         ledger.book(connection, plan.source, export.entity, entries, plan=plan)
         _keep_changes(context, plan, [entry.key for entry in entries if entry.state != "failed"])
         _write_letters(context, read, letters)
+        note_sent(
+            connection,
+            plan.source,
+            export.entity,
+            sent=len(entries) + len(silent),
+            failed=len(failed) + len(silent),
+        )
         counts = _corrected(context, plan, failed + silent)
         connection.execute(
             "UPDATE connector.sync_plans SET counts = %s WHERE id = %s", [json.dumps(asdict(counts)), plan.id]

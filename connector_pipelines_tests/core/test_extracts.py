@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector_pipelines.database.connection import Connection
 
 SCHOOL = """
+    INSERT INTO core.organizations (name, status) VALUES ('School', 'active');
     INSERT INTO core.terms (title, status, start_date, end_date, parent_id) VALUES
         ('year', 'active', '2026-01-01', '2026-12-31', NULL), ('spring', 'active', '2026-01-01', '2026-06-30', 1);
     INSERT INTO core.courses (title, status) VALUES ('Algebra', 'active'), ('Latin', 'active');
@@ -33,6 +34,15 @@ SCHOOL = """
             ('assignment_grade', 'active', 1, 2, NULL, 2, 'Not Met', true),
             ('course_total', 'active', 1, NULL, 1, 90, NULL, NULL),
             ('section_total', 'active', 1, NULL, 1, 80, NULL, NULL);
+    UPDATE core.sections SET organization_id = 1;
+"""
+
+LATER = """
+    INSERT INTO core.assessments (title, status, section_id, learning_outcome, is_finalized, max_score, assessment_type)
+        VALUES ('Exam', 'active', 1, 'SLO1', true, 20, 'exam');
+    INSERT INTO core.grades (grade_type, status, student_id, assessment_id, score, achievement, graded_at)
+        VALUES ('assignment_grade', 'active', 1, 3, 19, 'Exceeded', '2026-05-02T10:00Z'),
+            ('assignment_grade', 'inactive', 1, 3, 1, 'Not Met', '2026-05-03T10:00Z');
 """
 
 
@@ -105,12 +115,28 @@ def test_final_grades_are_what_core_owns(school: Any) -> None:
 
 
 def test_results_say_whether_they_are_final(school: Any) -> None:
-    """A result on an assessment that is not finalized is told as such, with its outcome and section (G49)."""
-    rows = school("outcomes")
-    assert {key: (row["learning_outcome"], row["finalized"], row["section"]) for key, row in rows.items()} == {
-        "grades/1": ("SLO1", True, "sections/1"),
-        "grades/2": ("SLO2", False, "sections/2"),
-    }
+    """A grade on an assessment that is not finalized is told as such, with its outcome and section (G49)."""
+    told = {key: (row["learning_outcome"], row["finalized"], row["section"]) for key, row in school("grades").items()}
+    assert (told["grades/1"], told["grades/2"]) == (("SLO1", True, "sections/1"), ("SLO2", False, "sections/2"))
+
+
+def test_newest_final_result_is_what_was_shown(school: Any, connection: Connection) -> None:
+    """Of several finalized results on an outcome in a section the newest counts, by when it was given or due."""
+    connection.execute(LATER)
+    (row,) = school("outcomes").values()
+    shown = (row["key"], row["item"], row["achievement"], float(row["share"]), row["results"])
+    assert shown == ("outcomes/SLO1@sections/1@students/1", "outcomes/SLO1@sections/1", "Exceeded", 0.95, 2)
+    (item,) = school("outcome_items").values()
+    assert (item["key"], item["kind"], item["people"]) == ("outcomes/SLO1@sections/1", "kinds/learning outcome", 1)
+
+
+def test_assessments_know_when_they_were_graded(school: Any, connection: Connection) -> None:
+    """An assessment spans the times of its active grades, and belongs to the school of its section and to a kind."""
+    connection.execute(LATER)
+    rows = school("assessments")
+    last = rows["assessments/3"]["last_graded_at"]
+    assert (last.date(), rows["assessments/3"]["kind"]) == (date(2026, 5, 2), "kinds/exam")
+    assert (rows["assessments/1"]["first_graded_at"], rows["assessments/1"]["school"]) == (None, "organizations/1")
 
 
 def test_programs_are_made_of_final_results_alone(school: Any) -> None:
@@ -128,5 +154,5 @@ def test_programs_are_made_of_final_results_alone(school: Any) -> None:
 
 def test_unknown_extract_is_named() -> None:
     """A wrong name says which there are."""
-    with pytest.raises(KeyError, match="there are terms, offerings"):
+    with pytest.raises(KeyError, match="there are organizations, terms, offerings"):
         extract("grades of nobody")

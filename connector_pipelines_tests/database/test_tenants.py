@@ -55,6 +55,7 @@ def feed(connection: Connection, name: str, tenant: str) -> None:
             y AS (INSERT INTO connector.export_watches (source, export, entity) VALUES ({0}, 'users', 'students')),
             z AS (INSERT INTO connector.export_outbox (source, export, entity, internal_id)
                 VALUES ({0}, 'users', 'students', 1)),
+            q AS (INSERT INTO connector.export_figures (source, entity) VALUES ({0}, 'users')),
             o AS (INSERT INTO connector.job_runs (run_id, source, job, state, ended_at)
                 VALUES ({0}, {0}, 'sync', 'failed', now())),
             k AS (INSERT INTO connector.parked (run_id, source, until, assets, tags)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
-from connector_pipelines.orchestration import exports, names
+from connector_pipelines.orchestration import checks, exports, names
 from connector_pipelines.orchestration.sources import Declaration, read
+from connector_pipelines.sync.figures import Figures
 from connector_pipelines.sync.outbox import Pending
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ def test_job_exports_and_shows_it(people: Any) -> None:
     assert len(written(people)) == 30
     [shown] = result.asset_materializations_for_node("alpha__export__users")
     assert shown.metadata["created"].value == 30
+    assert shown.metadata["records that stand there as they should"].value == "100.00%"
+    assert (shown.metadata["sent in 7 days"].value, shown.metadata["not taken in 7 days"].value) == (30, 0)
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == dict.fromkeys(
-        ("mass_change", "accounted_for", "dead_letters", "receipts"), True
+        ("mass_change", "accounted_for", "dead_letters", "receipts", "success", "arrival", "answers"), True
     )
 
 
@@ -199,3 +202,19 @@ def test_link_job_decides(people: Any) -> None:
     told = {"source": "alpha", "entity": "users", "key": "students/1", "who": "ann"}
     assert people.run("link_export", run_config={"ops": {"link_now": {"config": told}}}).success
     assert people.rows("SELECT state, matched_by FROM connector.exports") == [("wanted", "a person")]
+
+
+@pytest.mark.parametrize(
+    ("found", "red"),
+    [
+        (Figures(standing=995, missing=5, changes=1, seconds=30.0, requests=1, answering=2.0), []),
+        (Figures(standing=994, missing=6), ["success"]),
+        (Figures(changes=2, seconds=60.2, longest=60.0), ["arrival"]),
+        (Figures(requests=10, answering=20.1), ["answers"]),
+    ],
+)
+def test_figures_are_promised(found: Figures, red: list[str]) -> None:
+    """99.5 % stand there, changes arrive within 30 s, answers within 2 s on average; else a warning (M130-M132)."""
+    verdicts = checks.figures(found)
+    assert [one.name for one in verdicts if not one.passed] == red
+    assert not any(one.error for one in verdicts)

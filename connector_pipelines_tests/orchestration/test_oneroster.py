@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connector_pipelines.connectors.oneroster.simulator import Simulator
-from connector_pipelines.orchestration import validate
-from connector_pipelines.orchestration.sources import DEFS
+from connector_pipelines.orchestration import names, validate
+from connector_pipelines.orchestration.sources import DEFS, Invalid, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +41,10 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture
-def district(project: Any, simulator: Simulator) -> Any:
-    """A project with one OneRoster source."""
-    declaration = f"""
+def declaration_of(simulator: Simulator, *more: str) -> str:
+    """The YAML of a source that reads the simulator."""
+    attributes = "".join(f"  {line}\n" for line in more)
+    return f"""
 type: connector_pipelines.orchestration.components.OneRosterSource
 attributes:
   base_url: {simulator.url}
@@ -53,8 +53,13 @@ attributes:
     token_url: {simulator.token_url}
     client_id: "{{{{ env.DISTRICT_ID }}}}"
     client_secret: "{{{{ env.DISTRICT_SECRET }}}}"
-"""
-    project.declare("district", text=declaration)
+{attributes}"""
+
+
+@pytest.fixture
+def district(project: Any, simulator: Simulator) -> Any:
+    """A project with one OneRoster source."""
+    project.declare("district", text=declaration_of(simulator))
     return project
 
 
@@ -117,3 +122,28 @@ def test_dagster_s_own_checks_pass(command: list[str], database: str, tmp_path: 
     environment = os.environ | own | {"VIRTUAL_ENV": str(Path(sys.executable).parents[1])}
     done = subprocess.run([found, *command[1:]], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_gradebook_is_an_asset_with_a_dry_run_and_a_job(project: Any, simulator: Simulator) -> None:
+    """A source that may be written to has an asset for each export, whose job writes and whose dry run does not."""
+    project.declare("district", text=declaration_of(simulator, "policy: {exports: [categories, line_items, results]}"))
+    project.execute("INSERT INTO core.assessments (title, assessment_type, status) VALUES ('A', 'exam', 'active')")
+    results = project.definitions().get_repository_def().asset_graph.get(names.export("district", "results"))
+    assert names.export("district", "line_items") in results.parent_keys
+    assert project.run("dry_run_export_district").success
+    assert simulator.ledger == []
+    done = project.run("export_district")
+    assert done.success
+    assert [write.collection for write in simulator.ledger] == ["categories"]
+    [shown] = done.asset_materializations_for_node("district__export__categories")
+    assert (shown.metadata["created"].value, shown.metadata["not taken in 7 days"].value) == (1, 0)
+    assert all(check.passed for check in done.get_asset_check_evaluations())
+
+
+def test_aggregates_have_no_place_and_the_declaration_says_why(project: Any, simulator: Simulator) -> None:
+    """Outcomes of programs are refused where they are declared, with the reason and what there is instead."""
+    project.declare("district", text=declaration_of(simulator, "policy: {exports: [program_outcomes]}"))
+    wrong = read(project.folder / "district" / "defs.yaml")
+    assert isinstance(wrong, Invalid)
+    assert "they are of no student and no class" in wrong.reason
+    assert "outcome_results" in wrong.reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -18,9 +18,12 @@ from connector_pipelines.orchestration import build
 from connector_pipelines.orchestration.health import ask
 from connector_pipelines.orchestration.jobs import full_config
 from connector_pipelines.orchestration.schedules import frequent_sensors, request, source_schedules
-from connector_pipelines.orchestration.sources import Declaration, declared_source, why_off
+from connector_pipelines.orchestration.sources import Declaration, declared_source, read, why_off
 from connector_pipelines.orchestration.timetable import Frequency, Timetable
 from connector_pipelines.settings import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -205,6 +208,28 @@ def test_moodle_is_off_until_the_environment_says_otherwise(monkeypatch: pytest.
     settings.cache_clear()
     assert why_off(moodle, enabled=None) == ""
     assert why_off(moodle, enabled=False) == "its defs.yaml says enabled: false"
+
+
+@pytest.mark.parametrize("environment", [None, "false", "true"])
+@pytest.mark.parametrize(
+    ("declared_as", "off"), [("enabled: true", ""), ("enabled: false", "its defs.yaml says enabled: false")]
+)
+def test_what_the_declaration_says_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str | None, declared_as: str, off: str
+) -> None:
+    """`enabled` in a Moodle source's own defs.yaml counts, whatever MOODLE_SYNC_ENABLED says or does not say."""
+    monkeypatch.delenv("MOODLE_SYNC_ENABLED", raising=False)
+    if environment:
+        monkeypatch.setenv("MOODLE_SYNC_ENABLED", environment)
+    settings.cache_clear()
+    file = tmp_path / "campus" / "defs.yaml"
+    file.parent.mkdir()
+    kind = "connector_pipelines.orchestration.components.MoodleSource"
+    site = "base_url: http://127.0.0.1:1"
+    file.write_text(f"type: {kind}\nattributes:\n  {site}\n  {declared_as}\n  schedule: {{enabled: true}}\n")
+    declaration = read(file)
+    assert isinstance(declaration, Declaration)
+    assert (declaration.source.off, declaration.by_itself) == (off, not off)
 
 
 def test_the_daily_reconciliation_compares_what_was_read_in_full(project: Any, school: Any) -> None:

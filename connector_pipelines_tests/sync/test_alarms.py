@@ -42,11 +42,12 @@ def test_three_failures_in_a_row_are_one_alert_more() -> None:
     ("failed", "number", "critical"),
     [(50, 1_000, False), (51, 1_000, True), (1, 20, False), (2, 20, True), (19, 19, False), (0, 0, False)],
 )
-@pytest.mark.parametrize("rule", ["records", "run rate"])
+@pytest.mark.parametrize("rule", ["records", "run rate", "exports"])
 def test_five_percent_may_fail(rule: str, failed: int, number: int, critical: bool) -> None:  # noqa: FBT001 -- the verdict
     """5.0 % may fail and 5.1 % may not (M83); of fewer than twenty rows a share says nothing."""
     facts = {
         "records": Facts("alpha", rows=number, refused_rows=failed),
+        "exports": Facts("alpha", sent=number, not_taken=failed),
         "run rate": Facts("alpha", runs=number * 5, failed_runs=failed * 5),
     }[rule]
     [finding] = [one for one in findings(facts) if one.rule == rule]

@@ -129,3 +129,17 @@ def test_what_nothing_explains_is_told_and_is_no_failed_sync(connection: Connect
         watch(connection, ["alpha"], now)
         deliver(connection, [box], now, at_least=Level.WARNING)
     assert box.got == ["alpha: core", "alpha: core is well again"]
+
+
+def test_exports_are_judged_by_what_was_sent_in_a_quarter_of_an_hour(connection: Connection) -> None:
+    """Batches of fifteen minutes are added up; older ones, and those of other sources, are not."""
+    connection.execute(
+        "INSERT INTO connector.export_figures (source, entity, at, sent, failed) VALUES"
+        " ('alpha', 'users', %(now)s - interval '14 minutes', 90, 3), ('alpha', 'results', %(now)s, 10, 3),"
+        " ('alpha', 'users', %(now)s - interval '16 minutes', 100, 100), ('beta', 'users', %(now)s, 5, 5)",
+        {"now": NOON},
+    )
+    (alpha,) = facts(connection, ["alpha"], NOON)
+    assert (alpha.sent, alpha.not_taken) == (100, 6)
+    assert [message.title for message in watch(connection, ["alpha", "beta"], NOON)] == ["alpha: exports"]
+    assert watch(connection, ["alpha"], NOON + timedelta(minutes=20))[0].title == "alpha: exports is well again"

@@ -14,7 +14,7 @@ transform.py   accepted records to core columns
 shapes.py      core rows to the records that should stand there
 provisioning.py  looks for, sends and reads back records
 grading.py     grades that are pushed, and what became of them
-final_grades.py  which grades, and where to
+activities.py  which grades, and into which activities
 export.py      what is written, and of which extract
 webhook.py     what to read again for which event
 simulator/     a site that behaves, and misbehaves on request
@@ -79,4 +79,5 @@ CONNECTOR = Connector(
     check=_check,
     exports=_exports,
     abilities=(_Events(),),
+    no_place={"program_outcomes": "they are of no student, and every grade of a site is somebody's"},
 )

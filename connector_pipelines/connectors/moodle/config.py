@@ -77,6 +77,15 @@ class MoodleConfig(HttpOptions):
         min_length=1,
         description="ID number of the assignment that takes final grades, one in each course. Unset: none are sent.",
     )
+    outcome_activities: str | None = Field(
+        default=None,
+        description="ID number of the assignments that take results on learning outcomes, with {outcome} for the "
+        "outcome's code, e.g. SLO-{outcome}. Unset: none are sent.",
+    )
+    outcome_points: dict[str, float] = Field(
+        default={"Exceeded": 4, "Met": 3, "Partially Met": 2, "Not Met": 1},
+        description="Points for each level of an outcome, within those of the assignments.",
+    )
     leaving: Literal["suspend", "unenrol"] = Field(
         default="suspend", description="What happens to who leaves a course. Unenrolling takes grades with it."
     )
@@ -96,6 +105,14 @@ class MoodleConfig(HttpOptions):
             message = "must begin with https://"
             raise ValueError(message)
         return value and value.rstrip("/")
+
+    @field_validator("outcome_activities")
+    @classmethod
+    def _names_the_outcome(cls, value: str | None) -> str | None:
+        if value is not None and (value.count("{outcome}") != 1 or set("{}") & set(value.replace("{outcome}", ""))):
+            message = "must hold {outcome} once, and no other braces"
+            raise ValueError(message)
+        return value
 
     @property
     def site(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_pipelines.connectors.moodle import final_grades, provisioning, shapes
+from connector_pipelines.connectors.moodle import activities, provisioning, shapes
 from connector_pipelines.outward import Export
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ def exports(config: MoodleConfig) -> tuple[Export, ...]:
     if config.layout == "courses":
         courses = _courses(config, of="sections", shape=shapes.section)
         enrolments = _enrolments(config, of="memberships", place="section")
-        return (*common, courses, enrolments, *_final_grades(config, place="section"))
+        return (*common, courses, enrolments, *_grades(config, place="section"))
     courses = _courses(config, of="offerings", shape=shapes.offering)
     enrolments = _enrolments(config, of="participations", place="offering")
-    grades = _final_grades(config, place="offering")
+    grades = _grades(config, place="offering")
     return (*common, courses, _groups(config), enrolments, _members(config), *grades)
 
 
@@ -62,6 +62,7 @@ def _courses(config: MoodleConfig, *, of: str, shape: shapes.Shape) -> Export:
         send=provisioning.send_courses,
         read_back=provisioning.read_courses,
         batch=config.batch,
+        choose=shapes.choose_course,
         refers={"term": "categories"},
         sure=(provisioning.BY_NUMBER,),
     )
@@ -76,6 +77,7 @@ def _groups(config: MoodleConfig) -> Export:
         send=provisioning.send_groups,
         read_back=provisioning.read_groups,
         batch=config.batch,
+        choose=shapes.choose_group,
         refers={"offering": "courses"},
         sure=(provisioning.BY_NUMBER,),
         together="courseid",
@@ -92,6 +94,7 @@ def _enrolments(config: MoodleConfig, *, of: str, place: str) -> Export:
         send=kind.send,
         read_back=kind.read,
         batch=config.batch,
+        choose=shapes.choose_person,
         refers={"person": "users", place: "courses"},
         sure=(provisioning.MEMBERSHIP,),
         together="courseid",
@@ -107,26 +110,39 @@ def _members(config: MoodleConfig) -> Export:
         send=provisioning.send_members,
         read_back=provisioning.read_members,
         batch=config.batch,
+        choose=shapes.choose_person,
         refers={"person": "users", "section": "groups"},
         sure=(provisioning.MEMBERSHIP,),
         together="groupid",
     )
 
 
-def _final_grades(config: MoodleConfig, *, place: str) -> tuple[Export, ...]:
-    if config.final_grade_activity is None:
-        return ()
-    kind = final_grades.FinalGrades(config.final_grade_activity)
-    export = Export(
-        entity="grades",
-        of="final_grades",
-        shape=final_grades.shape,
-        find=kind.find,
-        send=kind.send,
-        read_back=kind.read,
+def _grades(config: MoodleConfig, *, place: str) -> tuple[Export, ...]:
+    exports = []
+    if config.final_grade_activity:
+        shape = activities.final_grade(config.final_grade_activity)
+        choose = activities.choose_final(place)
+        exports.append(_points(config, "grades", of="final_grades", place=place, shape=shape, choose=choose))
+    if config.outcome_activities:
+        shape = activities.outcome(config.outcome_activities, config.outcome_points)
+        choose = activities.choose_outcome(place)
+        exports.append(_points(config, "outcomes", of="outcomes", place=place, shape=shape, choose=choose))
+    return tuple(exports)
+
+
+def _points(
+    config: MoodleConfig, entity: str, *, of: str, place: str, shape: shapes.Shape, choose: shapes.Choose
+) -> Export:
+    return Export(
+        entity=entity,
+        of=of,
+        shape=shape,
+        find=activities.find,
+        send=activities.send,
+        read_back=activities.read,
         batch=config.batch,
+        choose=choose,
         refers={"person": "users", place: "courses"},
-        sure=(final_grades.GRADEBOOK,),
+        sure=(activities.GRADEBOOK,),
         together="courseid",
     )
-    return (export,)

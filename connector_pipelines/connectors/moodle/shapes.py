@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connector_pipelines.outward import Record
 
     Row = Mapping[str, Any]
+    Choose = Callable[[Row], Skipped | Unwanted | None]
     Shape = Callable[[Row], Record | Skipped | Unwanted]
 
 PROFILE = "profile_field_"
@@ -54,28 +55,26 @@ def category(config: MoodleConfig) -> Shape:
     return shape
 
 
-def offering(row: Row) -> Record | Skipped | Unwanted:
-    """A course as it is held in a term (M40), once it is finalized (M43)."""
-    if not row["term"]:
-        return Skipped("its term is not known")
-    if row["status"] != "active" or not row["sections"]:
+def choose_course(row: Row) -> Unwanted | None:
+    """Courses that are held; one whose term is over is archived: hidden, never deleted (M46)."""
+    if row["status"] != "active" or not row.get("sections", True):
         return Unwanted("it has no active section")
+    return Unwanted("its term has ended") if row["ended"] else None
+
+
+def offering(row: Row) -> Record | Skipped:
+    """A course as it is held in a term (M40), once it is finalized (M43)."""
     return _course(row, row["title"], row["course_code"])
 
 
-def section(row: Row) -> Record | Skipped | Unwanted:
+def section(row: Row) -> Record | Skipped:
     """A section as a course of its own (M41)."""
-    if not row["term"]:
-        return Skipped("its term is not known")
-    if row["status"] != "active":
-        return Unwanted("the section is inactive")
     return _course(row, row["title"], row["section_code"])
 
 
-def _course(row: Row, title: str, code: str | None) -> Record | Unwanted:
-    """A course; one whose term is over is archived: hidden, never deleted (M46)."""
-    if row["ended"]:
-        return Unwanted("its term has ended")
+def _course(row: Row, title: str, code: str | None) -> Record | Skipped:
+    if not row["term"]:
+        return Skipped("its term is not known")
     return {
         "fullname": title[:LONGEST_NAME],
         "shortname": f"{code or row['key']} {row['term_title'] or ''}".strip()[:LONGEST_NAME],
@@ -87,14 +86,17 @@ def _course(row: Row, title: str, code: str | None) -> Record | Unwanted:
     }
 
 
-def group(row: Row) -> Record | Skipped:
-    """A section as a group of its course (M41)."""
+def choose_group(row: Row) -> Skipped | None:
+    """Sections of courses that are held."""
     if row["status"] != "active":
         return Skipped("the section is inactive; who was in it is taken out, the group stays")
+    return Skipped("the term has ended; groups stay as they are") if row["ended"] else None
+
+
+def group(row: Row) -> Record | Skipped:
+    """A section as a group of its course (M41)."""
     if not row["finalized"]:
         return Skipped("its course or its term is not known")
-    if row["ended"]:
-        return Skipped("the term has ended; groups stay as they are")
     name = row["section_code"] or row["title"]
     return {"courseid": int(row["offering"]), "name": f"{name} ({row['key']})", "idnumber": row["key"]}
 
@@ -127,15 +129,18 @@ def user(config: MoodleConfig) -> Shape:
     return shape
 
 
-def enrolment(row: Row) -> Record | Skipped | Unwanted:
+def choose_person(row: Row) -> Skipped | Unwanted | None:
+    """Who is in a course, or a group of it, that is held."""
+    if not row["active"]:
+        return Unwanted("the person left")
+    return Skipped("the term has ended; who is in its courses stays there") if row["ended"] else None
+
+
+def enrolment(row: Row) -> Record | Skipped:
     """A person in a course, with first and last day; `place` is where, whatever the layout."""
     place = row.get("offering") or row.get("section")
     if not place:
         return Skipped("its course is not known")
-    if not row["active"]:
-        return Unwanted("the person left")
-    if row["ended"]:
-        return Skipped("the term has ended; enrolments stay as they are")
     return {
         "courseid": int(place),
         "userid": int(row["person"]),
@@ -146,13 +151,9 @@ def enrolment(row: Row) -> Record | Skipped | Unwanted:
     }
 
 
-def member(row: Row) -> Record | Skipped | Unwanted:
+def member(row: Row) -> Record | Skipped:
     """A person in a group. A group's id has its course before it: "2:7"."""
     if not row["section"]:
         return Skipped("its section is not known")
-    if not row["active"]:
-        return Unwanted("the person left the section")
-    if row["ended"]:
-        return Skipped("the term has ended; groups stay as they are")
     course, _, number = row["section"].partition(":")
     return {"courseid": int(course), "groupid": int(number), "userid": int(row["person"])}

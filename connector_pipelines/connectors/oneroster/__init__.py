@@ -1,4 +1,5 @@
-"""OneRoster: rosters from student information systems, by REST (1.2, 1.1, TimeBack) or as a zip of CSV files.
+"""OneRoster: rosters from student information systems, by REST (1.2, 1.1, TimeBack) or as a zip of CSV files; grades to
+the gradebooks beside them.
 
 config.py      what a source must say
 client.py      one function per endpoint          https://www.imsglobal.org/spec/oneroster/v1p2
@@ -7,6 +8,9 @@ wire.py        records as they travel, pages to records
 schemas.py     what we accept
 transform.py   accepted records to core columns
 archive.py     zips of CSV files                  https://www.imsglobal.org/spec/oneroster/v1p2/bind/csv
+shapes.py      core rows to records of a gradebook
+writing.py     looks for, sends and reads back records
+export.py      what is written, and of which extract
 webhook.py     what to read again for which event
 simulator/     a server that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from connector_pipelines.capabilities import Hook
+    from connector_pipelines.outward import Export
 
 
 def _open(config: OneRosterConfig) -> AbstractContextManager[Any]:
@@ -40,6 +45,12 @@ def _streams(config: OneRosterConfig) -> Sequence[Stream]:
     from connector_pipelines.connectors.oneroster.streams import streams
 
     return streams(config)
+
+
+def _exports(config: OneRosterConfig) -> Sequence[Export]:
+    from connector_pipelines.connectors.oneroster.export import exports
+
+    return exports(config)
 
 
 def _check(client: Any) -> Health:
@@ -67,4 +78,6 @@ CONNECTOR = Connector(
     streams=_streams,
     check=_check,
     abilities=(_Events(),),
+    exports=_exports,
+    no_place={"program_outcomes": "they are of no student and no class, and every result of a gradebook is of both"},
 )

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.oneroster import columns
-from connector_pipelines.connectors.oneroster.config import ROSTER_SCOPE_1P1, ROSTER_SCOPE_1P2
 from connector_pipelines.connectors.oneroster.paging import OffsetPaging, offset_of
 from connector_pipelines.connectors.oneroster.wire import explained, id_of
 from connector_pipelines.errors import NetworkError, RefusedBySource
@@ -20,6 +19,7 @@ from connector_pipelines.external.fence import Fence
 from connector_pipelines.external.http import Client, Request, Response
 from connector_pipelines.external.oauth import client_credentials
 from connector_pipelines.external.paginate import paginate
+from connector_pipelines.external.retry import Do
 from connector_pipelines.external.tokens import Endpoint
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Reading
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from threading import Event
 
-    from connector_pipelines.connectors.oneroster import config as configs
     from connector_pipelines.connectors.oneroster.config import OneRosterConfig
     from connector_pipelines.connectors.oneroster.wire import Split
     from connector_pipelines.pages import Page
@@ -42,10 +41,18 @@ MAX_CLAUSES = 2
 
 @dataclass(frozen=True, slots=True)
 class OneRoster:
-    """An open REST source."""
+    """An open REST source.
+
+    Attributes:
+        http: asks the rosters.
+        books: asks the gradebook; a 404 is an answer.
+        writes: sends to the gradebook, once: what may have been done is looked up by whoever sent it.
+    """
 
     config: OneRosterConfig
     http: Client
+    books: Client
+    writes: Client
 
 
 @contextmanager
@@ -55,9 +62,18 @@ def connect(config: OneRosterConfig) -> Iterator[OneRoster]:
     Raises:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
     """
-    signed, said = _auth(config), lambda response: explained(response.body)
-    with config.client(config.root, signed, headers=config.headers, explain=said) as http:
-        yield OneRoster(config, http)
+    signed, writing = _auth(config, config.roster_scopes), _auth(config, config.gradebook_scopes)
+    with (
+        _client(config, config.root, signed) as http,
+        _client(config, config.gradebook_root, writing, overrides={404: Do.ACCEPT}) as books,
+        _client(config.model_copy(update={"max_retries": 0}), config.gradebook_root, writing) as writes,
+    ):
+        yield OneRoster(config, http, books, writes)
+
+
+def _client(config: OneRosterConfig, root: str, signed: auth.Auth | None, **more: Any) -> Client:
+    said = lambda response: explained(response.body)  # noqa: E731 -- too small for a name of its own
+    return config.client(root, signed, headers=config.headers, explain=said, **more)
 
 
 def orgs(client: OneRoster, window: Window) -> Reading:
@@ -230,19 +246,14 @@ def _first_taken(ways: Sequence[Generator[Page]]) -> Generator[Page]:
     yield from last
 
 
-def _auth(config: OneRosterConfig) -> auth.Auth | None:
+def _auth(config: OneRosterConfig, scopes: tuple[str, ...]) -> auth.Auth | None:
     match config.auth:
         case None:
             return None
         case declared if declared.type == "oauth2":
-            return _client_credentials(config, declared)
+            endpoint = Endpoint(declared.token_url, declared.client_id, declared.client_secret, declared.send_as)
+            return client_credentials(endpoint, scopes)
         case declared if declared.type == "oauth1":
             return auth.OAuth1(declared.key, declared.secret, declared.signature_method)
         case declared:
             return auth.Bearer(declared.token)
-
-
-def _client_credentials(config: OneRosterConfig, declared: configs.OAuth2) -> auth.Auth:
-    usual = ROSTER_SCOPE_1P1 if config.version == "1.1" else ROSTER_SCOPE_1P2
-    endpoint = Endpoint(declared.token_url, declared.client_id, declared.client_secret, declared.send_as)
-    return client_credentials(endpoint, (usual,) if declared.scopes is None else declared.scopes)

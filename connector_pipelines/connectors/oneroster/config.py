@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -21,9 +22,8 @@ Entities = Literal[
     "teaching_assignments",
 ]
 
-ROSTER_SCOPE_1P2 = "https://purl.imsglobal.org/spec/or/v1p2/scope/roster.readonly"
-ROSTER_SCOPE_1P1 = "https://purl.imsglobal.org/spec/or/v1p1/scope/roster.readonly"
-
+_SCOPE = "https://purl.imsglobal.org/spec/or/{}/scope/{}"
+_SPELLED = {"1.2": "v1p2", "1.1": "v1p1"}
 _ROOTS = {"1.2": "/ims/oneroster/rostering/v1p2", "1.1": "/ims/oneroster/v1p1"}
 
 
@@ -69,6 +69,40 @@ class Bearer(_Strict):
 Auth = Annotated[OAuth2 | OAuth1 | Bearer, Field(discriminator="type")]
 
 
+class Gradebook(_Strict):
+    """What is written to the system's gradebook (requirements G49 to G51). `policy.exports` switches it on."""
+
+    base_url: str | None = Field(
+        default=None, description="Root of the gradebook service, where it is not the standard one beside the rosters."
+    )
+    scopes: tuple[str, ...] | None = Field(
+        default=None,
+        description="Scopes to ask for. Unset: those of `auth`, else gradebook.readonly and gradebook.createput.",
+    )
+    id_prefix: str = Field(
+        default="core",
+        pattern=r"^[A-Za-z0-9_-]{1,40}$",
+        description="What the ids of records that we create begin with. Must be another one in every installation that "
+        "writes to the same system, and must not change.",
+    )
+    finalized: bool = Field(
+        default=True, description="Only assessments that are finalized. Outcomes are made of finalized results always."
+    )
+    since: date | None = Field(default=None, description="Only what was graded on this day or later, in UTC.")
+    until: date | None = Field(default=None, description="Only what was graded on this day or earlier, in UTC.")
+    letters: dict[str, str] = Field(
+        default={"Exceeded": "A", "Met": "B", "Partially Met": "C", "Not Met": "D"},
+        description="The letter of each outcome. One that is not named here becomes a dead letter.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since and self.until and self.until < self.since:
+            message = "until is before since"
+            raise ValueError(message)
+        return self
+
+
 class OneRosterConfig(HttpOptions, _Strict):
     """One OneRoster source: a REST service of version 1.2 or 1.1, or a zip of CSV files."""
 
@@ -101,6 +135,9 @@ class OneRosterConfig(HttpOptions, _Strict):
         default_factory=dict, description="Extra headers of every request. Not for secrets: they would be readable."
     )
 
+    gradebook: Gradebook = Field(
+        default_factory=Gradebook, description="What is written to the gradebook. Not for csv, which takes nothing."
+    )
     webhook: SignedHook | None = Field(
         default=None, description="Events of this system, and how it signs them. Unset: none are taken."
     )
@@ -127,6 +164,25 @@ class OneRosterConfig(HttpOptions, _Strict):
         """What the names of collections are appended to."""
         base = (self.base_url or "").rstrip("/")
         return base if base.endswith(("v1p2", "v1p1")) else base + _ROOTS[self.version]
+
+    @property
+    def roster_scopes(self) -> tuple[str, ...]:
+        """What an OAuth 2 token for the rosters is asked for."""
+        return self._scopes(None, "roster.readonly")
+
+    @property
+    def gradebook_scopes(self) -> tuple[str, ...]:
+        """The same for the gradebook."""
+        return self._scopes(self.gradebook.scopes, "gradebook.readonly", "gradebook.createput")
+
+    def _scopes(self, said: tuple[str, ...] | None, *usual: str) -> tuple[str, ...]:
+        declared = getattr(self.auth, "scopes", None) if said is None else said
+        return tuple(_SCOPE.format(_SPELLED[self.version], one) for one in usual) if declared is None else declared
+
+    @property
+    def gradebook_root(self) -> str:
+        """The same of the gradebook: in 1.2 a service of its own, in 1.1 under the one root."""
+        return (self.gradebook.base_url or self.root.replace("/rostering/", "/gradebook/")).rstrip("/")
 
     @property
     def rows_per_page(self) -> int:

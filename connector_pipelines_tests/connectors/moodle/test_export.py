@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.connectors.moodle.simulator import grading
 from connector_pipelines.connectors.moodle.simulator.site import person
 from connector_pipelines.errors import SyncError
@@ -124,6 +126,21 @@ def test_courses_are_archived_when_their_term_ends(campus: Any) -> None:
     assert campus.user("ada")["suspended"] == 0
 
 
+def test_past_terms_leave_no_letters(campus: Any) -> None:
+    """What a first export finds of a term that is over is skipped; only a section without any term waits for one."""
+    campus.more = {"final_grade_activity": "FINAL"}
+    campus.execute(
+        "INSERT INTO core.grades (grade_type, status, student_id, section_id, score)"
+        " VALUES ('course_total', 'active', 1, 1, 90)"
+    )
+    done = campus.push(today=date(2027, 1, 10))
+    assert done["enrolments"].plan.counts.skipped == done["enrolments"].plan.counts.fetched > 0
+    assert [letter[:3] for letter in campus.letters()] == [
+        ("export/users", "students/3", "email is required"),
+        ("export/groups", "sections/4", "waits"),
+    ]
+
+
 def test_inactive_people_are_suspended(campus: Any) -> None:
     """A person who is inactive in core may not log in there; the account stays, and is opened again with the person."""
     campus.push()
@@ -232,3 +249,44 @@ def test_final_grades_are_pushed_and_read_back(campus: Any) -> None:
     campus.execute("UPDATE core.grades SET score = 90 WHERE id = 1")
     campus.push("grades")
     assert campus.simulator.site["grades"][item["id"], campus.user("ada")["id"]]["value"] == 90
+
+
+OUTCOMES = """
+    INSERT INTO core.assessments (id, title, status, section_id, learning_outcome, is_finalized, max_score)
+        OVERRIDING SYSTEM VALUE VALUES (1, 'Essay', 'active', 1, 'W1', true, 20),
+        (2, 'Exam', 'active', 1, 'W1', true, 20), (3, 'Talk', 'active', 2, 'S1', true, 20);
+    INSERT INTO core.grades (id, grade_type, score, achievement, graded_at, status, student_id, assessment_id)
+        OVERRIDING SYSTEM VALUE VALUES
+        (1, 'assignment_grade', 9, 'Not Met', '2026-09-10T12:00Z', 'active', 1, 1),
+        (2, 'assignment_grade', 15, 'Met', '2026-09-20T12:00Z', 'active', 1, 2),
+        (3, 'assignment_grade', 15, 'Splendid', '2026-09-20T12:00Z', 'active', 2, 2),
+        (4, 'assignment_grade', 20, 'Exceeded', '2026-09-20T12:00Z', 'active', 2, 3);
+"""
+
+
+@pytest.mark.parametrize("layout", ["groups", "courses"])
+def test_outcomes_are_points_of_their_activity(campus: Any, layout: str) -> None:
+    """What a student showed last of an outcome is pushed to the activity for it, as points of the level (G96, K33)."""
+    campus.more = {"outcome_activities": "SLO-{outcome}", "layout": layout}
+    campus.push()
+    lab = campus.course("sections/1" if layout == "courses" else "courses/1@terms/2")["id"]
+    grading.assignment(campus.simulator.site, lab, "Writing", idnumber="SLO-W1")
+    campus.execute(OUTCOMES)
+    campus.push("outcomes")
+    (item,) = campus.simulator.site.where("items", idnumber="SLO-W1")
+    assert campus.simulator.site["grades"][item["id"], campus.user("ada")["id"]]["value"] == 3
+    letters = {letter[1]: letter[2] for letter in campus.letters() if letter[0] == "export/outcomes"}
+    assert letters == {
+        "outcomes/W1@sections/1@students/2": "MAPPING_ERROR: unknown outcome",
+        "outcomes/S1@sections/2@students/2": "no activity",
+    }
+    before = len(campus.simulator.ledger)
+    assert campus.push("outcomes", compare=True)["outcomes"].plan.counts.unchanged == 1
+    assert len(campus.simulator.ledger) == before
+
+
+@pytest.mark.parametrize("number", ["SLO", "{outcome}{outcome}", "{outcome}{0}"])
+def test_activities_of_outcomes_name_the_outcome(number: str) -> None:
+    """An ID number without the outcome's code, or with other braces, is a wrong configuration."""
+    with pytest.raises(ValidationError, match="must hold"):
+        MoodleConfig(outcome_activities=number)

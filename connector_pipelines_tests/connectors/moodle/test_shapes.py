@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_pipelines.connectors.moodle import final_grades, shapes
+from connector_pipelines.connectors.moodle import activities, shapes
 from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.outward import Skipped, Unwanted
 from connector_pipelines.pages import BadRow
@@ -52,7 +52,8 @@ PERSON: dict[str, Any] = {
 )
 def test_courses_stand_there_while_their_term_lasts(changes: dict[str, Any], kind: type) -> None:
     """A course stands there once its term is known and it has a section, until the term ends (M43, M46)."""
-    assert isinstance(shapes.offering(OFFERING | changes), kind)
+    row = OFFERING | changes
+    assert isinstance(shapes.choose_course(row) or shapes.offering(row), kind)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +93,8 @@ def test_records_hold_nothing_but_what_is_sent() -> None:
 @given(st.decimals(0, 1_000, places=3), st.integers(0, 3))
 def test_points_have_one_spelling(points: Any, zeros: int) -> None:
     """However many zeros a grade has at its end, it is one grade, and the same number."""
-    plain = final_grades.plain(points)
-    assert final_grades.plain(f"{points}{'0' * zeros}") == plain
+    plain = activities.plain(points)
+    assert activities.plain(f"{points}{'0' * zeros}") == plain
     assert float(plain) == float(points)
 
 

@@ -217,9 +217,11 @@ def _category(row: Mapping[str, Any]) -> Record:
     return {"name": row["title"], "parent": row["parent"], "hidden": row["ended"]}
 
 
-def _member(row: Mapping[str, Any]) -> Record | Unwanted:
-    if not row["active"]:
-        return Unwanted("left")
+def _inside(row: Mapping[str, Any]) -> Unwanted | None:
+    return None if row["active"] else Unwanted("left")
+
+
+def _member(row: Mapping[str, Any]) -> Record:
     return {"name": f"{row['person']} in {row['section']}", "role": row["role"], "suspended": False}
 
 
@@ -242,7 +244,14 @@ def _exports(settings: Settings) -> list[Export]:
         export("users", "people", _user),
         export("grades", "final_grades", _grade, refers={"person": "users"}, times=("graded_at", "changed")),
         export("groups", "sections", _group),
-        export("members", "memberships", _member, refers={"person": "users", "section": "groups"}, together="name"),
+        export(
+            "members",
+            "memberships",
+            _member,
+            choose=_inside,
+            refers={"person": "users", "section": "groups"},
+            together="name",
+        ),
     ]
 
 

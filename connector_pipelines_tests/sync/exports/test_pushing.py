@@ -152,6 +152,24 @@ def test_waits_for_what_it_refers_to(outward: Outward) -> None:
     assert outward.campus.names("members") == ["1 in 2"]
 
 
+def test_what_is_not_chosen_waits_for_nothing(outward: Outward) -> None:
+    """Who left a section that does not stand there is skipped; where it does, who leaves is withdrawn without it."""
+    outward.students(1, 2)
+    outward.execute(
+        "INSERT INTO core.sections (title, status) VALUES ('A', 'active')",
+        "INSERT INTO core.enrollments (student_id, section_id, status) VALUES (1, 1, 'enrolled'), (2, 1, 'dropped')",
+    )
+    assert outward.push("members")["members"].plan.counts == Counts(fetched=2, skipped=1, dead_lettered=1, waiting=1)
+    outward.push()
+    outward.execute(
+        "UPDATE core.enrollments SET status = 'dropped'", "DELETE FROM connector.exports WHERE entity = 'groups'"
+    )
+    left = outward.push("members")["members"]
+    assert left.plan.counts == Counts(fetched=2, skipped=2, dropped=1)
+    assert outward.push("members")["members"].plan.counts == Counts(fetched=2, skipped=2)
+    assert outward.letters() == []
+
+
 def test_levels_of_one_kind_come_parents_first(outward: Outward) -> None:
     """Terms within terms are created level by level in one push."""
     outward.execute(

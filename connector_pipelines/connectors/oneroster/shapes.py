@@ -1,0 +1,285 @@
+"""One row of core to the record that should stand in a gradebook, and its way over the wire. Pure.
+
+A record is flat: names are those of the contract (1.1, "Data types"), a reference is the id it holds, times are spelled
+in one way. `learningObjective` is the one identifier in a `learningObjectiveSet`. What is None is not said.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.outward import Skipped, Unwanted
+from connector_pipelines.pages import BadRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from connector_pipelines.connectors.oneroster.config import Gradebook, OneRosterConfig
+    from connector_pipelines.outward import Record
+
+    Row = Mapping[str, Any]
+    Choose = Callable[[Row], Skipped | Unwanted | None]
+    Shape = Callable[[Row], Record | Skipped | Unwanted]
+
+ACTIVE, DELETED = "active", "tobedeleted"
+
+REFERENCES = {
+    "class": ("classes", "class"),
+    "school": ("orgs", "org"),
+    "category": ("categories", "category"),
+    "lineItem": ("lineItems", "lineItem"),
+    "student": ("users", "user"),
+}
+"""Fields that hold a reference: the collection it leads to, and the type that stands in it."""
+
+_ROSTERED = {"classes", "orgs", "users"}
+_INSTANTS = {"assignDate", "dueDate"}
+_NUMBERS = {"score", "resultValueMin", "resultValueMax"}
+_OBJECTIVE = "learningObjective"
+_NEWER = {"school", "textScore", _OBJECTIVE}
+"""What 1.1 does not know (contract 1.2)."""
+
+_OURS = uuid.UUID("5d1f6f9c-3f0b-4d0e-9a35-7f2f0f6b9b51")
+_PLAIN = re.compile(r"[a-z_]+/\d+")
+
+
+def id_of(prefix: str, key: str) -> str:
+    """The id of the record for a row of core, the same for good: "core-assessments-17".
+
+    A key with words of people in it, such as the code of an outcome, is hashed: ids stand in addresses.
+    """
+    table, _, row = key.partition("/")
+    return f"{prefix}-{table}-{row if _PLAIN.fullmatch(key) else uuid.uuid5(_OURS, key)}"
+
+
+def category(row: Row) -> Record:
+    """A kind of assessments as a category."""
+    return {"title": row["title"].capitalize(), "status": ACTIVE}
+
+
+def choose_items(book: Gradebook) -> Choose:
+    """The assessments that are finalized, and of which something was graded within the dates (G49)."""
+
+    def choose(row: Row) -> Skipped | Unwanted | None:
+        if not row["section"]:
+            return Skipped("its class is none of this system")
+        if not _within(book, row["first_graded_at"], row["last_graded_at"]):
+            return Skipped("nothing of it was graded within the dates")
+        return _final(book, row, "the assessment is inactive")
+
+    return choose
+
+
+def choose_results(book: Gradebook) -> Choose:
+    """The grades on finalized assessments that were given within the dates, to students of this system (G49, G50)."""
+
+    def choose(row: Row) -> Skipped | Unwanted | None:
+        if not row["section"] or not row["person"]:
+            return Skipped("its class or its student is none of this system")
+        if not _within(book, row["graded_at"], row["graded_at"]):
+            return Skipped("was not graded within the dates")
+        if row["grade_type"] != "assignment_grade":
+            return Skipped("is the grade of no assessment")
+        if row["achievement"] is None and row["letter_grade"] is None and row["score"] is None:
+            return Skipped("has neither outcome nor points")
+        if row["assessment_status"] != "active":
+            return Unwanted("the assessment is inactive")
+        return _final(book, row, "the grade is inactive")
+
+    return choose
+
+
+def choose_outcome_items(book: Gradebook) -> Choose:
+    """The outcomes that were shown in a class of this system within the dates."""
+
+    def choose(row: Row) -> Skipped | None:
+        if not row["section"]:
+            return Skipped("its class is none of this system")
+        shown = _within(book, row["first_graded_at"], row["last_graded_at"])
+        return None if shown else Skipped("nothing of it was shown within the dates")
+
+    return choose
+
+
+def choose_outcomes(book: Gradebook) -> Choose:
+    """What students of this system have shown within the dates."""
+
+    def choose(row: Row) -> Skipped | None:
+        if not row["section"] or not row["person"]:
+            return Skipped("its class or its student is none of this system")
+        shown = _within(book, row["graded_at"], row["graded_at"])
+        return None if shown else Skipped("was not shown within the dates")
+
+    return choose
+
+
+def _within(book: Gradebook, first: datetime | None, last: datetime | None) -> bool:
+    """Whether a span of time meets the days that are asked for; what has no time meets only the whole of time."""
+    if first is None or last is None:
+        return book.since is None and book.until is None
+    begins, ends = first.astimezone(UTC).date(), last.astimezone(UTC).date()
+    return (book.since is None or ends >= book.since) and (book.until is None or begins <= book.until)
+
+
+def _final(book: Gradebook, row: Row, inactive: str) -> Skipped | Unwanted | None:
+    if row["status"] != "active":
+        return Unwanted(inactive)
+    return Skipped("is not finalized") if book.finalized and not row["finalized"] else None
+
+
+def line_item(config: OneRosterConfig) -> Shape:
+    """An assessment as a line item of its class."""
+
+    def shape(row: Row) -> Record:
+        assigned = row["available_at"] or row["due_at"] or row["first_graded_at"]
+        if assigned is None:
+            raise BadRow("date is required", "was never given out, is never due, and nothing of it was graded")
+        record = _item(row, row["title"], assigned, row["due_at"] or assigned)
+        bounds = {"resultValueMin": _number(row["min_score"] or 0), "resultValueMax": _number(row["max_score"])}
+        return _known(config, record | bounds)
+
+    return shape
+
+
+def outcome_item(config: OneRosterConfig) -> Shape:
+    """A learning outcome as a line item of a class in which it was shown; its results are percentages."""
+
+    def shape(row: Row) -> Record:
+        if row["first_graded_at"] is None:
+            raise BadRow("date is required", "nobody says when it was shown")
+        record = _item(row, f"Outcome {row['learning_outcome']}", row["first_graded_at"], row["last_graded_at"])
+        return _known(config, record | {"resultValueMin": 0.0, "resultValueMax": 100.0})
+
+    return shape
+
+
+def _item(row: Row, title: str, assigned: datetime, due: datetime) -> dict[str, Any]:
+    return {
+        "title": title,
+        "class": row["section"],
+        "school": row["school"],
+        "category": row["kind"],
+        "assignDate": instant(assigned),
+        "dueDate": instant(due),
+        _OBJECTIVE: row["learning_outcome"],
+        "status": ACTIVE,
+    }
+
+
+def result(config: OneRosterConfig) -> Shape:
+    """A grade as a result: its points, its day, and the letter of the outcome that was reached (G51)."""
+    return lambda row: _result(config, row, row["assessment"], row["score"], row["due_at"])
+
+
+def outcome_result(config: OneRosterConfig) -> Shape:
+    """What a student has shown of an outcome, as a result of its line item; points in percent."""
+
+    def shape(row: Row) -> Record:
+        share = None if row["share"] is None else row["share"] * 100
+        return _result(config, {**row, "letter_grade": None, "finalized": True}, row["item"], share, None)
+
+    return shape
+
+
+def _result(config: OneRosterConfig, row: Row, item: str, score: Any, otherwise: datetime | None) -> Record:
+    day, letter = row["graded_at"] or otherwise, letter_of(config.gradebook, row, item)
+    if day is None:
+        raise BadRow("date is required", f"nobody says when {item} was graded")
+    if score is None and config.version == "1.1":
+        raise BadRow("score is required", f"{item} was graded without points, and OneRoster 1.1 knows no letters")
+    record = {
+        "lineItem": item,
+        "student": row["person"],
+        "scoreStatus": "fully graded" if row["finalized"] else "partially graded",
+        "score": _number(score),
+        "textScore": letter,
+        "scoreDate": day.astimezone(UTC).date().isoformat(),
+        "status": ACTIVE,
+    }
+    return _known(config, record)
+
+
+def letter_of(book: Gradebook, row: Row, item: str) -> str | None:
+    """The letter of the outcome; where none was reached, the one that was given.
+
+    Raises:
+        BadRow: an outcome that the configuration gives no letter.
+    """
+    reached = row["achievement"]
+    if reached is None:
+        return row["letter_grade"] or None
+    if reached not in book.letters:
+        known = ", ".join(book.letters)
+        raise BadRow(
+            "MAPPING_ERROR: unknown outcome", f"the outcome of {item} has no letter; those of {known} have one"
+        )
+    return book.letters[reached]
+
+
+def _known(config: OneRosterConfig, record: Record) -> Record:
+    return {name: value for name, value in record.items() if config.version != "1.1" or name not in _NEWER}
+
+
+def _number(value: Any) -> float | None:
+    """As JSON has it. Systems keep single precision at the least, so what is beyond it is not told."""
+    return None if value is None else round(float(value), 4)
+
+
+def instant(moment: datetime) -> str:
+    """A moment as the contract spells it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def body(record: Record, *, rosters: str, books: str) -> dict[str, Any]:
+    """A record as it travels.
+
+    Args:
+        record: as shaped.
+        rosters: root of the service that holds classes, organizations and users.
+        books: root of the gradebook.
+    """
+    told: dict[str, Any] = {}
+    for name, value in record.items():
+        if value is None:
+            continue
+        if name == _OBJECTIVE:
+            told["learningObjectiveSet"] = [{"source": "unknown", "learningObjectiveIds": [value]}]
+        elif name in REFERENCES:
+            collection, kind = REFERENCES[name]
+            root = rosters if collection in _ROSTERED else books
+            told[name] = {"href": f"{root}/{collection}/{value}", "sourcedId": value, "type": kind}
+        else:
+            told[name] = value
+    return told
+
+
+def stands(told: Mapping[str, Any]) -> Record:
+    """What stands there, in the terms of our records. Servers spell times and numbers in their own way."""
+    return {name: _read(name, value) for name, value in told.items()} | {_OBJECTIVE: _objective(told)}
+
+
+def _read(name: str, value: Any) -> Any:
+    if name in REFERENCES:
+        return value.get("sourcedId") if isinstance(value, dict) else value
+    if name == "scoreDate" and isinstance(value, str):
+        return value[:10]
+    if name in _INSTANTS and isinstance(value, str):
+        return _respelled(value)
+    return _number(value) if name in _NUMBERS and isinstance(value, int | float | str) else value
+
+
+def _respelled(value: str) -> str:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _objective(told: Mapping[str, Any]) -> str | None:
+    sets = told.get("learningObjectiveSet") or []
+    ids = [one for held in sets if isinstance(held, dict) for one in held.get("learningObjectiveIds", [])]
+    return ids[0] if len(ids) == 1 else None
