@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import resource
@@ -70,3 +71,4 @@ def report(started: float, **more: Mapping[str, object] | float | bool) -> None:
     result["own_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write("\n" + json.dumps(result | more) + "\n")
     sys.stdout.flush()
+    gc.freeze()  # our command line ends without a last collection; here everybody does

@@ -5,6 +5,8 @@ Anything heavy is imported in the command that needs it, so that `--help` answer
 
 from __future__ import annotations
 
+import atexit
+import gc
 from typing import Annotated
 
 import typer
@@ -47,6 +49,7 @@ app.add_typer(webhooks.events, name="webhooks")
 
 def main() -> None:
     """Run the command line; an error we know ends it with its sentence instead of a traceback."""
+    atexit.register(gc.freeze)  # the last collection looked through all that was imported: a fifth of a small sync
     try:
         app()
     except SyncError as error:

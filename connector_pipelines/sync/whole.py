@@ -13,6 +13,7 @@ from connector_pipelines.database.connection import connect
 from connector_pipelines.model import Mode
 from connector_pipelines.sync import records
 from connector_pipelines.sync.applying import apply
+from connector_pipelines.sync.beside import few_collections
 from connector_pipelines.sync.planning import plan
 from connector_pipelines.sync.pull import pull
 from connector_pipelines.sync.sources import register
@@ -66,12 +67,13 @@ def sync(
     """
     register(context.connection, source)
     how = _How(mode, span, dry_run)
-    for entity, read, started in _reads(context, source, in_order(source, entities), how):
-        plan(context, source, entity)
-        receipts = [] if dry_run else apply(context, entity, {source.name: source}, only=source.name)
-        newest = records.plan_of(context.connection, read.id)
-        receipt = next((r for r in receipts if r.plan_id == newest.id), None)
-        yield Outcome(entity, newest, receipt, time.monotonic() - started)
+    with few_collections():
+        for entity, read, started in _reads(context, source, in_order(source, entities), how):
+            plan(context, source, entity)
+            receipts = [] if dry_run else apply(context, entity, {source.name: source}, only=source.name)
+            newest = records.plan_of(context.connection, read.id)
+            receipt = next((r for r in receipts if r.plan_id == newest.id), None)
+            yield Outcome(entity, newest, receipt, time.monotonic() - started)
 
 
 @dataclass(frozen=True, slots=True)
