@@ -1,7 +1,7 @@
 """From a webhook to core, the whole way: simulator, receiver, inbox, sensor, run, core; and where the time goes.
 
     python bench/webhooks.py                      single events, then many a second
-    python bench/webhooks.py --single 30 --rate 50 --seconds 40
+    python bench/webhooks.py --single 30 --rate 100 --seconds 20
     python bench/webhooks.py --cold             with Dagster's own launcher, which starts a Python for each run
 
 Everything runs as it does in operation: a receiver, Dagster's daemon and its code server are processes of their own,
@@ -302,7 +302,7 @@ def summary(latencies: list[float]) -> dict[str, float]:
 
 
 def webhooks(
-    folder: Path, *, count: int = 20, rate: float = 50.0, seconds: float = 40.0, cold: bool = False
+    folder: Path, *, count: int = 20, rate: float = 100.0, seconds: float = 20.0, cold: bool = False
 ) -> dict[str, Any]:
     """Everything that is measured, in seconds.
 
@@ -331,8 +331,8 @@ def main() -> None:
     """Measure, and print it as JSON."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--single", type=int, default=20)
-    arguments.add_argument("--rate", type=float, default=50.0)
-    arguments.add_argument("--seconds", type=float, default=40.0)
+    arguments.add_argument("--rate", type=float, default=100.0)
+    arguments.add_argument("--seconds", type=float, default=20.0)
     arguments.add_argument("--cold", action="store_true")
     given = arguments.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started, too
