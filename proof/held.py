@@ -8,6 +8,7 @@ from psycopg import sql
 
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import comma, connect, query
+from connector_pipelines.mapping.cases import MERGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ def merging(connection: Connection, source: str) -> set[tuple[str, str]]:
     letters = (
         "SELECT entity, external_id FROM connector.dead_letters WHERE source = %s AND state = 'open' AND rule = %s"
     )
-    return cast("set[tuple[str, str]]", set(connection.execute(letters, [source, "two ids merge"]).fetchall()))
+    return cast("set[tuple[str, str]]", set(connection.execute(letters, [source, MERGE]).fetchall()))
 
 
 def excused(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
+from connector_pipelines.mapping.cases import ANOTHER, MERGE, REUSED
 from connector_pipelines.sync.alarms import Level, Message
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ _RUNS: LiteralString = """
     FROM connector.job_runs WHERE ended_at > %(since)s AND ended_at <= %(until)s AND job <> 'reconcile'
     GROUP BY source ORDER BY source
 """
-_IDENTITY = ["looks like another person", "id used again", "two ids merge"]
+_IDENTITY = [ANOTHER, REUSED, MERGE]
 _WAITING: LiteralString = """
     SELECT 'held plans', source, entity, count(*) FROM connector.sync_plans WHERE state = 'held' GROUP BY 2, 3
     UNION ALL
