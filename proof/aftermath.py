@@ -39,7 +39,14 @@ def behind(place: Project, systems: Mapping[str, System], told: Mapping[str, Tol
     [(dead,)] = place.rows(
         "SELECT count(*) FROM public.runs WHERE run_id = ANY(%s) AND status = ANY(%s)", list(killed), list(ACTIVE)
     )
-    return found + ([f"{dead} runs count as under way whose processes were killed"] if dead else [])
+    found += [f"{dead} runs count as under way whose processes were killed"] if dead else []
+    # Only the daemon gives them back: a run that waits for one when the daemon is ended would wait for ever.
+    [(held_back,)] = place.rows(
+        "SELECT count(*) FROM (SELECT run_id FROM public.concurrency_slots UNION ALL SELECT run_id FROM"
+        " public.pending_steps) s JOIN public.runs r USING (run_id) WHERE r.status <> ALL(%s)",
+        list(ACTIVE),
+    )
+    return found + ([f"{held_back} places in pools are held by runs that have ended"] if held_back else [])
 
 
 def _missing(place: Project, system: System, told: Told) -> list[str]:

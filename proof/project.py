@@ -31,7 +31,6 @@ from connector_pipelines.orchestration.launcher import PROCESS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-GRACE_SECONDS = 20.0
 LOCATION = "project"
 ACTIVE = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
 """States of a run that has not ended."""
@@ -104,21 +103,6 @@ class Service:
             self.process.kill()
             self.process.wait()
 
-    def ask_to_stop(self) -> None:
-        """Ask it alone to end."""
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-
-    def stop(self) -> None:
-        """Ask it alone to end, and wait."""
-        self.ask_to_stop()
-        if self.process:
-            try:
-                self.process.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
 
 @dataclass(slots=True)
 class Project:
@@ -186,8 +170,8 @@ class Project:
         return int(count)
 
     def wind_down(self, seconds: float = 60.0) -> None:
-        """End the daemon and let the runs that are under way come to their end."""
-        self.services["daemon"].stop()
+        """End the daemon as a crash does (asked, it takes 15 s), and let runs that are under way come to their end."""
+        self.services["daemon"].kill()
         await_true(lambda: not any(_runs(pid) for _, pid in self.workers()), "the last runs ended", seconds)
 
 
@@ -285,17 +269,15 @@ def _code_port(folder: Path) -> int:
 
 @contextmanager
 def _ended(made: Project) -> Iterator[None]:
-    """Nothing that was started outlives the block."""
+    """Nothing that was started outlives the block; nobody waits for it to end well."""
     try:
         yield
     finally:
-        running = list(made.services.values())
-        for service in running:
-            service.ask_to_stop()
-        for service in running:
-            service.stop()
-            with suppress(ProcessLookupError):
-                os.killpg(service.pid, signal.SIGKILL)  # what it started, such as runs
+        for service in made.services.values():
+            if service.process:
+                with suppress(ProcessLookupError):
+                    os.killpg(service.pid, signal.SIGKILL)  # with what it started, such as runs
+                service.process.wait()
 
 
 def _server(folder: Path) -> Any:

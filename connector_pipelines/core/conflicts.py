@@ -74,6 +74,7 @@ _KEEP_OPEN = """
         f.value ->> 'reason', {plan_id}, {run_id}
     FROM {plan} p CROSS JOIN jsonb_each(p.contested) f
     WHERE p.contested IS NOT NULL AND p.seq BETWEEN %s AND %s AND f.value ->> 'winner' = 'person'
+    ORDER BY p.external_id, f.key  -- their numbers, which people read, are in the order of the list
     ON CONFLICT (source, entity, internal_id, field) WHERE state = 'open' DO UPDATE SET
         external_id = excluded.external_id, core_value = excluded.core_value, source_value = excluded.source_value,
         edited_at = excluded.edited_at, edited_by = excluded.edited_by, modified_at = excluded.modified_at,

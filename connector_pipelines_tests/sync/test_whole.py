@@ -25,16 +25,20 @@ examples = settings(
 )
 
 NAMES = st.sampled_from(["Ann", "Bo", "Çelik", "", " ", 'a"b', "x,y", "\\N", "NULL", "line\nbreak", "\t"])
+IDS = ("1", "007", "7", "Ä", "ä", "a b", "%s", "'", "x" * 255)
 STUDENTS = st.dictionaries(
-    st.sampled_from(["1", "007", "7", "Ä", "ä", "a b", "%s", "'", "x" * 255]),
+    st.sampled_from(IDS),
     st.fixed_dictionaries({"given_name": NAMES, "email": st.none() | NAMES, "enabled": st.none() | st.booleans()}),
     max_size=6,
 )
 
 
 def sent(students: dict[str, Record]) -> list[Record]:
-    """The students as records of the toy source."""
-    return [{"id": key, "family_name": "Toy", "status": "active"} | values for key, values in students.items()]
+    """The students as records of the toy source; their numbers say that no two of them are the same person."""
+    usual = {"family_name": "Toy", "status": "active"}
+    return [
+        {"id": key, "student_number": f"number {IDS.index(key)}"} | usual | values for key, values in students.items()
+    ]
 
 
 def expected(students: dict[str, Record]) -> list[tuple[object, ...]]:
