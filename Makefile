@@ -34,7 +34,7 @@ dev: .venv/.ready ## the Dagster UI on the same database, with the demo sources 
 	@$(BIN)/connector-pipelines dev
 
 test: .venv/.ready ## all tests, against a real PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses $(JOBS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 check: .venv/.ready ## formatting, lint, types, import rules, house rules, and that Dagster loads
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }

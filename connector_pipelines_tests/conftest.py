@@ -18,6 +18,8 @@ from psycopg import sql
 from connector_pipelines.database import embedded
 from connector_pipelines.database.connection import Connection, connect
 from connector_pipelines.database.migrate import migrate
+from connector_pipelines_tests.emptying import emptied
+from connector_pipelines_tests.kept import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ hypothesis_settings.load_profile("connector_pipelines")
 
 
 _FOLDER = "CONNECTOR_PIPELINES_TEST_SERVER"
+_ROOM_BYTES = 4 * 1024**3
 _OWNER = "CONNECTOR_PIPELINES_TEST_OWNER"  # in the names of databases; who keeps a server may have them used again
 
 
@@ -40,8 +43,15 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest many times over may name a folder and keep its server.
     """
     if not hasattr(config, "workerinput") and _FOLDER not in os.environ:
-        os.environ[_FOLDER] = tempfile.mkdtemp(prefix="connector_pipelines_")
+        os.environ[_FOLDER] = tempfile.mkdtemp(prefix="connector_pipelines_", dir=_in_memory())
         atexit.register(shutil.rmtree, os.environ[_FOLDER], ignore_errors=True)
+
+
+def _in_memory() -> str | None:
+    """A folder without a disk, where there is one with room: tests make and remove files by the ten thousand."""
+    shared = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a folder of its own in it
+    roomy = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > _ROOM_BYTES
+    return str(shared) if roomy else None
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +66,7 @@ def server() -> str:
     return url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def admin(server: str) -> Iterator[Connection]:
     """A connection from which databases can be made and dropped."""
     with psycopg.connect(_beside(server, "postgres"), autocommit=True) as connection:
@@ -74,14 +84,16 @@ def empty_database(server: str, admin: Connection) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def spare() -> list[str]:
-    """Migrated databases that a test left as clean as it found them: emptying one is much cheaper than making one."""
+    """Migrated databases that a test left as clean as it found them."""
     return []
 
 
 @pytest.fixture(scope="session")
 def shape(server: str) -> object:
     """What the schema counts as when nobody changed it."""
-    return _emptied(server)
+    found = emptied(server)
+    let_go(server)  # nobody may be connected to what databases are copied from
+    return found
 
 
 @pytest.fixture
@@ -93,46 +105,11 @@ def database(server: str, admin: Connection, spare: list[str], shape: object) ->
         template = sql.Identifier(_name(server))
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template))
     yield _beside(server, name)
-    if _emptied(_beside(server, name)) == shape:
+    if emptied(_beside(server, name)) == shape:
         spare.append(name)
     else:
+        let_go(_beside(server, name))
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-# Deleting few rows costs a fiftieth of truncating forty tables; of many rows it would leave too much behind.
-_EMPTY = """
-    SET session_replication_role = replica;  -- past the trigger that keeps the audit log
-    DO $$
-    DECLARE names text[];
-    BEGIN
-        SELECT array_agg(c.oid::regclass::text) INTO names FROM pg_class c
-        WHERE c.relkind = 'r' AND (c.relispartition OR c.relnamespace = 'staging'::regnamespace);
-        IF names IS NOT NULL THEN EXECUTE 'DROP TABLE ' || array_to_string(names, ', '); END IF;
-        SELECT array_agg(c.oid::regclass::text) INTO names FROM pg_class c
-        WHERE c.relkind = 'r' AND c.relname <> 'alembic_version'
-            AND c.relnamespace IN ('core'::regnamespace, 'connector'::regnamespace);
-        IF (SELECT max(pg_table_size(name::regclass)) > 500000 FROM unnest(names) AS name) THEN
-            EXECUTE 'TRUNCATE ' || array_to_string(names, ', ');
-        ELSE
-            FOR place IN 1 .. cardinality(names) LOOP EXECUTE 'DELETE FROM ' || names[place]; END LOOP;
-        END IF;
-        PERFORM setval(c.oid::regclass, 1, false) FROM pg_class c
-        WHERE c.relkind = 'S' AND c.relnamespace IN ('core'::regnamespace, 'connector'::regnamespace);
-    END $$
-"""
-_SHAPE = """
-    SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_constraint), (SELECT count(*) FROM pg_proc),
-        (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_attribute),
-        (SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
-            WHERE d.datname = current_database())
-"""
-
-
-def _emptied(url: str) -> object:
-    """Remove all rows and what runs make; what is left of the schema tells whether the test changed it."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_EMPTY)
-        return connection.execute(_SHAPE).fetchone()
 
 
 @pytest.fixture

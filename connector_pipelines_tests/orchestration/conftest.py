@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 
 from connector_pipelines.connectors import connectors
-from connector_pipelines.database.connection import connect
 from connector_pipelines.orchestration import build, failures
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.settings import settings
+from connector_pipelines_tests.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass
-class Project:
+class Project(Kept):
     """A folder of declarations on a database of its own, and what the toy sources send."""
 
     folder: Path
@@ -94,16 +94,6 @@ class Project:
         how["run_config"] = quiet | how.get("run_config", {})
         found = self.definitions(engine).resolve_job_def(job)
         return found.execute_in_process(instance=self.instance, raise_on_error=False, **how)
-
-    def rows(self, statement: Any, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        with connect(self.url) as connection:
-            return connection.execute(statement, values or None).fetchall()
-
-    def execute(self, statement: Any) -> None:
-        """Do something to the database as a person does."""
-        with connect(self.url) as connection:
-            connection.execute(statement)
 
 
 @pytest.fixture

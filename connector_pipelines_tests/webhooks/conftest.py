@@ -13,11 +13,11 @@ import requests
 import uvicorn
 
 from connector_pipelines.connectors.json_api import CONNECTOR
-from connector_pipelines.database.connection import connect
 from connector_pipelines.external.line import Line
 from connector_pipelines.model import Source
 from connector_pipelines.webhooks.receiver import application
 from connector_pipelines.webhooks.serving import open_receiver
+from connector_pipelines_tests.kept import kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +82,7 @@ class Place:
 
     def rows(self, statement: Any, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        with connect(self.database) as connection:
+        with kept(self.database) as connection:
             return connection.execute(statement, values or None).fetchall()
 
     def events(self) -> list[tuple[Any, ...]]:

@@ -17,6 +17,7 @@ from connector_pipelines.external.landing import Landing
 from connector_pipelines.model import Mode, Source
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.whole import Outcome, sync
+from connector_pipelines_tests.kept import Kept, kept
 from proof import held, school
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Place:
+class Place(Kept):
     """A database, a landing folder, and whatever sources a test declares on them."""
 
     url: str
@@ -57,12 +58,12 @@ class Place:
 
     def core(self, entity: str, source: str = "district", *, absent: bool = False) -> Rows:
         """What core holds of a source: the fed columns and, for references, their targets' external ids."""
-        with connect(self.url) as connection:
+        with kept(self.url) as connection:
             return held.core(connection, entity, source, absent=absent)
 
     def differences(self, truth: dict[str, Rows], source: str = "district") -> list[tuple[Any, ...]]:
         """Entity, external id, what core holds and what it should hold, wherever these differ."""
-        with connect(self.url) as connection:
+        with kept(self.url) as connection:
             return held.differences(connection, truth, source)
 
     def checksum(self) -> list[Any]:
@@ -73,18 +74,13 @@ class Place:
 
     def set_back(self, moment: datetime) -> None:
         """As if all reads so far had begun then: simulated changes happen in a year of their own."""
-        with connect(self.url) as connection:
+        with kept(self.url) as connection:
             connection.execute("UPDATE connector.sync_cursors SET cursor = %s", [moment])
 
     def letters(self, state: str = "open") -> list[tuple[Any, ...]]:
         """Entity, external id and reason of the dead letters in a state."""
         query = "SELECT entity, external_id, reason FROM connector.dead_letters WHERE state = %s ORDER BY 1, 2, 3"
         return self.rows(query, state)
-
-    def rows(self, statement: Any, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        with connect(self.url) as connection:
-            return connection.execute(statement, values or None).fetchall()
 
 
 @pytest.fixture

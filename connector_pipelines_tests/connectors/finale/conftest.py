@@ -22,6 +22,7 @@ from connector_pipelines.model import Mode, Source, Stream, Window
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.whole import Outcome, sync
 from connector_pipelines.validation.accept import Accepted, accept
+from connector_pipelines_tests.kept import Kept, kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +97,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 
 @dataclass
-class Place:
+class Place(Kept):
     """A database and a landing folder; syncs an account into them."""
 
     url: str
@@ -140,13 +141,8 @@ class Place:
 
     def set_back(self, moment: datetime) -> None:
         """As if all reads so far had begun then."""
-        with connect(self.url) as connection:
+        with kept(self.url) as connection:
             connection.execute("UPDATE connector.sync_cursors SET cursor = %s", [moment])
-
-    def rows(self, statement: Any, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        with connect(self.url) as connection:
-            return connection.execute(statement, values or None).fetchall()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from connector_pipelines.simulating.server import ServerThread
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.push import push
 from connector_pipelines.sync.whole import Outcome, sync
+from connector_pipelines_tests.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,7 +172,7 @@ CORE = """
 
 
 @dataclass
-class Campus:
+class Campus(Kept):
     """Core with a few people, a site, and the way from one to the other."""
 
     url: str
@@ -197,16 +198,6 @@ class Campus:
         with connect(self.url) as connection:
             done = sync(Context(connection, self.landing), self.source())
             return {outcome.entity: outcome for outcome in done}
-
-    def execute(self, statement: Any) -> None:
-        """Change core."""
-        with connect(self.url) as connection:
-            connection.execute(statement)
-
-    def rows(self, statement: Any) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        with connect(self.url) as connection:
-            return connection.execute(statement).fetchall()
 
     def letters(self) -> list[tuple[Any, ...]]:
         """Unsettled dead letters."""

@@ -23,6 +23,7 @@ from connector_pipelines.model import Mode, Source
 from connector_pipelines.settings import settings
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.whole import Outcome, sync
+from connector_pipelines_tests.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ FED = ("vendors", "inventory_items", "purchase_orders", "purchase_order_lines")
 
 
 @dataclass
-class Place:
+class Place(Kept):
     """A database, a landing folder, and the company that is synced there."""
 
     url: str
@@ -88,11 +89,6 @@ class Place:
         """As if all reads so far had begun then."""
         with connect(self.url) as connection:
             connection.execute("UPDATE connector.sync_cursors SET cursor = %s", [moment])
-
-    def rows(self, statement: Any) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        with connect(self.url) as connection:
-            return connection.execute(statement).fetchall()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync import deciding
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.push import push
+from connector_pipelines_tests.kept import Kept, kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -273,7 +274,7 @@ CONNECTOR = Connector(
 
 
 @dataclass
-class Outward:
+class Outward(Kept):
     """Core, and the way out of it."""
 
     url: str
@@ -309,21 +310,10 @@ class Outward:
         with self.open() as context:
             return deciding.approve_and_apply(context, self.source, plan_hash, who="ann")
 
-    def execute(self, *statements: Any) -> None:
-        """Change core."""
-        with connect(self.url) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    def rows(self, statement: Any, *values: object) -> list[Row]:
-        """The rows of a query."""
-        with connect(self.url) as connection:
-            return connection.execute(statement, values or None).fetchall()
-
     def students(self, *numbers: int, **columns: object) -> None:
         """Put students `s<number>` into core."""
         names = ("username", "email", "status", "phone")
-        with connect(self.url) as connection:
+        with kept(self.url) as connection:
             for number in numbers:
                 told: dict[str, object] = {
                     "username": f"S{number}",

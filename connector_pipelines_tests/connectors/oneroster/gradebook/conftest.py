@@ -26,6 +26,7 @@ from connector_pipelines.sync.letters import Choice
 from connector_pipelines.sync.push import push
 from connector_pipelines.sync.retrying import retry
 from connector_pipelines.sync.whole import sync
+from connector_pipelines_tests.kept import Kept, kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ ASSESSED = """
 
 
 @dataclass
-class Books:
+class Books(Kept):
     """Core, the school's system, and what may be written to it."""
 
     url: str
@@ -104,7 +105,7 @@ class Books:
         people = [one for one in self.simulator.expected("users") if one["roles"][0]["role"] == "student"][:4]
         mapped = [("organizations", here["school"]["sourcedId"], 801), ("sections", here["sourcedId"], 802)]
         mapped += [("students", one["sourcedId"], 810 + at) for at, one in enumerate(people)]
-        with connect(self.url) as connection:
+        with kept(self.url) as connection:
             activate(connection, "sis")
             connection.execute(FED)
             named = [(810 + at, one["givenName"], one["familyName"]) for at, one in enumerate(people)]
@@ -129,16 +130,6 @@ class Books:
             context = Context(connection, self.landing)
             return deciding.approve_and_apply(context, self.source(), plan_hash, who="ann")
 
-    def execute(self, statement: Any) -> None:
-        """Change core."""
-        with connect(self.url) as connection:
-            connection.execute(statement)
-
-    def rows(self, statement: Any) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        with connect(self.url) as connection:
-            return connection.execute(statement).fetchall()
-
     def letters(self) -> list[tuple[Any, ...]]:
         """Unsettled dead letters: export, key and rule."""
         return self.rows(
@@ -148,7 +139,7 @@ class Books:
     def number_of(self, entity: str, internal_id: int) -> str:
         """The school's id of a row of core."""
         there = "SELECT external_id FROM connector.external_system_mappings WHERE entity_type = %s AND internal_id = %s"
-        with connect(self.url) as connection:
+        with kept(self.url) as connection:
             ((number,),) = connection.execute(there, [entity, internal_id]).fetchall()
         return str(number)
 
