@@ -177,13 +177,15 @@ def preview(
     source: SourceName,
     entity: Annotated[str, typer.Argument(help="What to read, e.g. vendors.")],
     rows: Annotated[int, typer.Option(min=1, max=100, help="How many records to show.")] = 5,
+    *,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask now, whatever was answered in the last hour.")] = False,
 ) -> None:
     """Read one page and show its first records, what they would feed, and what validation says; writes nothing."""
     from connector_pipelines.sync.context import open_context
     from connector_pipelines.sync.preview import preview as look
 
     with open_context(lane="urgent"):
-        shown = look(declared(source), entity, rows=rows)
+        shown = look(declared(source), entity, rows=rows, fresh=fresh)
     show_preview(shown)
 
 

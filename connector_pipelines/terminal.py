@@ -86,6 +86,8 @@ def show_changes(plan: Plan, changes: Sequence[Change]) -> None:
 def show_preview(shown: Preview) -> None:
     """A page's first records: raw, what they feed, what validation says."""
     console.print(f"[bold]{shown.source}/{shown.entity}[/] {escape(shown.url)}: {shown.records:,} records")
+    if shown.age_seconds:
+        console.print(f"as answered {shown.age_seconds / 60:.0f} minutes ago; --fresh asks again")
     for verdict, count in shown.verdicts.items():
         console.print(f"{count:>7,}  {escape(verdict)}")
     for number, row in enumerate(shown.rows, 1):

@@ -44,7 +44,7 @@ def made(api: Api, declared: Declared, job: Job, span: Window, names: Mapping[st
         BrokenPage: an answer lacks what `job` says is in it.
         SyncError: as `Client.send`.
     """
-    asked = api.http.send(job_request(api.settings, job, declared, span, names))
+    asked = api.http.send(job_request(api.settings, job, declared, span, names), fresh=True)
     answers.taken(api.settings.answers, asked)
     run = _Run(api, job, asked, dict(names) | _called(job, asked))
     try:
@@ -97,7 +97,7 @@ class _Run:
         """
         request, started, meant = Request(self.address), time.monotonic(), 0.0
         while True:
-            answer = self.api.http.send(request)
+            answer = self.api.http.send(request, fresh=True)
             state = self._state(answer)
             if state.lower() in _lower(self.job.ready):
                 return answer
@@ -130,7 +130,7 @@ class _Run:
         if self.job.delete is None:
             return
         try:
-            self.api.http.send(Request(self._whole(self.job.delete), method="DELETE"))
+            self.api.http.send(Request(self._whole(self.job.delete), method="DELETE"), fresh=True)
         except SyncError as error:
             _LOG.warning("a job could not be deleted: %s", error)
 

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.external import surroundings
 from connector_pipelines.external.messages import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from connector_pipelines.external.messages import Request
     from connector_pipelines.external.surroundings import Surroundings
+    from connector_pipelines.model import Source
 
 HOUR_SECONDS = 3_600.0
 """How long an answer is fresh, if the source does not say otherwise (E31)."""
@@ -74,6 +79,42 @@ class Cache:
 
     def _key(self, request: Request) -> str:
         return key(request, connector=self.around.connector, source=self.around.source)
+
+
+@dataclass(slots=True)
+class Looks:
+    """What a person looks at.
+
+    Attributes:
+        fresh: nothing that is kept will do; what comes is kept all the same.
+        oldest_seconds: the age of the oldest answer that was shown again; 0 where none was.
+        answers: what was asked, to be kept once the look has ended well: some systems say 200 and mean an error.
+    """
+
+    fresh: bool = False
+    oldest_seconds: float = 0.0
+    answers: list[tuple[Request, Response]] = field(default_factory=list)
+
+    def again(self, kept: Cached) -> Response:
+        """An answer that is shown again."""
+        self.oldest_seconds = max(self.oldest_seconds, kept.age_seconds)
+        return kept.response
+
+
+@contextmanager
+def looked_at(source: Source, *, fresh: bool = False) -> Iterator[tuple[Any, Looks]]:
+    """A source's client for a person who looks: earlier answers will do, and what it is answered is kept.
+
+    Never for a sync: what is absent in an old answer proves nothing. Outside `surroundings.share` nothing is kept.
+
+    Raises:
+        ConfigurationError: the configuration in force is not usable.
+    """
+    looks = Looks(fresh)
+    with surroundings.opened(source, looks=looks) as client:
+        yield client, looks
+        for asked, answer in looks.answers:
+            Cache(surroundings.needed()).keep(asked, answer)
 
 
 def _any_case(headers: dict[str, str]) -> dict[str, str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from connector_pipelines.external.auth import Auth
+    from connector_pipelines.external.cache import Looks
     from connector_pipelines.external.reach import TlsVersion
 
 __all__ = ["Client", "Request", "Response"]
@@ -55,7 +56,7 @@ class Client:
         headers: sent with every request.
         explain: finds the source's own words in an error answer.
         max_bytes: the largest body, decompressed; None for the usual limit.
-        cache_seconds: how long `look` may show an answer again; 0 for never.
+        cache_seconds: how long a person who looks may be shown an answer again; 0 for never.
         oldest_tls: "1.2" for a source that knows no better; that is noted in the audit log.
         other_origins: other hosts of the same source, which may see its credentials: "https://files.sis.example".
         sleep: waits between tries, and for limits.
@@ -110,35 +111,15 @@ class Client:
         """One GET; see `send`."""
         return self.send(Request(url, tuple((params or {}).items())))
 
-    def look(self, url: str, params: Mapping[str, str] | None = None) -> Response:
-        """One GET for a person: an answer that is not older than `cache_seconds` will do.
-
-        Where the source's limits are spent an older one will do, too (E41). Never for a sync: what is absent in an old
-        answer proves nothing.
-
-        Raises:
-            SyncError: as `send`.
-        """
-        request = self._whole(Request(url, tuple((params or {}).items())))
-        kept = self._cache.find(request) if self._cache else None
-        if kept and kept.age_seconds < self._cache_seconds:
-            return kept.response
-        try:
-            response = self._send(request, Event(), patience=0.0 if kept else None)
-        except RateLimited:
-            if kept is None:
-                raise
-            return kept.response
-        if self._cache:
-            self._cache.keep(request, response)
-        return response
-
-    def send(self, request: Request, stop: Event | None = None) -> Response:
+    def send(self, request: Request, stop: Event | None = None, *, fresh: bool = False) -> Response:
         """Send a request, signed, as often as the policy says and when the limits allow.
+
+        Within `cache.looked_at`, an answer that is not older than `cache_seconds` will do.
 
         Args:
             request: what to ask.
             stop: set it to give up waiting between tries.
+            fresh: whether it is asked in any case: it does something, or asks how far something is.
 
         Raises:
             SyncError: as `retry.persist` names them.
@@ -146,7 +127,25 @@ class Client:
             BrokenPage: the answer is larger than allowed.
             ConfigurationError: the URL leads to another host, or the source redirects there.
         """
-        return self._send(self._whole(request), stop or Event())
+        asked, waits = self._whole(request), stop or Event()
+        looks = self._around.looks if self._around else None
+        if looks is None or self._cache is None or fresh or asked.into:
+            return self._send(asked, waits)
+        return self._looked(looks, self._cache, asked, waits)
+
+    def _looked(self, looks: Looks, cache: Cache, asked: Request, stop: Event) -> Response:
+        """An answer for a person; where the source's limits are spent an older one will do, too (E41)."""
+        kept = cache.find(asked)
+        if kept and kept.age_seconds < self._cache_seconds and not looks.fresh:
+            return looks.again(kept)
+        try:
+            response = self._send(asked, stop, patience=0.0 if kept else None)
+        except RateLimited:
+            if kept is None:
+                raise
+            return looks.again(kept)
+        looks.answers.append((asked, response))
+        return response
 
     def _send(self, asked: Request, stop: Event, *, patience: float | None = None) -> Response:
         signed = asked

@@ -18,17 +18,19 @@ from connector_pipelines.external.line import Line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from connector_pipelines.external.cache import Looks
     from connector_pipelines.model import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where processes meet, and for whom we speak."""
+    """Where processes meet, and for whom we speak; `looks` where a person only looks."""
 
     line: Line
     source: str = ""
     connector: str = ""
     lane: str = "urgent"
+    looks: Looks | None = None
 
 
 _current: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
@@ -71,14 +73,14 @@ def share(url: str, *, lane: str = "urgent") -> Iterator[None]:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Any]:
+def opened(source: Source, *, looks: Looks | None = None) -> Iterator[Any]:
     """A source's client, configured as is in force now; it knows for whom it speaks.
 
     Raises:
         ConfigurationError: the configuration in force is not usable.
     """
     around = _current.get()
-    named = around and replace(around, source=source.name, connector=source.connector.name)
+    named = around and replace(around, source=source.name, connector=source.connector.name, looks=looks)
     configured = in_force(around.line, source) if around else source
     with restored(named), configured.connector.open(configured.config) as client:
         yield client

@@ -22,6 +22,7 @@ class What(dg.Config):
     source: str = Field(description="The source.")
     entity: str = Field(description="What to read, e.g. vendors.")
     rows: int = Field(default=5, ge=1, le=100, description="How many records to show.")
+    fresh: bool = Field(default=False, description="Ask now, whatever was answered in the last hour.")
 
 
 def preview_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
@@ -33,7 +34,7 @@ def preview_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
             if config.source not in sources:
                 known = ", ".join(sources) or "none"
                 raise ConfigurationError(f"no source {config.source!r} is declared.", remedy=f"There are: {known}.")
-            shown = masked(preview(sources[config.source], config.entity, rows=config.rows))
+            shown = masked(preview(sources[config.source], config.entity, rows=config.rows, fresh=config.fresh))
         context.add_output_metadata(metadata_of(shown))
 
     @dg.job(
@@ -56,6 +57,7 @@ def metadata_of(shown: Preview) -> dict[str, Any]:
     ]
     found: dict[str, Any] = {"source": shown.source, "entity": shown.entity, "records on the page": shown.records}
     found |= {"asked": shown.url} if shown.url else {}
+    found |= {"answered minutes ago": round(shown.age_seconds / 60, 1)} if shown.age_seconds else {}
     found |= {f"records {verdict}": count for verdict, count in shown.verdicts.items()}
     return found | ({"first records": dg.MetadataValue.table(table)} if table else {})
 

@@ -1,7 +1,8 @@
 """Shows what a source would feed, before anything is synced: one page, its first records, what becomes of each (E19).
 
 Nothing is written: no page is landed, no run recorded, no cursor moved. Within `surroundings.share` the request counts
-for the source's limits like any other.
+for the source's limits like any other, and who looks again soon is shown the same page: a mapping is put right in many
+looks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.errors import ConfigurationError, at
-from connector_pipelines.external.surroundings import opened
+from connector_pipelines.external.cache import looked_at
 from connector_pipelines.model import Window
 from connector_pipelines.pages import Rows
 
@@ -69,6 +70,7 @@ class Preview:
         records: how many records the page has.
         verdicts: how many of them met which fate.
         rows: the first of them.
+        age_seconds: how long ago it was answered; 0 for just now.
     """
 
     source: str
@@ -77,9 +79,10 @@ class Preview:
     records: int
     verdicts: Mapping[str, int]
     rows: tuple[Previewed, ...]
+    age_seconds: float = 0.0
 
 
-def preview(source: Source, entity: str, *, rows: int = 5) -> Preview:
+def preview(source: Source, entity: str, *, rows: int = 5, fresh: bool = False) -> Preview:
     """Read one page and show what would become of its records.
 
     The page behind it may have been asked for already; its answer is thrown away.
@@ -88,6 +91,7 @@ def preview(source: Source, entity: str, *, rows: int = 5) -> Preview:
         source: where to read.
         entity: what to read.
         rows: how many records to show one by one.
+        fresh: whether to ask now; otherwise an answer that is not older than the source's `cache_seconds` will do.
 
     Raises:
         SyncError: the page cannot be read, or is none; a mapping that names a missing field says which.
@@ -96,12 +100,13 @@ def preview(source: Source, entity: str, *, rows: int = 5) -> Preview:
         known = ", ".join(stream.entity for stream in source.streams)
         raise ConfigurationError(f"source {source.name} has no {entity}.", remedy=f"Choose one of {known}.")
     stream = source.stream(entity)
-    with at(source.name, entity), opened(source) as client:
+    with at(source.name, entity), looked_at(source, fresh=fresh) as (client, looks):
         page = _first(stream.read(client, Window()).pages)
         if page is None:
             return Preview(source.name, entity, "", 0, {}, ())
         shown = tuple(_previewed(stream, raw) for raw in page.rows[:rows])
-        return Preview(source.name, entity, page.url, len(page.rows), _verdicts(stream, page), shown)
+        verdicts = _verdicts(stream, page)
+        return Preview(source.name, entity, page.url, len(page.rows), verdicts, shown, looks.oldest_seconds)
 
 
 def masked(shown: Preview) -> Preview:

@@ -52,13 +52,12 @@ def test_the_nearest_word_on_retries_counts(
 
 
 def test_each_option_reaches_the_client(stand: Any, answer: Any, database: str) -> None:
-    """Cache off: every look is a request; two requests a minute: the third one waits for its turn."""
+    """Two requests a minute: the third one waits for its turn."""
     server = stand(lambda _: answer())
     slept: list[float] = []
-    options = HttpOptions(requests_per_minute=2, cache_seconds=0)
+    options = HttpOptions(requests_per_minute=2)
     with share(database), options.client(server.url, sleep=lambda seconds, _: slept.append(seconds)) as client:
-        client.look("a")
-        client.look("a")
-        client.send(Request("a"))
+        for _ in range(3):
+            client.send(Request("a"))
     assert len(server.asked) == 3
     assert 55 < slept[0] < 62

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from connector_pipelines.connectors.moodle.simulator import grading
-from connector_pipelines.errors import BrokenPage
+from connector_pipelines.errors import BrokenPage, NetworkError
+from connector_pipelines.external.surroundings import share
+from connector_pipelines.sync.preview import preview
 
 PEOPLE = "SELECT s::text FROM core.students s ORDER BY id"
 
@@ -96,3 +99,16 @@ def test_a_read_that_breaks_changes_nothing(campus: Any) -> None:
     with pytest.raises(BrokenPage):
         campus.sync()
     assert campus.rows("SELECT count(*), max(updated_at) FROM core.grades") == before
+
+
+def test_a_preview_asks_a_site_once(campus: Any) -> None:
+    """Who looks again within the hour is shown the same page without a call, and told how old it is (M22)."""
+    at_work(campus)
+    with share(campus.url):
+        first = preview(campus.source(), "assessments")
+        assert (first.records > 0, first.age_seconds) == (True, 0)
+        campus.simulator.set_faults(["500=1000000"])
+        again = preview(campus.source(), "assessments")
+        assert (replace(again, age_seconds=0), again.age_seconds > 0) == (first, True)
+        with pytest.raises(NetworkError, match="500"):
+            preview(campus.source(), "assessments", fresh=True)
