@@ -55,6 +55,8 @@ def make(connection: Connection, read: Read, export: Export, *, policy: SyncPoli
         counts = _counted(connection, table, read)
         _write_letters(connection, read, table)
         connection.execute(sql.SQL(_KEEP).format(**parts))
+        if not read.trial:
+            connection.execute(sql.SQL(_FORGET).format(**parts))
         verdict = _judged(connection, read, counts, policy)
         state = PlanState.PLANNED if read.trial else verdict.state
         plan = Plan(plan_id, read.source, read.entity, read.id, state, "", counts, 0, reasons=verdict.reasons)
@@ -145,6 +147,13 @@ _KEEP = """
     CREATE INDEX ON {plan} (seq);
     CREATE UNIQUE INDEX ON {plan} (external_id);
     ANALYZE {plan}
+"""
+
+# A create that was cut off, was not found there, and is wanted no more.
+_FORGET = """
+    DELETE FROM connector.exports l
+    WHERE l.source = {source} AND l.entity = {entity} AND l.state = 'wanted' AND l.external_id IS NULL
+        AND NOT EXISTS (SELECT FROM {plan} p WHERE p.external_id = l.key)
 """
 
 
