@@ -5,8 +5,10 @@ A source names a row of core as it knows it: by the id of a record it sent us, o
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
+import psycopg
 from psycopg import sql
 
 from connector_pipelines.database import dead_letters, staging
@@ -32,23 +34,24 @@ def gather_coming(connection: Connection, entity: Entity, source: str, *, states
         states: which plans to count on; none leaves the table empty.
     """
     connection.execute(
-        "CREATE TEMP TABLE coming (entity text, external_id text, internal_id bigint, UNIQUE (entity, external_id))"
-        " ON COMMIT DROP"
-    )
+        "CREATE TEMP TABLE coming (entity text, external_id text, internal_id bigint) ON COMMIT DROP"
+    )  # hashed once, looked up by nobody: an index would be half its price
     plans = connection.execute(
         "SELECT id, entity FROM connector.sync_plans WHERE source = %s AND entity = ANY(%s) AND state = ANY(%s)"
         " ORDER BY id",
         [source, list(entity.parents), list(states)],
     ).fetchall()
     for plan_id, parent in cast("list[tuple[int, str]]", plans):
-        if staging.exists(connection, plan_table(plan_id)):
+        # Gone where the server's memory was lost; or applied just now, and then its mappings are there to be seen.
+        with suppress(psycopg.errors.UndefinedTable), connection.transaction():
             connection.execute(
                 query(
-                    "INSERT INTO coming SELECT %s, external_id, internal_id FROM {plan}"
-                    " WHERE action IN ('create', 'link') ON CONFLICT DO NOTHING",
+                    "INSERT INTO coming SELECT {parent}, external_id, internal_id FROM {plan} p"
+                    " WHERE action IN ('create', 'link') AND NOT EXISTS ("
+                    "SELECT FROM coming c WHERE c.entity = {parent} AND c.external_id = p.external_id)",
                     plan=plan_table(plan_id),
+                    parent=sql.Literal(parent),
                 ),
-                [parent],
             )
     connection.execute("ANALYZE coming")
 

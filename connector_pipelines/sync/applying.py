@@ -163,12 +163,13 @@ def _finish(context: Context, plan: Plan, read: Read, started: float) -> Receipt
         seconds=time.monotonic() - started,
     )
     with connection.transaction():
+        # First, before any row is locked: whoever plans children of these rows holds the table until they are planned.
+        staging.drop(connection, plan_table(plan.id), *read_tables(plan.read_id))
         records.write_receipt(connection, receipt)
         records.move_plan(connection, plan, PlanState.APPLIED, by=context.launched_by)
         dead_letters.settle(connection, read)
         _mark_refused(context, read)
         cursors.advance(connection, read, plan)
-        staging.drop(connection, plan_table(plan.id), *read_tables(plan.read_id))
     return receipt
 
 

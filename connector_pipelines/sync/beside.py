@@ -1,10 +1,12 @@
-"""Two ways to keep both cores busy while pages are read: work beside the caller, and fewer garbage collections."""
+"""How both cores are kept busy: work beside the caller or behind it, and fewer garbage collections."""
 
 from __future__ import annotations
 
 import gc
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Generic, ParamSpec, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -42,6 +44,42 @@ class Beside(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
+
+
+class Behind(Generic[T]):
+    """Runs tasks one after the other in a thread while the caller goes on; after one that failed, none."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="behind")
+        self._waiting: deque[Future[T]] = deque()
+        self._last: Future[T] | None = None
+
+    def add(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run a task after all others."""
+        self._last = self._pool.submit(self._after, self._last, partial(task, *args, **kwargs))
+        self._waiting.append(self._last)
+
+    def done(self) -> Iterator[T]:
+        """What tasks gave that have ended, in order, each once; or what stopped one."""
+        while self._waiting and self._waiting[0].done():
+            yield self._waiting.popleft().result()
+
+    def rest(self) -> Iterator[T]:
+        """The same of all tasks; waits for them."""
+        while self._waiting:
+            yield self._waiting.popleft().result()
+
+    @staticmethod
+    def _after(before: Future[T] | None, task: Callable[[], T]) -> T:
+        if before:
+            before.result()
+        return task()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import connect
+from connector_pipelines.errors import SyncError
 from connector_pipelines.model import Mode
 from connector_pipelines.sync import records
 from connector_pipelines.sync.applying import apply
-from connector_pipelines.sync.beside import few_collections
+from connector_pipelines.sync.beside import Behind, few_collections
 from connector_pipelines.sync.planning import plan
 from connector_pipelines.sync.pull import pull
 from connector_pipelines.sync.sources import register
@@ -59,21 +60,50 @@ def sync(
 
     A dry run stops at the plan: core, mappings, cursors and dead letters stay as they are.
 
-    Where the context allows a second connection, entities are read ahead while one is planned and applied: reading
-    keeps this process busy, planning and applying the database. What was read waits in staging, not in memory.
+    Where the context allows more connections, entities are read ahead, and planned ahead of those that are applied:
+    reading keeps this process busy, the others the database, which plans on one core. What was read waits in staging,
+    not in memory.
 
     Raises:
-        SyncError: what stopped an entity, with its place. Entities before it are done, later ones at most read.
+        SyncError: what stopped an entity, with its place. Entities before it are done; core has nothing of later ones.
     """
     register(context.connection, source)
-    how = _How(mode, span, dry_run)
+    reads = _reads(context, source, in_order(source, entities), _How(mode, span, dry_run))
+    carry_out = _in_turn if context.url is None or dry_run else _ahead
     with few_collections():
-        for entity, read, started in _reads(context, source, in_order(source, entities), how):
-            plan(context, source, entity)
-            receipts = [] if dry_run else apply(context, entity, {source.name: source}, only=source.name)
-            newest = records.plan_of(context.connection, read.id)
-            receipt = next((r for r in receipts if r.plan_id == newest.id), None)
-            yield Outcome(entity, newest, receipt, time.monotonic() - started)
+        yield from carry_out(context, source, reads)
+
+
+def _in_turn(context: Context, source: Source, reads: Iterator[_Begun]) -> Iterator[Outcome]:
+    for begun in reads:
+        plan(context, source, begun.entity)
+        yield _applied(context, source, begun)
+
+
+def _ahead(context: Context, source: Source, reads: Iterator[_Begun]) -> Iterator[Outcome]:
+    """The next entities are planned while one is applied: a plan counts on parents that are accepted.
+
+    When the caller stops, what is being applied is applied to its end, and nothing after it.
+    """
+    with connect(context.url) as connection, Behind[Outcome]() as applied:
+        own = replace(context, connection=connection)
+        try:
+            for begun in reads:
+                plan(context, source, begun.entity)
+                applied.add(copy_context().run, _applied, own, source, begun)
+                yield from applied.done()
+        except SyncError:  # the next entity's; those before it are done all the same
+            yield from applied.rest()
+            raise
+        yield from applied.rest()
+
+
+def _applied(context: Context, source: Source, begun: _Begun) -> Outcome:
+    """What became of an entity that is planned."""
+    receipts = [] if begun.read.trial else apply(context, begun.entity, {source.name: source}, only=source.name)
+    newest = records.plan_of(context.connection, begun.read.id)
+    receipt = next((r for r in receipts if r.plan_id == newest.id), None)
+    return Outcome(begun.entity, newest, receipt, time.monotonic() - begun.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +113,25 @@ class _How:
     dry_run: bool
 
 
-def _reads(context: Context, source: Source, entities: Sequence[str], how: _How) -> Iterator[tuple[str, Read, float]]:
-    """Each entity with its completed read and the time it began; reading goes on while the caller plans and applies.
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An entity with its completed read, and when that began, in monotonic seconds."""
+
+    entity: str
+    read: Read
+    at: float
+
+
+def _reads(context: Context, source: Source, entities: Sequence[str], how: _How) -> Iterator[_Begun]:
+    """Each entity, read; reading goes on while the caller plans and applies.
 
     When the caller stops, what is being read is read to its end, and nothing after it.
     """
 
-    def read(surroundings: Context, entity: str) -> tuple[str, Read, float]:
+    def read(surroundings: Context, entity: str) -> _Begun:
         started = time.monotonic()
-        return entity, pull(surroundings, source, entity, mode=how.mode, span=how.span, dry_run=how.dry_run), started
+        found = pull(surroundings, source, entity, mode=how.mode, span=how.span, dry_run=how.dry_run)
+        return _Begun(entity, found, started)
 
     if context.url is None:
         yield from (read(context, entity) for entity in entities)

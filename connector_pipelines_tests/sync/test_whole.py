@@ -7,8 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector_pipelines.database.connection import connect
+from connector_pipelines.errors import AnotherRunIsActive, NetworkError
 from connector_pipelines.external import surroundings
 from connector_pipelines.model import PlanState
+from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.whole import sync
 
 if TYPE_CHECKING:
@@ -179,3 +182,40 @@ def test_reading_ahead_shares_what_the_run_shares(toy: Toy, make: Records, monke
         list(sync(replace(context, url=toy.url), toy.source, entities=["students"]))
     assert shared is not None
     assert seen == [shared]
+
+
+def everything(toy: Toy, make: Records) -> None:
+    """One record of each entity, each with its parents; more connections are allowed."""
+    toy.beside = True
+    toy.sends = {
+        "organizations": [[make.organization(1)]],
+        "students": [[make.student(1, organization="o1")]],
+        "sections": [[make.section(1, organization="o1")]],
+        "enrollments": [[make.enrollment(1, "s1", "c1")]],
+    }
+
+
+def test_what_is_before_a_failed_entity_is_done(toy: Toy, make: Records) -> None:
+    """Where a read fails while the entities before it are being applied, they are applied to their end and told of."""
+    everything(toy, make)
+    toy.sends["sections"] = [NetworkError("gone", remedy="wait")]
+    told: list[str] = []
+
+    def run() -> None:
+        with toy.open() as context:
+            told.extend(outcome.entity for outcome in sync(context, toy.source) if outcome.verified)
+
+    with pytest.raises(NetworkError, match="gone"):
+        run()
+    assert told == ["organizations", "students"]
+    assert toy.core("students", "external_id") == [("s1",)]
+
+
+def test_nothing_is_applied_after_what_could_not_be(toy: Toy, make: Records) -> None:
+    """Where parents cannot be applied, children that were planned meanwhile stay so; the next sync applies both."""
+    everything(toy, make)
+    with connect(toy.url) as other, hold(other, "core/students"), pytest.raises(AnotherRunIsActive):
+        toy.sync()
+    assert (toy.core("organizations", "external_id"), toy.core("sections", "external_id")) == ([("o1",)], [])
+    assert all(outcome.verified for outcome in toy.sync().values())
+    assert toy.core("enrollments", "external_id") == [("e1",)]
