@@ -137,10 +137,13 @@ def test_only_the_owner_reads_sealed_secrets(connection: Connection, database: s
 
 
 class Rotating:
-    """Replaces the refresh token with every use, and takes an old one for the end of the authorization."""
+    """Replaces the refresh token with every use, and takes an old one for the end of the authorization.
+
+    Its tokens have a letter that no sealed secret has, so that they are never found in one by chance.
+    """
 
     def __init__(self, answer: Any) -> None:
-        self.answer, self.good, self.number = answer, "R0", 0
+        self.answer, self.good, self.number = answer, "R~0", 0
         self.access = ""
         self.spy: Callable[[], None] = lambda: None
 
@@ -152,12 +155,12 @@ class Rotating:
         if f"refresh_token={self.good}".encode() not in asked.body:
             return self.answer(400, b'{"error":"invalid_grant"}')
         self.number += 1
-        self.good, self.access = f"R{self.number}", f"A{self.number}"
+        self.good, self.access = f"R~{self.number}", f"A{self.number}"
         told = {"access_token": self.access, "refresh_token": self.good, "expires_in": 3600}
         return self.answer(body=json.dumps(told).encode())
 
 
-def signing(url: str, first: str = "R0") -> RefreshToken:
+def signing(url: str, first: str = "R~0") -> RefreshToken:
     """A client's way to sign, as each process has one of its own."""
     endpoint = Endpoint(f"{url}/token", Secret.literal("me"), Secret.literal("s"))
     return RefreshToken(endpoint, Secret.literal(first), vault.VaultKeep("qbo"))
@@ -175,8 +178,8 @@ def test_replaced_token_is_kept_before_the_new_access_token_is_used(
         client.get("page")
         system.access = "revoked"
         client.get("page")
-    assert seen == ["R1", "R1", "R2"]
-    assert "R2" not in dump(connection)
+    assert seen == ["R~1", "R~1", "R~2"]
+    assert "R~2" not in dump(connection)
 
 
 @pytest.mark.usefixtures("keys", "no_waiting")
