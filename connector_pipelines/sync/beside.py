@@ -47,7 +47,10 @@ class Beside(Generic[T]):
 
 
 class Behind(Generic[T]):
-    """Runs tasks one after the other in a thread while the caller goes on; after one that failed, none."""
+    """Runs tasks one after the other in a thread while the caller goes on; after one that failed, none.
+
+    At the end of the block the task that runs comes to its end, and none begins.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="behind")

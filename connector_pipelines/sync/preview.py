@@ -1,7 +1,7 @@
 """Shows what a source would feed, before anything is synced: one page, its first records, what becomes of each (E19).
 
-Nothing is written: no page is landed, no run recorded, no cursor moved. Within `surroundings.share` the request counts
-for the source's limits like any other, and who looks again soon is shown the same page: a mapping is put right in many
+Nothing comes of it: no page is landed, no run recorded, no cursor moved. Within `surroundings.share` the request counts
+for the source's limits like any other, and its answer is kept for who looks again soon: a mapping is put right in many
 looks.
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -136,12 +135,9 @@ def _reads(context: Context, source: Source, entities: Sequence[str], how: _How)
     if context.url is None:
         yield from (read(context, entity) for entity in entities)
         return
-    with connect(context.url) as second, ThreadPoolExecutor(1, thread_name_prefix="read") as ahead:
-        try:
-            own = replace(context, connection=second)
+    with connect(context.url) as second, Behind[_Begun]() as reading:
+        own = replace(context, connection=second)
+        for entity in entities:
             # In the caller's context: clients that are opened there share its limits and its kept tokens.
-            reading = [ahead.submit(copy_context().run, read, own, entity) for entity in entities]
-            for one in reading:
-                yield one.result()
-        finally:
-            ahead.shutdown(cancel_futures=True)
+            reading.add(copy_context().run, read, own, entity)
+        yield from reading.rest()

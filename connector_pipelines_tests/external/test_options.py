@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from connector_pipelines.external.cache import Looks
 from connector_pipelines.external.http import Request
 from connector_pipelines.external.limits import Budget, Rate
 from connector_pipelines.external.options import HttpOptions
-from connector_pipelines.external.surroundings import share
+from connector_pipelines.external.surroundings import needed, restored, share
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -52,12 +54,16 @@ def test_the_nearest_word_on_retries_counts(
 
 
 def test_each_option_reaches_the_client(stand: Any, answer: Any, database: str) -> None:
-    """Two requests a minute: the third one waits for its turn."""
+    """Cache off: every look is a request; two requests a minute: the third one waits for its turn."""
     server = stand(lambda _: answer())
     slept: list[float] = []
-    options = HttpOptions(requests_per_minute=2)
-    with share(database), options.client(server.url, sleep=lambda seconds, _: slept.append(seconds)) as client:
+    options, looks = HttpOptions(requests_per_minute=2, cache_seconds=0), Looks()
+    with (
+        share(database),
+        restored(replace(needed(), looks=looks)),
+        options.client(server.url, sleep=lambda seconds, _: slept.append(seconds)) as client,
+    ):
         for _ in range(3):
             client.send(Request("a"))
-    assert len(server.asked) == 3
+    assert (len(server.asked), looks.answers) == (3, [])
     assert 55 < slept[0] < 62

@@ -10,7 +10,7 @@ import pytest
 FULL = {"ops": {"alpha__external__students": {"config": {"mode": "full"}}}}
 TODAY = "2026-11-05"
 TORN = """
-    FROM connector.external_system_mappings m
+    connector.external_system_mappings m
     WHERE s.id = m.internal_id AND m.entity_type = 'students' AND m.external_id IN ('s0', 's1')
 """
 
@@ -31,7 +31,7 @@ def torn(project: Any, students: Any) -> Any:
     project.declare("alpha", "entities: [students]", "policy: {conflicts: {students: {family_name: manual}}}")
     project.send("alpha", students=[students])
     assert project.run("sync_alpha", partition_key=TODAY, run_config=FULL).success
-    project.execute(f"UPDATE core.students s SET family_name = 'Editedname' {TORN}")
+    project.execute(f"UPDATE core.students s SET family_name = 'Editedname' FROM {TORN}")
     return project
 
 
@@ -60,7 +60,7 @@ def test_the_job_carries_out_decisions(torn: Any) -> None:
     result = torn.run("resolve_conflicts", run_config=config)
     assert result.success
     assert shown(result, "core/students")["verified"] is True
-    names = torn.rows(f"SELECT family_name {TORN.replace('FROM', 'FROM core.students s,')} ORDER BY external_id")
+    names = torn.rows(f"SELECT family_name FROM core.students s, {TORN} ORDER BY external_id")
     assert names == [("Editedname",), ("Third",)]
     again = torn.run("resolve_conflicts", run_config=config)
     (failure,) = [event.step_failure_data.user_failure_data for event in again.all_events if event.is_step_failure]
