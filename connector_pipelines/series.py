@@ -18,6 +18,8 @@ TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 DAY = pd.ArrowDtype(pa.date32())
 MOMENT = pd.DatetimeTZDtype("us", "UTC")
 
+_PLAIN = r"^(0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)\.[0-9]*[1-9])$"  # what `plain` would leave as it is
+
 
 def arrow(values: pd.Series) -> pa.Array:
     """Text trimmed and composed, an empty one as null."""
@@ -50,9 +52,13 @@ def mapped(values: pd.Series, words: dict[str, str]) -> pd.Series:
 
 
 def number(values: pd.Series) -> pd.Series:
-    """Decimal numbers in their one spelling. Each different one is spelled once: prices and grades repeat."""
+    """Decimal numbers in their one spelling. Each different one is spelled once: prices and grades repeat; and most
+    have been sent so.
+    """
     coded = arrow(values).dictionary_encode()
-    spelled = pa.array([plain(said) for said in coded.dictionary.to_pylist()], pa.string())
+    other = pc.invert(pc.match_substring_regex(coded.dictionary, _PLAIN))
+    respelled = [plain(said) for said in coded.dictionary.filter(other).to_pylist()]
+    spelled = pc.replace_with_mask(coded.dictionary, other, pa.array(respelled, pa.string()))
     return of_text(spelled.take(coded.indices), values.index)
 
 

@@ -95,7 +95,7 @@ def cut(answer: IO[bytes], fields: Sequence[str], *, slice_bytes: int = SLICE_BY
     columns = index(answer, step) if size > slice_bytes else None
     if columns is None:  # small, or broken: then all of it is needed to say how
         arrays = _checked(whole(answer), fields)
-        return Slices(answer, next(iter(arrays.values()))[1] if arrays else 0, {}, 1)
+        return Slices(answer, len(next(iter(arrays.values()), ())), {}, 1)
     answer.seek(0)
     lengths = {name: column.length for name, column in columns.items()}
     _check(lengths, fields, answer.read(_EXCERPT_BYTES))
@@ -123,7 +123,7 @@ def splitter(fields: Sequence[str], compose: Compose) -> Callable[[bytes], Seque
     """
 
     def split(body: bytes) -> Sequence[bytes]:
-        columns = {name: _elements.decode(raw) for name, (raw, _) in _checked(body, fields).items()}
+        columns = _checked(body, fields)
         return compose(columns) if columns else []
 
     return split
@@ -182,8 +182,8 @@ def _is_empty(body: bytes) -> bool:
     return len(body) < 100 and body.strip() in EMPTY_ANSWERS  # noqa: PLR2004 -- a long one would be hashed for nothing
 
 
-def _checked(body: bytes, fields: Sequence[str]) -> dict[str, tuple[Raw, int]]:
-    """Every array with its length, which is the same for all; nothing for an empty answer."""
+def _checked(body: bytes, fields: Sequence[str]) -> dict[str, list[Raw]]:
+    """Every array, all of the same length; nothing for an empty answer."""
     if _is_empty(body):
         return {}
     try:
@@ -191,8 +191,8 @@ def _checked(body: bytes, fields: Sequence[str]) -> dict[str, tuple[Raw, int]]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _broken(body, _no_columns(body)) from None
     _check_names(raw, fields, body)
-    arrays = {name: (held, _length(body, name, held)) for name, held in raw.items()}
-    _check({name: length for name, (_, length) in arrays.items()}, fields, body)
+    arrays = {name: _array(body, name, held) for name, held in raw.items()}
+    _check({name: len(array) for name, array in arrays.items()}, fields, body)
     return arrays
 
 
@@ -209,9 +209,9 @@ def _check_names(sent: Container[str], fields: Sequence[str], body: bytes) -> No
         raise _broken(body, f"lacks the array {', '.join(missing)}" + (f"; Finale says: {said}" if said else ""))
 
 
-def _length(body: bytes, name: str, held: Raw) -> int:
+def _array(body: bytes, name: str, held: Raw) -> list[Raw]:
     try:
-        return len(_elements.decode(held))
+        return _elements.decode(held)
     except msgspec.MsgspecError:
         raise _broken(body, f"has {name!r} that is no array") from None
 

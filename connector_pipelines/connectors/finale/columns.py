@@ -28,17 +28,6 @@ def _tail_of(name: str) -> Column:
     return lambda record: tail(of(record))
 
 
-def _spelled(name: str) -> Column:
-    """A value as text, however it was sent: numbers come as numbers and as texts."""
-    of = attrgetter(name)
-
-    def read(record: Any) -> object:
-        value = of(record)
-        return None if value is None else str(value)
-
-    return read
-
-
 def _supplier(product: wire.Product) -> object:
     """The main supplier, else the first."""
     suppliers = product.supplierList or ()
@@ -73,9 +62,7 @@ def product_columns(price_type: str | None) -> dict[str, Column]:
 
     return {
         "productUrl": _tail_of("productUrl"),
-        **_flat("productId", "internalName", "statusId", "category", "lastUpdatedDate"),
-        "universalProductCode": _spelled("universalProductCode"),
-        "cost": _spelled("cost"),
+        **_flat("productId", "internalName", "statusId", "category", "lastUpdatedDate", "universalProductCode", "cost"),
         "price": amount,
         "currency": currency,
         "supplier": _supplier,
@@ -126,16 +113,17 @@ def _order_supplier(order: wire.Order) -> object:
 
 def _decimal(value: object) -> Decimal | None:
     """None for what is no number, or one no order can have."""
+    text = str(value)
     try:
-        parsed = Decimal(str(value)) if len(str(value)) < _NUMBER_LENGTH else None
+        parsed = Decimal(text) if len(text) < _NUMBER_LENGTH else None
     except InvalidOperation:
         return None
     return parsed if parsed is not None and parsed.is_finite() and parsed.adjusted() < _NUMBER_LENGTH else None
 
 
-def _amount(item: wire.Item | None) -> Decimal | None:
+def _amount(item: wire.Item) -> Decimal | None:
     """Quantity times price."""
-    quantity, price = (_decimal(item.quantity), _decimal(item.unitPrice)) if item else (None, None)
+    quantity, price = _decimal(item.quantity), _decimal(item.unitPrice)
     return None if quantity is None or price is None else quantity * price
 
 
@@ -157,20 +145,8 @@ ORDER_COLUMNS: dict[str, Column] = {
 
 def _line_key(line: wire.Line) -> object:
     """Order and line: an item's own tail may be a number within its order."""
-    order, item = tail(line.orderUrl), tail(line.item.orderItemUrl) if line.item else None
+    order, item = tail(line.orderUrl), tail(line.item.orderItemUrl)
     return f"{order}/{item}" if order and item else None
-
-
-def _of_item(name: str) -> Column:
-    def read(line: wire.Line) -> object:
-        value = getattr(line.item, name, None)
-        return None if value is None else str(value)
-
-    return read
-
-
-def _line_product(line: wire.Line) -> object:
-    return line.item and tail(line.item.productUrl)
 
 
 def _line_amount(line: wire.Line) -> object:
@@ -181,10 +157,9 @@ def _line_amount(line: wire.Line) -> object:
 LINE_COLUMNS: dict[str, Column] = {
     "orderItemUrl": _line_key,
     "orderUrl": _tail_of("orderUrl"),
-    **_flat("orderTypeId", "statusId", "lastUpdatedDate"),
-    "lineNumber": _spelled("lineNumber"),
-    "product": _line_product,
-    "quantity": _of_item("quantity"),
-    "unitPrice": _of_item("unitPrice"),
+    **_flat("orderTypeId", "statusId", "lastUpdatedDate", "lineNumber"),
+    "product": _tail_of("item.productUrl"),
+    "quantity": attrgetter("item.quantity"),
+    "unitPrice": attrgetter("item.unitPrice"),
     "amount": _line_amount,
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 256 * 1024
 """How much of an array is looked at at once; twice as much, and so on, where one element is larger than that."""
 
+_NEAR_BYTES = 8 * 1024
 _TRIES = 32  # commas that are tried as the last one between elements, before more is read
 _KEY_BYTES = 16 * 1024
 _KEY = re.compile(rb'\s*(?P<before>[{,])\s*(?P<name>"(?:[^"\\]|\\.)*")\s*:\s*\[', re.DOTALL)
@@ -117,28 +118,36 @@ def _front(block: bytes, first: int, step: int) -> _Front | None:
     except msgspec.DecodeError as error:
         behind = _BEHIND.search(str(error))
         ended = behind is not None
-        opened = opened[: int(behind[1]) - 1] if behind else _closed(opened, block)
-        if not opened:
+        if behind:
+            opened = opened[: int(behind[1]) - 1]
+            elements = _elements.decode(opened)
+        elif closed := _closed(opened, block):
+            opened, elements = closed
+        else:
             return None
-        elements = _elements.decode(opened)
     start = _address(opened) + 1
     begins = [_address(elements[n]) - start for n in range(first, len(elements), step)]
     return _Front(begins, len(elements), len(opened.rstrip()) - (2 if ended else 1), ended)
 
 
-def _closed(opened: bytes, block: bytes) -> bytes:
-    """The text up to the last comma between elements, with a bracket in its place; nothing where none is found."""
+def _closed(opened: bytes, block: bytes) -> tuple[bytes, list[Raw]] | None:
+    """The text up to the last comma between elements, with a bracket in its place, and its elements; None without one.
+
+    Commas are looked for near the end first: an array of numbers has a hundred thousand in a block.
+    """
     alike = _ALIKE.get(block.lstrip()[:1][0] if block.strip() else 0, _ANY)
     for pattern in dict.fromkeys((alike, _ANY)):
-        commas = [found.start() for found in pattern.finditer(opened)]
+        for back in (_NEAR_BYTES, len(opened)):
+            commas = [found.start() for found in pattern.finditer(opened, max(0, len(opened) - back))]
+            if len(commas) >= _TRIES:
+                break
         for comma in reversed(commas[-_TRIES:]):
             closed = opened[:comma] + b"]"
             try:
-                _elements.decode(closed)
+                return closed, _elements.decode(closed)
             except msgspec.DecodeError:
                 continue
-            return closed
-    return b""
+    return None
 
 
 def _read(answer: IO[bytes], at: int, size: int) -> bytes:

@@ -120,12 +120,12 @@ class Order(msgspec.Struct, gc=False):
 class Line(msgspec.Struct, gc=False):
     """A line with what it needs of its order: composed by `_lines_of`."""
 
+    item: Item
     orderUrl: str | None = None  # noqa: N815
     orderTypeId: str | None = None  # noqa: N815
     statusId: str | None = None  # noqa: N815
     lastUpdatedDate: str | None = None  # noqa: N815
     lineNumber: int | None = None  # noqa: N815
-    item: Item | None = None
 
 
 Decode = Callable[[bytes], Any]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -109,3 +110,22 @@ def test_a_bad_quantity_spoils_its_product_alone(bad: str) -> None:
     )
     on_hand = stock.of_items([body.encode()]).columns(b'{"productUrl":["/p/1","/p/2"]}')["stockOnHand"]
     assert on_hand == [stock.UNREADABLE, "1"]
+
+
+quantities = st.one_of(st.none(), st.integers(-9, 9), st.decimals(places=2, min_value=-9, max_value=9).map(str))
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("ABC"), quantities), max_size=6), min_size=1, max_size=4))
+def test_stock_is_the_same_however_the_answer_is_cut(slices: list[list[tuple[str, int | str | None]]]) -> None:
+    """Rows of a product that stand in different slices add up as if they stood in one; nothing known stays nothing."""
+    bodies = [
+        json.dumps({name: [row[0] if name == "productUrl" else row[1] for row in rows] for name in stock.ITEM_FIELDS})
+        for rows in slices
+    ]
+    held = stock.of_items([body.encode() for body in bodies])
+    rows = [row for part in slices for row in part]
+    known = {url: [Decimal(value) for name, value in rows if name == url and value is not None] for url, _ in rows}
+    sums = held.columns(b'{"productUrl":["A","B","C"]}')["stockReserved"]
+    assert [None if said is None else Decimal(str(said)) for said in sums] == [
+        (sum(known[url]) if known[url] else None) if url in known else 0 for url in "ABC"
+    ]

@@ -214,6 +214,7 @@ def test_numbers_are_spelled_in_one_way(number: Decimal) -> None:
     said = set(series.number(spellings))
     assert len(said) == 1
     (text,) = said
+    assert text == series.plain(text)
     assert Decimal(text) == number
     assert "E" not in text
     assert "." not in text or text[-1] not in "0."
