@@ -1,4 +1,4 @@
-"""Backfills that say what they cost before they begin, and wait outside of any run where the source's budget is spent.
+"""Backfills that say what they cost before they begin, and wait outside of any run where the source can't be asked.
 
 Dagster reads the annotations of steps and sensors as objects, so they are not postponed here.
 """
@@ -36,7 +36,8 @@ def expected(
     """What a backfill's read is expected to take, before it begins; nothing for any other read.
 
     Raises:
-        RateLimited: the source's budget is spent; the run is parked, and launched again when its time comes.
+        RateLimited: the source's budget is spent, or it failed so often that nobody asks it; the run is parked, and
+            launched again when its time comes.
     """
     if launches.lane(context.run.tags) != "backfill":
         return {}
@@ -46,11 +47,13 @@ def expected(
     cost = quota.predict(connection, source.name, [entity], days_of(span))
     context.log.info("%s: this backfill takes %s", entity, cost)
     turn = quota.next_turn(connection, source.name)
-    until = quota.park_until(turn, now)
+    refused = quota.open_until(connection, source.name)
+    until = quota.park_until(turn, now, refused=refused)
     if until is not None:
         _park(context, surroundings, source, until)
+        why = f"{source.name} failed again and again" if refused else f"the budget of {source.name} is spent"
         raise RateLimited(
-            f"parked until {until:%Y-%m-%d %H:%M:%S} UTC: the budget of {source.name} is spent.",
+            f"parked until {until:%Y-%m-%d %H:%M:%S} UTC: {why}.",
             remedy="Nothing: it is launched again by itself then, and nothing was asked so far.",
         ).located(source.name, entity)
     return {"expected": str(cost), "expected calls": cost.calls, "expected seconds": round(cost.seconds, 1)}
@@ -71,7 +74,7 @@ def resume_sensor(declaration: Declaration) -> dg.SensorDefinition:
     @dg.sensor(
         name=names.resume_sensor(source.name),
         job_name=names.sync_job(source.name),
-        description=f"Launches backfills of {source.name} again that were parked because its budget was spent.",
+        description=f"Launches backfills of {source.name} again that were parked because it could not be asked.",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

@@ -161,6 +161,24 @@ def next_turn(connection: Connection, source: str, *, lane: str = "backfill") ->
     return cast("datetime | None", row[0]) if row else None
 
 
-def park_until(turn: datetime | None, now: datetime) -> datetime | None:
-    """Until when a backfill should wait before it begins; None where it should begin now. Pure."""
+def open_until(connection: Connection, source: str) -> datetime | None:
+    """Until when nobody asks a source, because its requests failed again and again; None where it is asked."""
+    row = connection.execute(
+        "SELECT max(open_until) FROM connector.gates WHERE open_until > clock_timestamp()"
+        " AND scope IN (SELECT scope FROM connector.api_calls WHERE source = %s)",
+        [source],
+    ).fetchone()
+    return cast("datetime | None", row[0]) if row else None
+
+
+def park_until(turn: datetime | None, now: datetime, *, refused: datetime | None = None) -> datetime | None:
+    """Until when a backfill should wait before it begins; None where it should begin now. Pure.
+
+    Args:
+        turn: when the source may be asked next.
+        now: the present.
+        refused: until when nobody asks it: a request before that would not wait, but fail.
+    """
+    if refused is not None and refused > now:
+        return refused if turn is None else max(turn, refused)
     return turn if turn is not None and turn - now > PATIENCE else None

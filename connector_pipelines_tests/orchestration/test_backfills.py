@@ -171,19 +171,32 @@ def test_a_run_is_executed_again_from_the_first_chunk_that_is_not_durable(
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(1,)]
 
 
-def test_a_backfill_that_must_wait_is_parked_and_comes_back(project: Any, students: Any) -> None:
-    """With the budget spent a backfill asks nothing and is no failure; when its time comes the same days are read."""
+@pytest.mark.parametrize(
+    ("column", "ahead", "why"),
+    [
+        ("paused_until", "1 hour", "the budget of alpha is spent"),
+        ("open_until", "40 seconds", "alpha failed again and again"),
+    ],
+)
+def test_a_backfill_that_must_wait_is_parked_and_comes_back(
+    project: Any, students: Any, column: str, ahead: str, why: str
+) -> None:
+    """With the budget spent, or while nobody asks the source because it fails, a backfill asks nothing and is no
+    failure; when its time comes the same days are read.
+    """
     project.declare("alpha", "entities: [students]", f"schedule: {{start_date: {FIRST}}}")
     project.send("alpha", students=[students])
     project.execute(
-        "INSERT INTO connector.gates (scope, paused_until) VALUES ('here', now() + interval '1 hour');"
+        f"INSERT INTO connector.gates (scope, {column}) VALUES ('here', now() + interval '{ahead}');"
         "INSERT INTO connector.api_calls (source, scope, endpoint, requests, seconds, histogram)"
         " VALUES ('alpha', 'here', 'GET /', 1, 1, '{}')"
     )
     span = {"dagster/asset_partition_range_start": day(0), "dagster/asset_partition_range_end": day(2)}
     parked = project.run("sync_alpha", tags=span)
     assert not parked.success
-    assert "parked until" in parked.get_step_failure_events()[0].event_specific_data.error_display_string
+    told = parked.get_step_failure_events()[0].event_specific_data.error_display_string
+    assert "parked until" in told
+    assert why in told
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
 
     def due() -> Any:
@@ -192,7 +205,7 @@ def test_a_backfill_that_must_wait_is_parked_and_comes_back(project: Any, studen
         return sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around)).run_requests
 
     assert due() == []
-    project.execute("UPDATE connector.parked SET until = now(); UPDATE connector.gates SET paused_until = NULL")
+    project.execute(f"UPDATE connector.parked SET until = now(); UPDATE connector.gates SET {column} = NULL")
     [first], [again] = due(), due()
     assert first.run_key == again.run_key == f"parked {parked.run_id}"
     assert {key.to_user_string() for key in first.asset_selection} == {
