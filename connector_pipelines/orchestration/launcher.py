@@ -56,9 +56,10 @@ class WarmLauncher(DefaultRunLauncher):
             super().launch_run(context)
             return
         self._processes = {known: process for known, process in self._processes.items() if process.is_alive()}
-        arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref()).get_command_args()
+        ref = self._instance.get_ref()
+        arguments = ExecuteRunArgs(origin, run.run_id, ref).get_command_args()
         command = list(arguments[arguments.index("api") :])
-        process = _forks().Process(target=execute, args=(command,), name=f"run {run.run_id}")
+        process = _forks().Process(target=execute, args=(command, run.run_id, ref), name=f"run {run.run_id}")
         process.start()
         self._processes[run.run_id] = process
         self._instance.add_run_tags(run.run_id, {PROCESS: f"{socket.gethostname()} {process.pid}"})

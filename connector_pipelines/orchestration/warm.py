@@ -18,6 +18,8 @@ import connector_pipelines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dagster._core.instance import InstanceRef
+
 _LOG = logging.getLogger(__name__)
 
 _HEAVY = ("pandas", "pandera.pandas", "pyarrow", "requests", "cryptography.fernet", "dagster._cli", "dagster_postgres")
@@ -52,18 +54,38 @@ def code() -> tuple[int, int]:
     return len(written), max(written, default=0)
 
 
-def execute(command: Sequence[str]) -> None:
+class _NotBegun(Exception):
+    """A run's command ended, and the run does not say that it began."""
+
+
+def execute(command: Sequence[str], run_id: str, ref: InstanceRef) -> None:
     """Be the command of Dagster that executes a run, in this process.
 
     Where PostgreSQL goes away before the run has begun, the command is repeated: a run whose process ended in between
     would hold its place in the queue until its start has timed out, for minutes. A run that has begun keeps its errors
-    to itself, and Dagster ignores a second command for it.
+    to itself, and Dagster ignores a second command for it. So does one that could not even say that it began, which is
+    why its status is looked at afterwards.
+
+    Args:
+        command: the arguments of `dagster`.
+        run_id: of the run.
+        ref: the instance that it belongs to.
     """
     import stamina
     from dagster._cli import create_dagster_cli
     from sqlalchemy.exc import DBAPIError
 
     command_line = create_dagster_cli()  # type: ignore[no-untyped-call]  # Dagster's is without types
-    for attempt in stamina.retry_context(on=DBAPIError, attempts=None, timeout=_PATIENCE_SECONDS):
+    for attempt in stamina.retry_context(on=(DBAPIError, _NotBegun), attempts=None, timeout=_PATIENCE_SECONDS):
         with attempt:
             command_line.main(args=list(command), prog_name="dagster", standalone_mode=False)
+            if not _has_begun(ref, run_id):
+                raise _NotBegun(run_id)
+
+
+def _has_begun(ref: InstanceRef, run_id: str) -> bool:
+    from dagster import DagsterInstance, DagsterRunStatus
+
+    with DagsterInstance.from_ref(ref) as instance:
+        run = instance.get_run_by_id(run_id)
+    return run is None or run.status not in {DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING}

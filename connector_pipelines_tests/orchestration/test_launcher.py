@@ -20,6 +20,7 @@ from connector_pipelines.orchestration.launcher import PROCESS, WarmLauncher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dg.op
@@ -39,6 +40,13 @@ def launcher(instance: dg.DagsterInstance) -> WarmLauncher:
     launching = WarmLauncher()
     launching.register_instance(instance)
     return launching
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance that other processes can open."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
 
 
 @pytest.fixture
@@ -113,15 +121,18 @@ def test_what_is_warm_is_what_runs_need() -> None:
     assert not [name for name in names if "simulator" in name or ".commands" in name or name.endswith(".demo")]
 
 
-def test_a_command_is_one_of_dagsters(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_command_is_one_of_dagsters(stored: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]) -> None:
     """What a fork executes is Dagster's own command line."""
-    warm.execute(["api", "--help"])
+    warm.execute(["api", "--help"], "a run that is gone", stored.get_ref())
     assert "internal use cases" in capfd.readouterr().out
 
 
-def test_a_run_that_has_not_begun_waits_for_its_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_has_not_begun_waits_for_its_database(
+    stored: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PostgreSQL goes away before a run has begun: its command is repeated; other errors end it at once."""
     errors = [OperationalError("INSERT", {}, Exception("gone")), None, ValueError("broken")]
+    run = run_in(stored, 1)
 
     def once(**_: object) -> None:
         if error := errors.pop(0):
@@ -129,7 +140,30 @@ def test_a_run_that_has_not_begun_waits_for_its_database(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("dagster._cli.create_dagster_cli", lambda: SimpleNamespace(main=once))
     with stamina.set_testing(testing=True, attempts=3):
-        warm.execute(["api", "execute_run"])
+        warm.execute(["api", "execute_run"], run.run_id, stored.get_ref())
         with pytest.raises(ValueError, match="broken"):
-            warm.execute(["api", "execute_run"])
+            warm.execute(["api", "execute_run"], run.run_id, stored.get_ref())
     assert errors == []
+
+
+def test_a_run_that_could_not_say_that_it_began_is_started_again(
+    stored: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL goes away just as the start is stored, and Dagster swallows that: the run is executed once more."""
+    run = stored.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTING)
+    before = []
+
+    def swallow_once(**_: object) -> None:
+        found = stored.get_run_by_id(run.run_id)
+        assert found
+        before.append(found.status)
+        if len(before) == 2:
+            stored.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, idle.name), run.run_id)
+
+    monkeypatch.setattr("dagster._cli.create_dagster_cli", lambda: SimpleNamespace(main=swallow_once))
+    with stamina.set_testing(testing=True, attempts=5):
+        warm.execute(["api", "execute_run"], run.run_id, stored.get_ref())
+    assert before == [dg.DagsterRunStatus.STARTING] * 2
+    begun = stored.get_run_by_id(run.run_id)
+    assert begun
+    assert begun.status is dg.DagsterRunStatus.STARTED
