@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
-from connector_pipelines.mapping.cases import ANOTHER, MERGE, REUSED
+from connector_pipelines.mapping.cases import RULES
 from connector_pipelines.sync.alarms import Level, Message
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ _RUNS: LiteralString = """
     FROM connector.job_runs WHERE ended_at > %(since)s AND ended_at <= %(until)s AND job <> 'reconcile'
     GROUP BY source ORDER BY source
 """
-_IDENTITY = [ANOTHER, REUSED, MERGE]
 _WAITING: LiteralString = """
     SELECT 'held plans', source, entity, count(*) FROM connector.sync_plans WHERE state = 'held' GROUP BY 2, 3
     UNION ALL
@@ -96,7 +95,7 @@ _WAITING: LiteralString = """
 
 def waiting(connection: Connection) -> list[Waiting]:
     """What waits for a person now."""
-    rows = connection.execute(_WAITING, {"identity": _IDENTITY}).fetchall()
+    rows = connection.execute(_WAITING, {"identity": list(RULES)}).fetchall()
     return [Waiting(*cast("tuple[Any, ...]", row)) for row in rows]
 
 
