@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def key(row: str, column: str) -> sql.Composed:
     """What identifiers are compared by; null where the row has none."""
-    return query("nullif(lower(btrim(normalize({r}.{c}, NFC))), '')", r=row, c=column)
+    return query("nullif(lower(btrim(normalize({r}.{c}, NFC), E' \\t\\r\\n')), '')", r=row, c=column)
 
 
 def name(row: str, column: str) -> sql.Composed:

@@ -121,8 +121,9 @@ def test_two_ids_of_one_person(connection: Connection) -> None:
         (ANN, replace(ANN, student_number=None, given_name="Bo")),
         (ANN, replace(ANN, student_number="2")),
         (ANN, Person("Ann", "Berg", None, None, None)),
+        (replace(ANN, student_number="\t", email="\n"), Person("Bo", "Fox", " \t", "\r\n", None)),
     ]
-    assert said(connection, "same_person", pairs) == [True, True, False, False, False]
+    assert said(connection, "same_person", pairs) == [True, True, False, False, False, False]
 
 
 def test_evidence_names_fields_and_no_values(connection: Connection) -> None:
