@@ -5,14 +5,15 @@ A notice is a reason to read, never data: it names what to read again, and the v
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,25 @@ class Notice:
     entities: tuple[str, ...]
     id: str | None = None
     hints: tuple[str, ...] = ()
+
+
+def events_in(body: bytes, kinds: Collection[str], *, envelope: str | None = None) -> Sequence[Mapping[str, Any]]:
+    """The events of a body in JSON: one object, or a list of them. None where it holds something else, or nothing.
+
+    Args:
+        body: of a delivery.
+        kinds: the names under which an event may say what it is; each has one of them.
+        envelope: the name under which an object may hold the list.
+    """
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return ()
+    if isinstance(told, dict) and isinstance(told.get(envelope), list):
+        told = told[envelope]
+    events = told if isinstance(told, list) else [told]
+    known = all(isinstance(event, dict) and any(kind in event for kind in kinds) for event in events)
+    return events if known else ()
 
 
 class HookOptions(BaseModel):

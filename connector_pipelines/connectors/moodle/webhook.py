@@ -8,7 +8,6 @@ Moodle sends no events as installed; plugins do. They send what the event itself
 from __future__ import annotations
 
 import hmac
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +15,7 @@ from pydantic import Field
 
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external.secrets import Secret
-from connector_pipelines.notices import HookOptions, Notice
+from connector_pipelines.notices import HookOptions, Notice, events_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,19 +100,11 @@ class Events:
         )
 
 
-def _events(body: bytes) -> list[Mapping[str, Any]]:
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        raise _unknown() from None
-    events = told if isinstance(told, list) else [told]
-    if not events or not all(isinstance(event, dict) and "eventname" in event for event in events):
-        raise _unknown()
+def _events(body: bytes) -> Sequence[Mapping[str, Any]]:
+    events = events_in(body, ("eventname",))
+    if not events:
+        raise BrokenPage(
+            "a delivery holds no events of Moodle: neither one with an eventname, nor a list of them.",
+            remedy="Have the site's plugin send JSON. What the delivery spoke of comes with the next read.",
+        )
     return events
-
-
-def _unknown() -> BrokenPage:
-    return BrokenPage(
-        "a delivery holds no events of Moodle: neither one with an eventname, nor a list of them.",
-        remedy="Have the site's plugin send JSON. What the delivery spoke of comes with the next read.",
-    )

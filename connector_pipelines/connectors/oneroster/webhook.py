@@ -8,14 +8,13 @@ not public; what a source says in its `webhook` settings is what is verified.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from connector_pipelines.errors import BrokenPage
-from connector_pipelines.notices import Notice
+from connector_pipelines.notices import Notice, events_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,21 +107,11 @@ def _about(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _events(body: bytes) -> list[Mapping[str, Any]]:
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        raise _unknown() from None
-    if isinstance(told, dict) and isinstance(told.get("data"), list):  # a Caliper envelope
-        told = told["data"]
-    events = told if isinstance(told, list) else [told]
-    if not all(isinstance(event, dict) and ("type" in event or "eventType" in event) for event in events):
-        raise _unknown()
+def _events(body: bytes) -> Sequence[Mapping[str, Any]]:
+    events = events_in(body, ("type", "eventType"), envelope="data")  # a Caliper envelope
+    if not events:
+        raise BrokenPage(
+            "a delivery holds no events: neither one, nor a list of them, nor a Caliper envelope.",
+            remedy="Look at it in the system that sent it; what it spoke of comes with the next read.",
+        )
     return events
-
-
-def _unknown() -> BrokenPage:
-    return BrokenPage(
-        "a delivery holds no events: neither one, nor a list of them, nor a Caliper envelope.",
-        remedy="Look at it in the system that sent it; what it spoke of comes with the next read.",
-    )

@@ -81,7 +81,7 @@ def test_a_caliper_envelope() -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[1]", b"<html>", b'{"data": [{}]}', b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b"[1]", b"<html>", b'{"data": [{}]}', b"[" * 100_000])
 def test_a_body_without_events(body: bytes) -> None:
     """What holds no events is an error, not a notice of nothing."""
     with pytest.raises(BrokenPage, match="no events"):
