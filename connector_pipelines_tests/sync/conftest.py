@@ -27,7 +27,8 @@ from connector_pipelines.sync.context import Context, silent
 from connector_pipelines.sync.planning import plan
 from connector_pipelines.sync.pull import pull
 from connector_pipelines.sync.whole import Outcome, sync
-from connector_pipelines_tests.kept import Kept, kept
+from connector_pipelines_tests.kept import kept
+from connector_pipelines_tests.mortal import Mortal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +106,7 @@ def _stream(
 
 
 @dataclass
-class Toy(Kept):
+class Toy(Mortal):
     """A source to play with: put pages of records into `sends`, then `sync`, or take the steps one by one.
 
     `decoded` are the raw records that were looked at; `stability` is what its reads say of themselves; `beside` allows

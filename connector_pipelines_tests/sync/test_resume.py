@@ -56,20 +56,6 @@ def held(toy: Toy) -> list[object]:
     return [toy.rows(query) for query in STATE]
 
 
-def in_a_child(toy: Toy, work: Callable[[], object]) -> int:
-    """Do something in a process of its own; the signal that ended it, or 0, once the server noticed its end, too."""
-    child = os.fork()
-    if child:
-        ended_by = os.WTERMSIG(os.waitpid(child, 0)[1])
-        while toy.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"):
-            continue
-        return ended_by
-    try:
-        work()
-    finally:
-        os._exit(0)
-
-
 def kill_at(count: int) -> Callable[..., None]:
     """A callback that kills its process when it is called for the n-th time."""
     left = [count]
@@ -93,7 +79,7 @@ def test_resumes_at_the_next_chunk(synced: Toy, chunk: int) -> None:
     """A run that was killed after chunk k leaves k durable chunks, and applying goes on at k + 1."""
     synced.prepare("students")
     synced.report = kill_at(chunk)
-    assert in_a_child(synced, lambda: synced.apply("students")) == signal.SIGKILL
+    assert synced.in_a_child(lambda: synced.apply("students")) == signal.SIGKILL
     assert synced.rows("SELECT applied_chunks FROM connector.sync_plans WHERE state = 'accepted'") == [(chunk,)]
     seen: list[Progress] = []
     synced.report = seen.append

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +25,8 @@ from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync import deciding
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.push import push
-from connector_pipelines_tests.kept import Kept, kept
+from connector_pipelines_tests.kept import kept
+from connector_pipelines_tests.mortal import Mortal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -274,7 +273,7 @@ CONNECTOR = Connector(
 
 
 @dataclass
-class Outward(Kept):
+class Outward(Mortal):
     """Core, and the way out of it."""
 
     url: str
@@ -338,21 +337,6 @@ class Outward(Kept):
             "SELECT external_id, state, rule FROM connector.dead_letters WHERE state <> 'resolved' ORDER BY id"
         )
 
-    def in_a_child(self, work: Callable[[], object]) -> int:
-        """Do something in a process of its own; the signal that ended it, or 0."""
-        self.child = 0
-        child = os.fork()
-        if child:
-            self.child = child
-            ended_by = os.WTERMSIG(os.waitpid(child, 0)[1])
-            while self.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"):
-                continue
-            return ended_by
-        try:
-            work()
-        finally:
-            os._exit(0)
-
     def kill_at(self, place: str, time: int, *, lost: bool = False) -> Callable[[str], bool]:
         """A strike that kills the child at the n-th call of a place, and loses that very call if asked to."""
         left = [time]
@@ -361,9 +345,7 @@ class Outward(Kept):
             left[0] -= at == place
             if left[0] or at != place:
                 return False
-            while not self.child:
-                continue
-            os.kill(self.child, signal.SIGKILL)
+            self.kill()
             return lost
 
         return strike

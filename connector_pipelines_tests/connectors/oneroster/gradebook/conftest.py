@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,10 +24,11 @@ from connector_pipelines.sync.letters import Choice
 from connector_pipelines.sync.push import push
 from connector_pipelines.sync.retrying import retry
 from connector_pipelines.sync.whole import sync
-from connector_pipelines_tests.kept import Kept, kept
+from connector_pipelines_tests.kept import kept
+from connector_pipelines_tests.mortal import Mortal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from connector_pipelines.sync.whole import Outcome
@@ -71,7 +70,7 @@ ASSESSED = """
 
 
 @dataclass
-class Books(Kept):
+class Books(Mortal):
     """Core, the school's system, and what may be written to it."""
 
     url: str
@@ -151,27 +150,6 @@ class Books(Kept):
     def effects(self) -> Counter[str]:
         """How often each record was written."""
         return Counter(f"{write.collection}/{write.sourced_id}" for write in self.simulator.ledger)
-
-    def in_a_child(self, work: Callable[[], object]) -> int:
-        """Do something in a process of its own; the signal that ended it, or 0."""
-        self.child = 0
-        child = os.fork()
-        if child:
-            self.child = child
-            ended_by = os.WTERMSIG(os.waitpid(child, 0)[1])
-            while self.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"):
-                continue
-            return ended_by
-        try:
-            work()
-        finally:
-            os._exit(0)
-
-    def kill(self) -> None:
-        """End the child, from a thread of the simulator."""
-        while not self.child:
-            continue
-        os.kill(self.child, signal.SIGKILL)
 
 
 @pytest.fixture
