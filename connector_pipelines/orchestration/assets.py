@@ -12,9 +12,11 @@ from pydantic import Field
 
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.errors import ConfigurationError, at
 from connector_pipelines.model import Mode, Source, Stream, Window
 from connector_pipelines.orchestration import checks, metadata, names
 from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.failures import explained
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import apply_step, map_step, read_step
 from connector_pipelines.orchestration.timetable import Timetable
@@ -100,8 +102,10 @@ def _external(declaration: Declaration, stream: Stream) -> dg.AssetsDefinition:
     source = declaration.source
 
     def external(context: dg.AssetExecutionContext, config: ReadOptions, engine: Engine) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster knows no subscript
-        days = span(context) if config.whole_days else Window()
-        return read_step(context, engine, source, stream, mode=config.mode.value, span=days)
+        with explained(), at(source.name, stream.entity):
+            days = span(context) if stream.filters_by_time else Window()
+        wanted = days if config.whole_days else Window()
+        return read_step(context, engine, source, stream, mode=config.mode.value, span=wanted)
 
     does = (
         f"Reads {stream.entity} from {source.connector.title} ({stream.endpoint or stream.entity}), lands the pages as"
@@ -153,8 +157,16 @@ def _core(entity: str, sources: Sequence[Source]) -> dg.AssetsDefinition:
 
 
 def span(context: dg.AssetExecutionContext) -> Window:
-    """The days the run was launched for, in UTC; everything where it was launched for none."""
+    """The days a run was launched for, in UTC.
+
+    Raises:
+        ConfigurationError: it was launched for none. Dagster would fail the next step, with words that help nobody.
+    """
     if not (context.has_partition_key or context.has_partition_key_range):
-        return Window()
+        raise ConfigurationError(
+            "the run was launched without a day.",
+            remedy="In the Launchpad, choose a day in Partition, the newest to go on from the last sync; or launch"
+            " sync_now, which needs none.",
+        )
     days = context.partition_time_window
     return Window(days.start.astimezone(UTC), days.end.astimezone(UTC))

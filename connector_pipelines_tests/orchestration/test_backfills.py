@@ -171,6 +171,18 @@ def test_a_run_is_executed_again_from_the_first_chunk_that_is_not_durable(
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(1,)]
 
 
+def test_a_run_without_a_day_says_what_to_do(project: Any, students: Any) -> None:
+    """Launched from the Launchpad without a day, a sync asks nothing and says where to choose one."""
+    project.declare("alpha", "entities: [students]", f"schedule: {{start_date: {FIRST}}}")
+    project.send("alpha", students=[students])
+    failed = project.run("full_sync_alpha")
+    assert not failed.success
+    told = failed.get_step_failure_events()[0].event_specific_data.error_display_string
+    assert "choose a day in Partition" in told
+    assert "alpha" in told
+    assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("column", "ahead", "why"),
     [
