@@ -130,7 +130,11 @@ def _worst_peak(results: Results) -> float:
 
 
 def _proof(results: Results) -> float:
-    """Which percentage of a first sync is spent on the plan with the guard, on reading back and on the receipt.
+    """At most which percentage of a first sync's work is the plan with the guard, reading back and the receipt.
+
+    Work is processor time, the process's and PostgreSQL's, without imports: while one entity is applied the next is
+    planned, so shares of the clock's time would be counted twice. Of the steps themselves the time on the clock is
+    taken, waiting included; their work is less.
 
     Two steps of planning are no proof: finding what differs from what was written before, and which ids belong
     together. Whoever maps ids and writes only what changed needs them.
@@ -138,7 +142,9 @@ def _proof(results: Results) -> float:
     first = results["ours", "first"]
     steps = first.said["steps"]
     plan = steps["plan"] - steps["compare"] - steps["link"]
-    return 100 * (plan + steps["read_back"] + steps["write_receipt"]) / first.said["engine_seconds"]
+    imports = first.whole_seconds - first.engine_seconds
+    work = first.cpu_seconds + first.server_cpu_seconds - imports
+    return 100 * (plan + steps["read_back"] + steps["write_receipt"]) / work
 
 
 def _against_default(promise: str, scenario: str, limit: float) -> Target:
@@ -159,7 +165,7 @@ TARGETS = (
     _against_default("1 % changed", "change", 10.0),
     _against_best("1 % changed", "change", 2.0),
     Target("nothing changed, WAL", lambda results: results["ours", "same"].wal_mb, 2.0, False, "MB"),
-    Target("plan, guard and receipt, of a first sync", _proof, 25.0, False, "%"),
+    Target("plan, guard and receipt, of a first sync's work", _proof, 25.0, False, "%"),
     Target("peak memory", _worst_peak, 400.0, False, "MB"),
 )
 
