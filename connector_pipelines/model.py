@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines import outward
-from connector_pipelines.pages import Stability
+from connector_pipelines.pages import Reading, Stability, Together
 from connector_pipelines.policy import SyncPolicy
 
 if TYPE_CHECKING:
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
     from pydantic import BaseModel
 
-    from connector_pipelines.pages import Reading
-
 
 class Mode(StrEnum):
-    """How much a read asks for. Only a complete FULL read can prove that something is absent."""
+    """How much a read asks for. Only a complete FULL read can prove that anything is absent; see also `Together`."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
@@ -97,6 +95,7 @@ class Stream:
         filters_by_time: the system can be asked for a span of modification times.
         counts: it can be asked for what came after a position of its own, which reads tell.
         endpoint: what a person would call it, for the docs and metadata: "GET /students".
+        together: says which records belong together, where a change of one of them brings all.
     """
 
     entity: str
@@ -109,6 +108,7 @@ class Stream:
     filters_by_time: bool = True
     counts: bool = False
     endpoint: str = ""
+    together: Together | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,20 @@ class Rows:
     fingerprints: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Records that come with all of their siblings, as the lines of an order do: one that does not come is gone, also
+    in a read of nothing but changes.
+
+    Attributes:
+        reference: the name of the reference to what they belong to.
+        parents: the external ids of those that a page holds with all that belongs to them, or calls deleted. Pure.
+    """
+
+    reference: str
+    parents: Callable[[bytes], Sequence[str]]
+
+
 def _nobody_watched() -> None:
     """Of a read that was not watched."""
 

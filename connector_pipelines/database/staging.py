@@ -12,10 +12,12 @@ import psycopg
 from psycopg import sql
 
 from connector_pipelines.database.connection import comma, query, scalar
-from connector_pipelines.database.tables import rows_table
+from connector_pipelines.database.tables import parents_table, rows_table
 from connector_pipelines.pages import Rejection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from connector_pipelines.database.connection import Connection
@@ -63,6 +65,20 @@ def create(connection: Connection, entity: Entity, run_id: int) -> None:
             query("CREATE UNLOGGED TABLE {t} ({spec}, CHECK (external_id <> ''))", t=rows_table(run_id), spec=spec)
         )
         connection.execute(query("ALTER TABLE {t} ALTER external_id SET NOT NULL", t=rows_table(run_id)))
+
+
+def note_parents(connection: Connection, run_id: int, reference: str, parents: Iterable[str]) -> None:
+    """Keep which parents came with all that belongs to them. There are few, and the table survives the server: an empty
+    one would look like a read without any.
+    """
+    table = parents_table(run_id)
+    with connection.transaction():
+        connection.execute(query("DROP TABLE IF EXISTS {table}", table=table))
+        connection.execute(query("CREATE TABLE {table} (reference text, external_id text)", table=table))
+        connection.cursor().executemany(
+            query("INSERT INTO {table} VALUES (%s, %s)", table=table), [(reference, parent) for parent in parents]
+        )
+        connection.execute(query("ANALYZE {table}", table=table))
 
 
 def analyze(connection: Connection, run_id: int) -> None:

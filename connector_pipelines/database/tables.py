@@ -48,6 +48,11 @@ def unseen_table(run_id: int) -> sql.Identifier:
     return sql.Identifier("staging", f"unseen_{run_id}")
 
 
+def parents_table(run_id: int) -> sql.Identifier:
+    """What a read of changes holds with all that belongs to it."""
+    return sql.Identifier("staging", f"parents_{run_id}")
+
+
 def letters_table(run_id: int) -> sql.Identifier:
     """The dead letters of a read that only looks: nobody else shall find them before it is approved."""
     return sql.Identifier("staging", f"letters_{run_id}")
@@ -60,7 +65,8 @@ def shaped_table(run_id: int) -> sql.Identifier:
 
 def read_tables(run_id: int) -> tuple[sql.Identifier, ...]:
     """Everything that is staged of a run."""
-    return rows_table(run_id), unseen_table(run_id), letters_table(run_id), shaped_table(run_id)
+    tables = (rows_table, unseen_table, parents_table, letters_table, shaped_table)
+    return tuple(table(run_id) for table in tables)
 
 
 def plan_table(plan_id: int) -> sql.Identifier:

@@ -1,4 +1,6 @@
-"""Records that a complete full read no longer holds: noted, and where the policy says so, dropped.
+"""Records that are gone at the source: noted, and where the policy says so, dropped.
+
+A complete full read proves it of all that it does not hold; a read of changes, of what is missing among its siblings.
 
 A drop makes a row inactive; nothing is ever deleted. It needs the source's policy, a read that was proven stable, and
 the guard (requirements G47, K7). It happens once for each absence: a row that a person made active again stays so. A
@@ -15,26 +17,32 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from connector_pipelines.database import dead_letters
+from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query
-from connector_pipelines.database.tables import DROPPED_BY, mappings_table, rows_table
+from connector_pipelines.database.tables import DROPPED_BY, mappings_table, parents_table, rows_table
 from connector_pipelines.mapping import fingerprints
 from connector_pipelines.model import Mode
 
 if TYPE_CHECKING:
-    from connector_pipelines.model import Entity, Read
+    from connector_pipelines.model import Entity, Read, Reference
     from connector_pipelines.policy import SyncPolicy
 
 
 def gather(connection: Connection, entity: Entity, read: Read) -> None:
-    """Fill `gone`; it stays empty for a read that proves nothing.
+    """Fill `gone`: of a full read that is complete, what it does not hold; of a read of changes, what a parent came
+    without that comes with all that belongs to it. It stays empty for a read that proves nothing.
 
     A row that was refused or waits was still sent: it is not absent.
     """
     connection.execute(
         "CREATE TEMP TABLE gone (external_id text PRIMARY KEY, internal_id bigint, newly boolean) ON COMMIT DROP"
     )
-    if not read.snapshot:
+    if read.snapshot:
+        unseen = query("(NOT {h} OR {u})", h=fingerprints.held(entity.name), u=fingerprints.unseen_of(read))
+        missing = [unseen if read.baseline else sql.SQL("true")]
+    elif staging.exists(connection, parents_table(read.id)):
+        missing = [_without(entity, reference, read) for reference in entity.references]
+    else:
         return
     connection.execute(
         query(
@@ -51,7 +59,7 @@ def gather(connection: Connection, entity: Entity, read: Read) -> None:
             INSERT INTO gone SELECT m.external_id, m.internal_id, m.absent_since IS NULL
             FROM {mappings} m
             WHERE m.entity_type = {entity} AND m.internal_id IS NOT NULL AND NOT m.sync_metadata ? {dropped}
-                AND {unseen}
+                AND ({missing})
                 AND NOT EXISTS (SELECT FROM {rows} s WHERE s.external_id = m.external_id)
                 AND NOT EXISTS (SELECT FROM refused r WHERE r.external_id = m.external_id)
             """,
@@ -59,17 +67,33 @@ def gather(connection: Connection, entity: Entity, read: Read) -> None:
             rows=rows_table(read.id),
             entity=sql.Literal(entity.name),
             dropped=sql.Literal(DROPPED_BY),
-            unseen=query("(NOT {h} OR {u})", h=fingerprints.held(entity.name), u=fingerprints.unseen_of(read))
-            if read.baseline
-            else sql.SQL("true"),
+            missing=sql.SQL(" OR ").join(missing),
         )
     )
     connection.execute("ANALYZE gone")
 
 
+def _without(entity: Entity, reference: Reference, read: Read) -> sql.Composed:
+    """A condition: the mapping's row belongs to a parent that came with all that belongs to it."""
+    return query(
+        """
+        m.internal_id IN (SELECT c.id FROM {parents} f
+            JOIN {mappings} p ON p.entity_type = {parent} AND p.external_id = f.external_id
+            JOIN {core} c ON c.{column} = p.internal_id
+            WHERE f.reference = {reference})
+        """,
+        parents=parents_table(read.id),
+        mappings=mappings_table(read.source),
+        parent=sql.Literal(reference.entity),
+        core=sql.Identifier("core", entity.table),
+        column=reference.column,
+        reference=sql.Literal(reference.name),
+    )
+
+
 def plan_rows(connection: Connection, entity: Entity, read: Read, table: sql.Identifier, policy: SyncPolicy) -> None:
     """Put what is gone into the plan, behind all else: dropped where that is allowed, else noted."""
-    allowed = entity.name in policy.drops and read.proven
+    allowed = entity.name in policy.drops and (read.proven or not read.snapshot)  # what changes prove, they prove
     names = [column.name for column in entity.columns] + [reference.column for reference in entity.references]
     connection.execute(
         query(

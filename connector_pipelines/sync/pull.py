@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from connector_pipelines.external.landing import LandingWriter
     from connector_pipelines.mapping.fingerprints import Known
     from connector_pipelines.model import Read, Source, Stream
-    from connector_pipelines.pages import Reading, Rows
+    from connector_pipelines.pages import Reading, Rows, Together
     from connector_pipelines.sync.context import Context
     from connector_pipelines.validation.accept import Accepted
 
@@ -145,6 +145,10 @@ def _stage(
     read = replace(read, salt=sieve.salt, staged=0, rejected=0)
     staging.create(context.connection, core_entity(read.entity), read.id)
     skipped: Counter[str] = Counter()
+    parents: set[str] = set()
+    together = stream.together if read.window.mode is not Mode.FULL else None
+    if together:
+        pages = _noting(pages, together, parents)
     with Beside[int]() as copied:
         for batch in _batches(_sifted(context, read, sieve, pages), context.chunk_rows):
             accepted = _accept(stream, batch)
@@ -154,9 +158,17 @@ def _stage(
             read = replace(read, staged=read.staged + staged, rejected=read.rejected + rejected)
         refused = copied.finish() or 0
     staging.analyze(context.connection, read.id)
+    if together:
+        staging.note_parents(context.connection, read.id, together.reference, parents)
     skipped["repeated"] += sieve.repeated
     read = replace(read, pages=sieve.pages, rows=sieve.rows, known=sieve.known)
     return replace(read, staged=read.staged - refused, rejected=read.rejected + refused), +skipped
+
+
+def _noting(pages: Iterable[Page], together: Together, parents: set[str]) -> Iterator[Page]:
+    for page in pages:
+        parents.update(together.parents(page.body))
+        yield page
 
 
 def _sifted(context: Context, read: Read, sieve: Sieve, pages: Iterable[Page]) -> Iterator[Rows]:

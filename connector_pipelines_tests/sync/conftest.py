@@ -20,7 +20,7 @@ from connector_pipelines.core.entities import entity
 from connector_pipelines.database.connection import comma, connect
 from connector_pipelines.external.landing import Landing
 from connector_pipelines.model import Connector, Health, Mode, Source, Stream, Window
-from connector_pipelines.pages import Page, Reading, Stability
+from connector_pipelines.pages import Page, Reading, Stability, Together
 from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync.applying import apply
 from connector_pipelines.sync.context import Context, silent
@@ -110,7 +110,7 @@ class Toy(Mortal):
     """A source to play with: put pages of records into `sends`, then `sync`, or take the steps one by one.
 
     `decoded` are the raw records that were looked at; `stability` is what its reads say of themselves; `beside` allows
-    a second connection.
+    a second connection; `together` says of an entity which of its records belong together.
     """
 
     url: str
@@ -124,11 +124,15 @@ class Toy(Mortal):
     sends: dict[str, list[list[Record] | Exception]] = field(default_factory=dict)
     decoded: list[bytes] = field(default_factory=list)
     entities: tuple[str, ...] = ("organizations", "students", "sections", "enrollments")
+    together: dict[str, Together] = field(default_factory=dict)
 
     @property
     def source(self) -> Source:
         """This toy as a declared source."""
-        streams = [_stream(name, self.sends, self.decoded, lambda: self.stability) for name in self.entities]
+        streams = [
+            replace(_stream(name, self.sends, self.decoded, lambda: self.stability), together=self.together.get(name))
+            for name in self.entities
+        ]
         connector = Connector(
             name="toy",
             title="Toy",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.finale import client, columns, wire
 from connector_pipelines.model import Stream
+from connector_pipelines.pages import Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,7 @@ STREAMS = (
         schema=_schema(lambda schemas: schemas.Lines),
         transform=_transform(lambda transform: transform.purchase_order_lines),
         endpoint="GET /order, type PURCHASE_ORDER",
+        together=Together("purchase_order", wire.whole_orders),
     ),
 )
 

@@ -156,6 +156,17 @@ def _lines_of(columns: Mapping[str, Sequence[Raw]]) -> Sequence[bytes]:
     return lines
 
 
+def whole_orders(body: bytes) -> Sequence[str]:
+    """What the orders of a slice are known by whose lines it holds, all of them, each with an address."""
+    listed = zip(columnar.column(body, "orderUrl"), columnar.column(body, "orderItemList"), strict=True)
+    return [order for url, items in listed if (order := tail(url)) and _all_known(items)]
+
+
+def _all_known(items: object) -> bool:
+    known = isinstance(items, list) and all(isinstance(item, dict) and tail(item.get("orderItemUrl")) for item in items)
+    return items is None or known
+
+
 split_products = columnar.splitter(PRODUCT_FIELDS, columnar.rows_of(Product.__struct_fields__))
 split_parties = columnar.splitter(PARTY_FIELDS, columnar.rows_of(PartyGroup.__struct_fields__))
 split_orders = columnar.splitter(ORDER_FIELDS, columnar.rows_of(ORDER_FIELDS))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.quickbooks import client, columns
+from connector_pipelines.connectors.quickbooks import client, columns, wire
 from connector_pipelines.model import Stream
+from connector_pipelines.pages import Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,7 @@ def streams(config: QuickBooksConfig) -> tuple[Stream, ...]:
             schema=_schema(lambda schemas: schemas.Lines),
             transform=_transform(lambda transform: transform.purchase_order_lines),
             endpoint="query and cdc, the lines of PurchaseOrder",
+            together=Together("purchase_order", wire.whole_orders),
         ),
     )
     return tuple(stream for stream in every if config.provides(stream.entity))

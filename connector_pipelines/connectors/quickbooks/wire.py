@@ -223,6 +223,14 @@ def split_lines(body: bytes) -> Sequence[bytes]:
     return [line for raw in _split_orders(body) for line in _lines(raw)]
 
 
+def whole_orders(body: bytes) -> Sequence[str]:
+    """The ids of the orders of a page whose lines it holds, all of them: also of deleted ones, which have none left.
+
+    Not of an order that cannot be taken apart, or with a line whose id cannot be read.
+    """
+    return [order for raw in _split_orders(body) if (order := _whole(raw))]
+
+
 def ids(table: str) -> Callable[[bytes], Sequence[str]]:
     """A function that gives the ids of a page's records, in order; a record without one is told by its bytes."""
     split = splitter(table)
@@ -304,6 +312,14 @@ def _lines(raw: bytes) -> Sequence[bytes]:
         return [b'{"unreadable":%b}' % bytes(raw)]
     head = msgspec.json.encode(OrderHead(order.Id, order.POStatus, order.MetaData))
     return [b'{"Order":%b,"Line":%b}' % (head, bytes(line)) for line in order.Line or ()]
+
+
+def _whole(raw: bytes) -> str | None:
+    try:
+        order = _order.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return order.Id if all(_id(bytes(line)) for line in order.Line or ()) else None
 
 
 _split_orders = splitter("PurchaseOrder")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from connector_pipelines.connectors.finale import wire
+from connector_pipelines.connectors.finale.wire import tail
 from connector_pipelines.errors import Category, SyncError
 from connector_pipelines.model import Mode
 
@@ -71,6 +74,30 @@ def test_increments_arrive(place: Any, truth: Callable[[], Truth]) -> None:
     assert written(done) == changed
     (asked,) = place.account.filters("partygroup")[1:]
     assert asked["lastUpdatedDate"][1] is None
+
+
+def test_a_line_that_was_taken_out_is_gone(place: Any) -> None:
+    """An increment brings a changed order with all its lines: one that is not among them any more is absent."""
+    place.sync()
+    order = next(r for r in place.account.expected("order") if len(r["orderItemList"]) > 1)
+    taken, *left = order["orderItemList"]
+    changed = order | {"orderItemList": left, "lastUpdatedDate": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"}
+    place.account.simulator.put("order", order["orderUrl"], changed)
+    counts = place.sync("purchase_order_lines", mode=Mode.INCREMENTAL)["purchase_order_lines"].plan.counts
+    assert (counts.absent, counts.dropped) == (1, 0)
+    key = f"{tail(order['orderUrl'])}/{tail(taken['orderItemUrl'])}"
+    gone = "SELECT external_id FROM connector.external_system_mappings WHERE absent_since IS NOT NULL"
+    assert place.rows(gone) == [(key,)]
+
+
+@pytest.mark.parametrize(
+    ("items", "whole"),
+    [([], True), (None, True), ([{"orderItemUrl": "/i/1"}], True), ([{}], False), (["item"], False), ("none", False)],
+)
+def test_an_order_is_whole_when_its_lines_have_addresses(items: object, *, whole: bool) -> None:
+    """Of an order with a line that nobody can name, it is not known which of its lines are gone."""
+    body = json.dumps({"orderUrl": ["/o/7", None], "orderItemList": [items, []]}).encode()
+    assert wire.whole_orders(body) == (["7"] if whole else [])
 
 
 def test_a_renamed_product_stays_the_same_row(place: Any) -> None:

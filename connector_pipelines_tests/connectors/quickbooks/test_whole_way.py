@@ -223,7 +223,9 @@ def test_core_is_the_truth_and_stays_it(place: Place, simulator: Simulator) -> N
 
 
 def test_an_increment_brings_what_changed(place: Place, simulator: Simulator) -> None:
-    """An increment writes what changed and leaves the rest; of deleted orders it changes the status alone."""
+    """An increment writes what changed and leaves the rest; of deleted orders it changes the status alone, and knows
+    that their lines are gone, as are those that were taken out of an order.
+    """
     place.sync()
     before = truth_of(simulator)
     place.set_back(NOW - timedelta(days=1, minutes=5))
@@ -234,7 +236,11 @@ def test_an_increment_brings_what_changed(place: Place, simulator: Simulator) ->
     assert gone["purchase_orders"]
     closed = {key: order | {"status": "cancelled"} for key, order in gone["purchase_orders"].items()}
     gone["purchase_orders"] = closed
-    assert differences(place.core(), {entity: after[entity] | gone[entity] for entity in FED}) == []
+    lines = {"purchase_order_lines": gone["purchase_order_lines"]}
+    still = gone | {"purchase_order_lines": {}}
+    assert {key.partition(":")[0] for key in lines["purchase_order_lines"]} >= closed.keys()
+    assert differences(place.core(), {entity: after[entity] | still[entity] for entity in FED}) == []
+    assert differences(place.core(absent=True), {entity: {} for entity in FED} | lines) == []
     assert {request.endpoint for request in simulator.requests[-4:]} == {"cdc"}
     place.sync()
     assert differences(place.core(), after) == []

@@ -84,6 +84,20 @@ def test_lines_carry_their_order() -> None:
     assert (lines[0].Order.POStatus, lines[0].Order.MetaData.LastUpdatedTime) == ("Open", "t")
 
 
+def test_orders_come_with_all_their_lines() -> None:
+    """An order is whole when its lines can be told apart: also one without any, and a deleted one."""
+    orders = [
+        {"Id": "1", "Line": [{"Id": "1"}, {"Id": "2"}]},
+        {"Id": "2", "Line": []},
+        {"Id": "3", "status": "Deleted"},
+        {"Id": "4", "Line": [{"Id": "1"}, {"Description": "whose?"}]},
+        {"Id": "5", "Line": [{"Id": 1}]},
+        {"Id": "6", "Line": "none"},
+    ]
+    body = json.dumps({"CDCResponse": [{"QueryResponse": [{"PurchaseOrder": orders}]}]}).encode()
+    assert wire.whole_orders(body) == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize("order", [{"Id": "7", "Line": "none"}, {"Line": []}, {"Id": 7}, "order"])
 def test_an_order_that_cannot_be_taken_apart_is_one_bad_row(order: object) -> None:
     """Lines of an unreadable order are not lost in silence: they are one dead letter."""
