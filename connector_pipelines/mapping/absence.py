@@ -2,8 +2,8 @@
 
 A complete full read proves it of all that it does not hold; a read of changes, of what is missing among its siblings.
 
-A drop makes a row inactive; nothing is ever deleted. It needs the source's policy, a read that was proven stable, and
-the guard (requirements G47, K7). It happens once for each absence: a row that a person made active again stays so. A
+A drop makes a row inactive; nothing is ever deleted. It needs the source's policy, of a full read the proof that it was
+stable, and the guard (requirements G47, K7). It happens once for each absence: a row that a person made active again stays so. A
 row that another source, or another id of the same source, still stands for is not dropped.
 
 The temporary table ends with the planning transaction:
@@ -93,7 +93,7 @@ def _without(entity: Entity, reference: Reference, read: Read) -> sql.Composed:
 
 def plan_rows(connection: Connection, entity: Entity, read: Read, table: sql.Identifier, policy: SyncPolicy) -> None:
     """Put what is gone into the plan, behind all else: dropped where that is allowed, else noted."""
-    allowed = entity.name in policy.drops and (read.proven or not read.snapshot)  # what changes prove, they prove
+    allowed = entity.name in policy.drops and (read.proven or not read.snapshot)  # a parent's own record is proof
     names = [column.name for column in entity.columns] + [reference.column for reference in entity.references]
     connection.execute(
         query(
