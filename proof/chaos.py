@@ -31,6 +31,7 @@ from psycopg import sql
 
 from connector_pipelines.connectors.oneroster.simulator import Simulator
 from connector_pipelines.connectors.oneroster.simulator.world import START
+from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import connect, query
 from connector_pipelines.errors import Category
 from connector_pipelines.external.landing import Landing
@@ -272,10 +273,13 @@ class Run:
         source = Source(name, CONNECTOR, OneRosterConfig.model_validate(school.config(self.simulators[name])))
         with connect(self.url) as connection:
             context = Context(connection, Landing(str(self.folder / "landing")))
-            for entity in ended.held:
-                self._release(context, source, entity)
-        if ended.held:
-            self._once(name)  # children that waited for what was held
+            for _ in ENTITIES:  # children that waited for what was held may be held in their turn
+                if not ended.held:
+                    return
+                for entity in ended.held:
+                    self._release(context, source, entity)
+                ended = self._once(name)
+        self.findings.append(f"{name} is held again and again: {ended.held}")
 
     def _release(self, context: Context, source: Source, entity: str) -> None:
         """Approve what waits. Where the approval of a parent made it another plan, that one is looked at instead."""
