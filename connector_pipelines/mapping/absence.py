@@ -3,8 +3,8 @@
 A complete full read proves it of all that it does not hold; a read of changes, of what is missing among its siblings.
 
 A drop makes a row inactive; nothing is ever deleted. It needs the source's policy, of a full read the proof that it was
-stable, and the guard (requirements G47, K7). It happens once for each absence: a row that a person made active again stays so. A
-row that another source, or another id of the same source, still stands for is not dropped.
+stable, and the guard (requirements G47, K7). It happens once for each absence: a row that a person made active again
+stays so. A row that another source, or another id of the same source, still stands for is not dropped.
 
 The temporary table ends with the planning transaction:
 

@@ -35,24 +35,35 @@ def gather_coming(connection: Connection, entity: Entity, source: str, *, states
     """
     # Joined by its hash: an index would be half its price.
     connection.execute("CREATE TEMP TABLE coming (entity text, external_id text, internal_id bigint) ON COMMIT DROP")
-    plans = connection.execute(
-        "SELECT id, entity FROM connector.sync_plans WHERE source = %s AND entity = ANY(%s) AND state = ANY(%s)"
-        " ORDER BY id",
-        [source, list(entity.parents), list(states)],
-    ).fetchall()
-    for plan_id, parent in cast("list[tuple[int, str]]", plans):
-        # Gone where the server's memory was lost; or applied just now, and then its mappings are there to be seen.
-        with suppress(psycopg.errors.UndefinedTable), connection.transaction():
-            connection.execute(
-                query(
-                    "INSERT INTO coming SELECT {parent}, external_id, internal_id FROM {plan} p"
-                    " WHERE action IN ('create', 'link') AND NOT EXISTS ("
-                    "SELECT FROM coming c WHERE c.entity = {parent} AND c.external_id = p.external_id)",
-                    plan=plan_table(plan_id),
-                    parent=sql.Literal(parent),
-                ),
-            )
+    told: set[int] = set()
+    while plans := _open_plans(connection, entity, source, states, told):
+        told.update(plan_id for plan_id, _ in plans)
+        for plan_id, parent in plans:
+            # Gone where the server's memory was lost; or applied just now, and then its mappings are there to be seen;
+            # or made anew by another run, and then the next look finds the new one.
+            with suppress(psycopg.errors.UndefinedTable), connection.transaction():
+                connection.execute(
+                    query(
+                        "INSERT INTO coming SELECT {parent}, external_id, internal_id FROM {plan} p"
+                        " WHERE action IN ('create', 'link') AND NOT EXISTS ("
+                        "SELECT FROM coming c WHERE c.entity = {parent} AND c.external_id = p.external_id)",
+                        plan=plan_table(plan_id),
+                        parent=sql.Literal(parent),
+                    ),
+                )
     connection.execute("ANALYZE coming")
+
+
+def _open_plans(
+    connection: Connection, entity: Entity, source: str, states: Sequence[PlanState], told: set[int]
+) -> list[tuple[int, str]]:
+    """The open plans of parents that were not looked at yet, oldest first."""
+    rows = connection.execute(
+        "SELECT id, entity FROM connector.sync_plans WHERE source = %s AND entity = ANY(%s) AND state = ANY(%s)"
+        " AND id <> ALL(%s) ORDER BY id",
+        [source, list(entity.parents), list(states), list(told)],
+    ).fetchall()
+    return cast("list[tuple[int, str]]", rows)
 
 
 def joins(entity: Entity, source: str) -> sql.Composed:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from connector_pipelines.model import PlanState
+from connector_pipelines.sync import records
+from connector_pipelines.sync.planning import replan
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Toy
@@ -51,3 +54,26 @@ def test_child_whose_parent_was_refused_by_core_waits(toy: Toy, make: Records) -
         toy.apply(entity)
     (receipt,) = toy.apply("enrollments")
     assert (receipt.counts.created, receipt.counts.waiting, receipt.verified) == (1, 1, True)
+
+
+def test_a_parent_that_is_planned_anew_meanwhile_is_still_coming(toy: Toy, make: Records) -> None:
+    """While another run makes the plan of a parent anew, its child is planned: it counts on the new plan, and does not
+    wait for a parent that is about to come.
+    """
+    toy.sends["students"] = [[make.student(1)]]
+    toy.sends["sections"] = [[make.section(1)]]
+    toy.sends["enrollments"] = [[make.enrollment(1, "s1", "c1")]]
+    old, _ = toy.prepare("students"), toy.prepare("sections")
+    toy.pull("enrollments")
+    waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+    with toy.open() as context, ThreadPoolExecutor() as beside:
+        with context.connection.transaction():
+            replan(context, toy.source, records.load_plan(context.connection, old.id))
+            planned = beside.submit(toy.plan, "enrollments")
+            while not planned.done() and not toy.rows(waits, f"staging.plan_{old.id}"):
+                continue
+        plan = planned.result()
+    assert (plan.counts.created, plan.counts.waiting) == (1, 0)
+    assert [
+        receipt.verified for entity in ("students", "sections", "enrollments") for receipt in toy.apply(entity)
+    ] == [True] * 3
