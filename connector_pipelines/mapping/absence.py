@@ -37,11 +37,11 @@ def gather(connection: Connection, entity: Entity, read: Read) -> None:
     connection.execute(
         "CREATE TEMP TABLE gone (external_id text PRIMARY KEY, internal_id bigint, newly boolean) ON COMMIT DROP"
     )
+    missing: sql.Composable
     if read.snapshot:
-        unseen = query("(NOT {h} OR {u})", h=fingerprints.held(entity.name), u=fingerprints.unseen_of(read))
-        missing = [unseen if read.baseline else sql.SQL("true")]
+        missing = _unseen(entity, read) if read.baseline else sql.SQL("true")
     elif staging.exists(connection, parents_table(read.id)):
-        missing = [_without(entity, reference, read) for reference in entity.references]
+        missing = sql.SQL(" OR ").join(_without(entity, reference, read) for reference in entity.references)
     else:
         return
     connection.execute(
@@ -67,10 +67,15 @@ def gather(connection: Connection, entity: Entity, read: Read) -> None:
             rows=rows_table(read.id),
             entity=sql.Literal(entity.name),
             dropped=sql.Literal(DROPPED_BY),
-            missing=sql.SQL(" OR ").join(missing),
+            missing=missing,
         )
     )
     connection.execute("ANALYZE gone")
+
+
+def _unseen(entity: Entity, read: Read) -> sql.Composed:
+    """A condition: the mapping's record was not recognized, and may not have come."""
+    return query("NOT {h} OR {u}", h=fingerprints.held(entity.name), u=fingerprints.unseen_of(read))
 
 
 def _without(entity: Entity, reference: Reference, read: Read) -> sql.Composed:

@@ -47,7 +47,7 @@ def expected(
     cost = quota.predict(connection, source.name, [entity], days_of(span))
     context.log.info("%s: this backfill takes %s", entity, cost)
     turn = quota.next_turn(connection, source.name)
-    refused = quota.open_until(connection, source.name)
+    refused = quota.refuses(connection, source.name)
     until = quota.park_until(turn, now, refused=refused)
     if until is not None:
         _park(context, surroundings, source, until)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString, cast
 
+from connector_pipelines.database.connection import scalar
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.external.limits import LANES, Rate
 
@@ -153,32 +154,31 @@ def predict(
 
 def next_turn(connection: Connection, source: str, *, lane: str = "backfill") -> datetime | None:
     """When a source may be asked next by a lane; None where nothing is known of it yet."""
-    row = connection.execute(
+    turn = scalar(
+        connection,
         "SELECT max(connector.next_turn(scope, %s))"
         " FROM (SELECT DISTINCT scope FROM connector.api_calls WHERE source = %s) x",
-        [[one.name for one in LANES[lane].counted], source],
-    ).fetchone()
-    return cast("datetime | None", row[0]) if row else None
+        [one.name for one in LANES[lane].counted],
+        source,
+    )
+    return cast("datetime | None", turn)
 
 
-def open_until(connection: Connection, source: str) -> datetime | None:
-    """Until when nobody asks a source, because its requests failed again and again; None where it is asked."""
-    row = connection.execute(
-        "SELECT max(open_until) FROM connector.gates WHERE open_until > clock_timestamp()"
-        " AND scope IN (SELECT scope FROM connector.api_calls WHERE source = %s)",
-        [source],
-    ).fetchone()
-    return cast("datetime | None", row[0]) if row else None
+def refuses(connection: Connection, source: str) -> bool:
+    """Whether nobody asks a source just now, because its requests failed again and again."""
+    shut = (
+        "SELECT EXISTS (SELECT FROM connector.gates WHERE open_until > clock_timestamp()"
+        " AND scope IN (SELECT scope FROM connector.api_calls WHERE source = %s))"
+    )
+    return bool(scalar(connection, shut, source))
 
 
-def park_until(turn: datetime | None, now: datetime, *, refused: datetime | None = None) -> datetime | None:
+def park_until(turn: datetime | None, now: datetime, *, refused: bool = False) -> datetime | None:
     """Until when a backfill should wait before it begins; None where it should begin now. Pure.
 
     Args:
         turn: when the source may be asked next.
         now: the present.
-        refused: until when nobody asks it: a request before that would not wait, but fail.
+        refused: whether a request before that would not wait, but fail.
     """
-    if refused is not None and refused > now:
-        return refused if turn is None else max(turn, refused)
-    return turn if turn is not None and turn - now > PATIENCE else None
+    return turn if turn is not None and (refused or turn - now > PATIENCE) else None

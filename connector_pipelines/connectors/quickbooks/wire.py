@@ -228,7 +228,8 @@ def whole_orders(body: bytes) -> Sequence[str]:
 
     Not of an order that cannot be taken apart, or with a line whose id cannot be read.
     """
-    return [order for raw in _split_orders(body) if (order := _whole(raw))]
+    orders = map(_taken_apart, _split_orders(body))
+    return [order.Id for order in orders if order and order.Id and all(_id(bytes(line)) for line in order.Line or ())]
 
 
 def ids(table: str) -> Callable[[bytes], Sequence[str]]:
@@ -306,20 +307,18 @@ def _list(body: bytes, raw: msgspec.Raw) -> list[msgspec.Raw]:
 
 
 def _lines(raw: bytes) -> Sequence[bytes]:
-    try:
-        order = _order.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    order = _taken_apart(raw)
+    if order is None:
         return [b'{"unreadable":%b}' % bytes(raw)]
     head = msgspec.json.encode(OrderHead(order.Id, order.POStatus, order.MetaData))
     return [b'{"Order":%b,"Line":%b}' % (head, bytes(line)) for line in order.Line or ()]
 
 
-def _whole(raw: bytes) -> str | None:
+def _taken_apart(raw: bytes) -> _Order | None:
     try:
-        order = _order.decode(raw)
+        return _order.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return order.Id if all(_id(bytes(line)) for line in order.Line or ()) else None
 
 
 _split_orders = splitter("PurchaseOrder")
