@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
+WORKERS ?= 3
 RUNS ?= 1000
 MINUTES ?= 10
 .DEFAULT_GOAL := help
 # The machine's own certificates, as pip and the browser use them: behind a company's proxy there are no others.
 export UV_SYSTEM_CERTS = 1
-.PHONY: help setup demo demo-moodle dev test check format bench clients chaos soak planted mutants lock clean
+.PHONY: help setup demo demo-moodle dev test check format bench clients chaos soak planted mutants reference pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +34,9 @@ demo-moodle: .venv/.ready ## the same school through core into a Moodle site, an
 dev: .venv/.ready ## the Dagster UI on the same database, with the demo sources ready to launch
 	@$(BIN)/connector-pipelines dev
 
+# Half of their time tests wait for other processes: three share two cores.
 test: .venv/.ready ## all tests, against a real PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: .venv/.ready ## formatting, lint, types, import rules, house rules, and that Dagster loads
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
@@ -69,6 +71,12 @@ planted: .venv/.ready ## plant known bugs one at a time; the tests named with ea
 
 mutants: .venv/.ready ## the share of small changes of the engine's Python and SQL that tests notice (takes hours)
 	@$(BIN)/python -m proof.mutants
+
+reference: .venv/.ready ## write docs/configuration-reference.md anew from the code
+	@$(BIN)/connector-pipelines reference > docs/configuration-reference.md
+
+pictures: .venv/.ready ## go a person's way through the UI in the machine's Chromium, and take the docs' pictures anew
+	@$(BIN)/python -m proof.walk --pictures docs/images
 
 lock: .venv/.ready ## renew requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --upgrade --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml

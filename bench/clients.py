@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-from run import BENCH, LOCAL, environment
+from play import BENCH, environment
 
 from connector_pipelines.declarative.simulator import Simulator
 
@@ -33,9 +31,8 @@ TAP_PAGING = {
 def dlt_reads(simulator: Simulator) -> dict[str, int]:
     """What dlt reads in every way it knows."""
     told = (simulator.api_url, simulator.token_url, simulator.user, simulator.secret)
-    done = subprocess.run(
-        [environment(), BENCH / "client_dlt.py", *told], capture_output=True, text=True, check=True, timeout=300
-    )
+    command = [str(environment() / "python"), str(BENCH / "client_dlt.py"), *told]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -57,22 +54,11 @@ def _tap(simulator: Simulator, config: dict[str, Any]) -> int:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({"api_url": simulator.url} | config, file)
         file.flush()
-        command = [_tap_environment() / "bin" / "tap-rest-api-msdk", "--config", file.name]
+        tap = environment("venv-tap", BENCH / "clients.lock") / "tap-rest-api-msdk"
+        command = [str(tap), "--config", file.name]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return len({message["record"]["supplierId"] for message in messages if message["type"] == "RECORD"})
-
-
-def _tap_environment() -> Path:
-    lock, folder = BENCH / "clients.lock", LOCAL / "venv-tap"
-    stamp = folder / "made-from.lock"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
-        python = folder / "bin" / "python"
-        subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], check=True)
-        stamp.write_bytes(lock.read_bytes())
-    return folder
 
 
 def main() -> int:

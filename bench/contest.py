@@ -140,7 +140,7 @@ def _proof(results: Results) -> float:
     together. Whoever maps ids and writes only what changed needs them.
     """
     first = results["ours", "first"]
-    steps = first.said["steps"]
+    steps: dict[str, float] = first.said["steps"]
     plan = steps["plan"] - steps["compare"] - steps["link"]
     imports = first.whole_seconds - first.engine_seconds
     work = first.cpu_seconds + first.server_cpu_seconds - imports

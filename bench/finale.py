@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from contest import Contestant, Results
 
+PRODUCTS = 119_800
+"""Changing 1 % adds some, and 120,000 are the cap."""
+
 COLLECTIONS = ("partygroup", "product", "order", "inventoryitem")
 WAREHOUSE = SCENARIOS["warehouse"]
 _ORDERS = windows.filter_of(None, {"orderTypeId": "PURCHASE_ORDER"})

@@ -18,7 +18,7 @@ from connector_pipelines.connectors.oneroster.config import OAuth2, OneRosterCon
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.mapping import diff, matching
 from connector_pipelines.model import Source, Window
-from connector_pipelines.sync import applying, pull, records, whole
+from connector_pipelines.sync import applying, pull, whole
 from connector_pipelines.sync.context import open_context
 
 if TYPE_CHECKING:
@@ -87,9 +87,8 @@ def sync() -> None:
     pull._accept = importing(pull._accept, steps)  # noqa: SLF001 -- where the engine begins to need pandas
     for name in ("pull", "plan", "apply"):
         setattr(whole, name, timed(getattr(whole, name), steps))
-    applying.read_back = timed(applying.read_back, steps)
-    diff.compare, matching.link = timed(diff.compare, steps), timed(matching.link, steps)
-    records.write_receipt = timed(records.write_receipt, steps)
+    for module, name in ((applying, "read_back"), (diff, "compare"), (matching, "link"), (applying, "write_receipt")):
+        setattr(module, name, timed(getattr(module, name), steps))
     with open_context(GIVEN.database) as context:
         steps["prepare"] = time.monotonic() - started
         outcomes = list(whole.sync(context, source(), entities=ENTITIES))

@@ -12,6 +12,7 @@ stops when core has the new name. Every change has a name of its own, so that a 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import secrets
@@ -21,40 +22,29 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import requests
-import yaml
+from deployed import PATIENCE, Watch, at_rate, deploy, summary
 
 from connector_pipelines.connectors.quickbooks.config import QuickBooksConfig
 from connector_pipelines.connectors.quickbooks.simulator import Simulator
 from connector_pipelines.connectors.quickbooks.simulator.notifications import VERIFIER_TOKEN
-from connector_pipelines.database import embedded
-from connector_pipelines.external.vault import new_key
-from connector_pipelines.orchestration import dev, home
+from connector_pipelines.orchestration import dev
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCE = "books"
-PATIENCE = 300.0
+_NUMBERS = itertools.count()
+"""No name is given twice: core would have it before it is told."""
 
-_DEFINITIONS = """
-    from pathlib import Path
-    import dagster as dg
-    from connector_pipelines.orchestration import build
-
-    @dg.definitions
-    def defs() -> dg.Definitions:
-        return build.definitions(Path({folder!r}))
-"""
 _RECEIVER = """
     import os
     from pathlib import Path
@@ -111,46 +101,25 @@ class Place:
 @contextmanager
 def deployment(folder: Path, *, cold: bool = False) -> Iterator[Place]:
     """A QuickBooks company, PostgreSQL, a first sync, the daemon and the receiver."""
-    declared = folder / "declared" / SOURCE
-    declared.mkdir(parents=True)
-    url = embedded.start(folder / "postgres")
-    (folder / "defs.py").write_text(textwrap.dedent(_DEFINITIONS).format(folder=str(declared.parent)))
-    (folder / "workspace.yaml").write_text("load_from:\n  - python_file: defs.py\n")
-    dagster = folder / "home"
-    dagster.mkdir()
-    instance = yaml.safe_load((home.ROOT / "dagster.yaml").read_text())
-    if cold:
-        del instance["run_launcher"]
-    (dagster / "dagster.yaml").write_text(yaml.safe_dump(instance))
     with (
         Simulator(scenario="company", start=datetime.now(UTC) - timedelta(days=2)) as simulator,
         ExitStack() as running,
     ):
-        (declared / "defs.yaml").write_text(_declaration(simulator))
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(home.ROOT),
-            "CONNECTOR_PIPELINES_DATABASE_URL": url,
-            "CONNECTOR_PIPELINES_LANDING_URL": str(folder / "landing"),
-            "CONNECTOR_PIPELINES_SECRET_KEYS": new_key(),
-            "DAGSTER_HOME": str(dagster),
+        variables = {
             "QB_ID": simulator.client_id,
             "QB_SECRET": simulator.client_secret,
             "QB_TOKEN": simulator.refresh_token,
             "QB_VERIFIER": VERIFIER_TOKEN,
         }
-        first = _FIRST.format(folder=str(declared.parent), source=SOURCE)
-        subprocess.run([sys.executable, "-c", textwrap.dedent(first)], env=environment, check=True, stdout=sys.stderr)
+        deployed = deploy(folder, SOURCE, _declaration(simulator), variables, cold=cold)
+        first = textwrap.dedent(_FIRST.format(folder=str(deployed.declared), source=SOURCE))
+        subprocess.run([sys.executable, "-c", first], env=deployed.environment, check=True, stdout=sys.stderr)
         port = _free_port()
-        receiver = _RECEIVER.format(folder=str(declared.parent), port=port)
-        for name, command in {
-            "receiver": ["-c", textwrap.dedent(receiver)],
-            "daemon": ["-W", "ignore", "-m", "dagster._daemon", "run", "-w", str(folder / "workspace.yaml")],
-        }.items():
-            log = folder / f"{name}.log"
-            running.enter_context(dev.child([sys.executable, *command], environment, log=log))
+        receiver = textwrap.dedent(_RECEIVER.format(folder=str(deployed.declared), port=port))
+        running.enter_context(deployed.running("receiver", "-c", receiver))
+        running.enter_context(deployed.daemon())
         dev.await_port(port, log=folder / "receiver.log")
-        yield Place(url, simulator, port)
+        yield Place(deployed.url, simulator, port)
 
 
 def _free_port() -> int:
@@ -162,7 +131,7 @@ def _free_port() -> int:
 
 
 def _declaration(simulator: Simulator) -> str:
-    return textwrap.dedent(f"""
+    return f"""
         type: connector_pipelines.orchestration.components.QuickBooksSource
         attributes:
           realm_id: '{simulator.realm_id}'
@@ -175,55 +144,24 @@ def _declaration(simulator: Simulator) -> str:
           webhook:
             verifier_token: "{{{{ env.QB_VERIFIER }}}}"
           policy: {{guard: {{limits: {{updated: 1000}}}}}}  # these events change most of all items
-    """)
+    """
 
 
-class Watch:
+@contextmanager
+def watched(place: Place) -> Iterator[Watch]:
     """Notes when core holds each of the names that were told."""
-
-    def __init__(self, url: str) -> None:
-        self.told: dict[str, float] = {}
-        self.seen: dict[str, float] = {}
-        self._url = url
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            while not self._stop.wait(0.05):
-                rows = connection.execute("SELECT name FROM core.inventory_items WHERE name LIKE 'told %'").fetchall()
-                now = time.perf_counter()
-                for (name,) in rows:
-                    self.seen.setdefault(name, now)
-
-    def await_all(self) -> None:
-        """Wait until every name that was told is in core."""
-        until = time.monotonic() + PATIENCE
-        while self.told.keys() - self.seen.keys():
-            if time.monotonic() > until:
-                message = f"{len(self.told.keys() - self.seen.keys())} changes did not arrive in {PATIENCE:.0f} s"
-                raise SystemExit(message)
-            time.sleep(0.05)
-
-    def latencies(self) -> list[float]:
-        """Seconds from being told to being in core."""
-        return sorted(self.seen[name] - told for name, told in self.told.items())
+    with psycopg.connect(place.url, autocommit=True) as connection:
+        names = "SELECT name FROM core.inventory_items WHERE name LIKE 'told %'"
+        with Watch(lambda: [str(name) for (name,) in connection.execute(names)]) as watch:
+            yield watch
 
 
 def single(place: Place, count: int) -> list[float]:
     """One event after another, each when the one before has arrived, at no particular point of the sensor's rhythm."""
     items = place.items()
-    with Watch(place.url) as watch:
+    with watched(place) as watch:
         for number in range(count):
-            name = f"told single {number}"
+            name = f"told {next(_NUMBERS)}"
             watch.told[name] = place.change(items[number], name)
             watch.await_all()
             time.sleep(1 + number * 1.7 % 5)
@@ -237,13 +175,9 @@ def many(place: Place, rate: float, seconds: float) -> list[float]:
         IndexError: there are fewer items than events.
     """
     items = place.items()
-    with Watch(place.url) as watch:
-        began = time.perf_counter()
-        for number in range(int(rate * seconds)):
-            pause = began + number / rate - time.perf_counter()
-            if pause > 0:
-                time.sleep(pause)
-            name = f"told many {number}"
+    with watched(place) as watch:
+        for number in at_rate(rate, seconds):
+            name = f"told {next(_NUMBERS)}"
             watch.told[name] = place.change(items[number], name)
         watch.await_all()
         return watch.latencies()
@@ -290,17 +224,6 @@ def losses(url: str) -> dict[str, int]:
     return {"events not processed": left[0] if left else 0, "events tried more than once": tried[0] if tried else 0}
 
 
-def summary(latencies: list[float]) -> dict[str, float]:
-    """Mean, median, 95th percentile and the slowest, in seconds."""
-    return {
-        "events": len(latencies),
-        "mean": statistics.fmean(latencies),
-        "median": statistics.median(latencies),
-        "p95": statistics.quantiles(latencies, n=20, method="inclusive")[-1],
-        "slowest": latencies[-1],
-    }
-
-
 def webhooks(
     folder: Path, *, count: int = 20, rate: float = 100.0, seconds: float = 20.0, cold: bool = False
 ) -> dict[str, Any]:
@@ -314,8 +237,8 @@ def webhooks(
         cold: with Dagster's own launcher.
     """
     with deployment(folder, cold=cold) as place:
-        first = [single(place, 2), place.answers.clear()]  # what is slow once is not what users wait for
-        del first
+        single(place, 2)  # what is slow once is not what users wait for
+        place.answers.clear()
         found: dict[str, Any] = {"load before": round(os.getloadavg()[0], 1)}
         found["single events"] = summary(single(place, count))
         found["single events, answered"] = summary(sorted(place.answers))

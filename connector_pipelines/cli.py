@@ -10,6 +10,7 @@ import gc
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from connector_pipelines.commands import (
     afterwards,
@@ -19,6 +20,7 @@ from connector_pipelines.commands import (
     identity,
     letters,
     operations,
+    personal,
     plans,
     simulate,
     upkeep,
@@ -26,6 +28,7 @@ from connector_pipelines.commands import (
 )
 from connector_pipelines.commands.shared import SourceName, declared
 from connector_pipelines.errors import SyncError
+from connector_pipelines.external import redact
 from connector_pipelines.model import Mode
 from connector_pipelines.sync.summary import total
 from connector_pipelines.terminal import console, progress, show, show_changes, show_preview, show_pushed
@@ -40,6 +43,7 @@ app.add_typer(letters.app, name="dead-letters")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(afterwards.app)
 app.add_typer(upkeep.app)
+app.add_typer(personal.app)
 app.add_typer(by_hand.app)
 app.add_typer(operations.app)
 app.add_typer(exports.app)
@@ -53,7 +57,7 @@ def main() -> None:
     try:
         app()
     except SyncError as error:
-        console.print(f"[red]{error.category}[/] {error}", soft_wrap=True)
+        console.print(f"[red]{error.category}[/] {escape(redact.text(str(error)))}", soft_wrap=True)
         raise SystemExit(1) from None
 
 
@@ -92,7 +96,11 @@ def demo_moodle(
     show_pushed(done.exports)
     show(done.back)
     for letter in done.letters:
-        console.print(f"{letter.count:>7,}  {letter.entity}  {letter.state}, such as: {letter.example}", soft_wrap=True)
+        console.print(
+            f"{letter.count:>7,}  {letter.entity}  {letter.state}, such as: {letter.example}",
+            soft_wrap=True,
+            markup=False,
+        )
     names = ("wanted", "created", "updated", "unchanged", "withdrawn", "dead_lettered", "calls")
     sums = " ".join(f"{name}={sum(getattr(line, name) for line in done.exports)}" for name in names)
     back = total(done.back)
@@ -119,8 +127,18 @@ def check() -> None:
 
     wrong = invalid_sources()
     for source in wrong:
-        console.print(f"[red]{source.name}[/]: {source.reason}", soft_wrap=True)
+        console.print(f"[red]{source.name}[/]: {escape(source.reason)}", soft_wrap=True)
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def reference() -> None:
+    """Print everything that can be configured as a page of Markdown, made from the code."""
+    from connector_pipelines.orchestration.reference import page
+    from connector_pipelines.orchestration.sources import by_type
+    from connector_pipelines.settings import Settings
+
+    typer.echo(page(Settings, by_type()), nl=False)
 
 
 @app.command()

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines import outward
-from connector_pipelines.pages import Reading, Stability, Together
-from connector_pipelines.policy import SyncPolicy
+from connector_pipelines.pages import Baseline, Reading, Stability, Together
+from connector_pipelines.policy import Rule, SyncPolicy
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -59,20 +59,24 @@ class Window:
     """The span of modification times a read asks for, in UTC. Both ends open: everything.
 
     `after` is how far the reads before it came in the source's own counting, as `Reading.reached` told it.
+    `ids` are asked for one by one instead, and nothing else: the external ids of records.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     after: str | None = None
+    ids: tuple[str, ...] = ()
 
     @property
     def mode(self) -> Mode:
         """FULL exactly when nothing is left out."""
-        return Mode.FULL if self.since is None and self.until is None else Mode.INCREMENTAL
+        return Mode.FULL if self.since is None and self.until is None and not self.ids else Mode.INCREMENTAL
 
     def __str__(self) -> str:
         if self.mode is Mode.FULL:
             return "everything"
+        if self.ids:
+            return f"{len(self.ids):,} records by their ids"
         since, until = (at and at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (self.since, self.until))
         return f"{since or 'the beginning'} to {until or 'now'}"
 
@@ -85,17 +89,17 @@ class Stream:
         entity: the core entity it feeds, e.g. "students".
         read: asks the client for the pages of a window.
         split: one raw page to its raw records. Pure. Raises `BrokenPage` for a page that is not what it should be.
-        decode: one raw record to a wire record (a msgspec Struct, a dict). Pure. Raises `BadRow`. A record that core
-            is known to hold already is never decoded.
+        decode: one raw record, unless core is known to hold it, to a wire record (a dict). Pure. Raises `BadRow`.
         columns: for each external column, how to get it from a wire record. A missing value is None.
-        schema: gives the pandera schema of the external columns: what we accept. Called for a read, so that pandera
-            need not be imported to declare one.
+        schema: gives the pandera schema of what we accept; called for a read, so that declaring imports no pandera.
         transform: accepted external columns to core columns. Pure. The result has `external_id`, `modified_at`
             (UTC or null), every fed column of the entity, and for each reference the external id of its target.
         filters_by_time: the system can be asked for a span of modification times.
         counts: it can be asked for what came after a position of its own, which reads tell.
+        by_id: it can be asked for single records: `read` heeds `Window.ids`.
         endpoint: what a person would call it, for the docs and metadata: "GET /students".
         together: says which records belong together, where a change of one of them brings all.
+        once_a_day: it takes many calls, so that only full syncs and people read it more than once a day.
     """
 
     entity: str
@@ -107,8 +111,10 @@ class Stream:
     transform: Callable[[pd.DataFrame], pd.DataFrame]
     filters_by_time: bool = True
     counts: bool = False
+    by_id: bool = False
     endpoint: str = ""
     together: Together | None = None
+    once_a_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,7 @@ class Connector:
         check: a cheap call that proves URL and credentials.
         abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
         no_place: what people may look for among the exports, by name, and why this system cannot hold it.
+        conflicts: who wins where a policy does not say it, by entity and field; else the source (K8).
     """
 
     name: str
@@ -143,6 +150,7 @@ class Connector:
     abilities: tuple[object, ...] = ()
     exports: Callable[[Any], Sequence[outward.Export]] = outward.none
     no_place: Mapping[str, str] = field(default_factory=dict, hash=False)
+    conflicts: Mapping[str, Mapping[str, Rule]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,12 @@ class Source:
     def exports(self) -> tuple[outward.Export, ...]:
         """What its policy lets us write, what is referred to before what refers."""
         return tuple(one for one in self.connector.exports(self.config) if {one.entity, "*"} & {*self.policy.exports})
+
+    @property
+    def conflicts(self) -> dict[str, dict[str, Rule]]:
+        """Who wins, by entity and field: as its policy says, else as is usual for its connector."""
+        usual, said = self.connector.conflicts, self.policy.conflicts
+        return {name: {**usual.get(name, {}), **said.get(name, {})} for name in {**usual, **said}}
 
     def stream(self, entity: str) -> Stream:
         """The stream that feeds an entity.
@@ -215,6 +229,7 @@ class Entity:
         inactive: the status of a row that is in use no more; nothing is ever deleted.
         identifiers: text columns that tell who or what a row is, the best one first; one value each.
         names: the parts of a person's name; only persons have them.
+        final: columns with the values that make a row final: a final grade, an override.
     """
 
     name: str
@@ -224,6 +239,7 @@ class Entity:
     inactive: str = "inactive"
     identifiers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    final: tuple[tuple[str, str | bool], ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -234,20 +250,6 @@ class Entity:
     def points_to_itself(self) -> bool:
         """Whether a row may have another one of the same entity as its parent."""
         return any(r.entity == self.name for r in self.references)
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """What a read that recognized records relied on: the fingerprints core held when it began.
-
-    Attributes:
-        count, checksum: of the fingerprints, independent of their order.
-        unseen: how many of them did not come.
-    """
-
-    count: int
-    checksum: str
-    unseen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,7 @@ class Read:
         stability: whether the source held still meanwhile; None where nobody watched.
         reached: how far it came in the source's own counting; None where it has none.
         kind: where its rows came from.
-        replays: of a replay, the read whose landed pages it takes.
+        replays, undoes: the read whose landed pages a replay takes; the plans that an undo takes back.
     """
 
     id: int
@@ -285,6 +287,7 @@ class Read:
     baseline: Baseline | None = None
     kind: RunKind = RunKind.READ
     replays: int | None = None
+    undoes: tuple[int, ...] = ()
 
     @property
     def landed(self) -> int:
@@ -295,11 +298,6 @@ class Read:
     def trial(self) -> bool:
         """Nobody decided yet that anything should come of it: planning it leaves no trace but the plan."""
         return self.kind in {RunKind.DRY_RUN, RunKind.REPLAY}
-
-    @property
-    def amends(self) -> bool:
-        """Its plan sets fields that a person asked for; there is no page it could be made anew from."""
-        return self.kind in {RunKind.UNDO, RunKind.RESOLUTION}
 
     @property
     def proven(self) -> bool:
@@ -366,7 +364,8 @@ class Receipt:
 
     Attributes:
         planned_checksum, core_checksum: order-independent sums over the written rows, as planned and as read back.
-        differences: external ids whose row in core is not what the plan wrote; at most 20.
+        differences: external ids of all rows that are in core not what the plan wrote.
+        digest: of what was written, by which a later change is noticed; empty before it is.
     """
 
     plan_id: int
@@ -377,6 +376,7 @@ class Receipt:
     core_checksum: int
     differences: tuple[str, ...] = ()
     seconds: float = 0.0
+    digest: str = ""
 
     @property
     def verified(self) -> bool:

@@ -51,10 +51,12 @@ class Wanted:
     Attributes:
         key: which row of core it is: "students/17".
         record: as `shape` made it.
+        spelled: the columns that the export's `spelled` names, as core has them; nothing of a row that was sent before.
     """
 
     key: str
     record: Record
+    spelled: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,12 @@ class Export:
             point to several, or only another way found something, a person decides.
         together: a field of the record by which orders are sorted, and what is looked for or compared, so that one
             batch touches few of its values.
+        spelled: columns of the extract that `find` is told as core spells them, where the record spells them otherwise
+            and the other system looks for nothing but what it is asked for.
+        needs: fields of the record that the other system takes empty and people cannot do without, each with why. Who
+            has none is sent all the same, counted and named at the export.
         times: for rules that ask who wrote last: the extract's column that says when core changed the row, and the key
-            under which `read_back` says when the record was changed there, in seconds since 1970.
+            under which `read_back` says when the record was changed there: seconds since 1970, or ISO 8601.
     """
 
     entity: str
@@ -171,6 +177,8 @@ class Export:
     choose: Callable[[Mapping[str, Any]], Skipped | Unwanted | None] = everything
     sure: tuple[str, ...] = ()
     together: str = ""
+    spelled: tuple[str, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
     times: tuple[str, str] | None = None
 
     @property

@@ -132,3 +132,17 @@ class Reading:
     stability: Callable[[], Stability | None] = _nobody_watched
     reached: Callable[[], str | None] = _nobody_counted
     fenced: Callable[[], Reading] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a read that recognized records relied on: the fingerprints core held when it began.
+
+    Attributes:
+        count, checksum: of the fingerprints, independent of their order.
+        unseen: how many of them did not come.
+    """
+
+    count: int
+    checksum: str
+    unseen: int

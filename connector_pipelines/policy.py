@@ -5,11 +5,14 @@ Everything here has a safe default: the source wins, nothing is dropped, nobody 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SKEW = timedelta(minutes=5)
+"""A system's clock may be ahead by this; a time beyond it is not believed, and counts as the moment we looked."""
 
 
 class Rule(StrEnum):
@@ -18,6 +21,8 @@ class Rule(StrEnum):
     EXTERNAL_WINS = "external_wins"
     LAST_WRITE_WINS = "last_write_wins"
     CORE_OWNS = "core_owns"
+    CORE_FINAL = "core_final"
+    """What a person set in a final grade, or in an override, stays; all else goes by the later write (K8)."""
     MANUAL = "manual"
 
 
@@ -29,13 +34,24 @@ class Take(StrEnum):
     VALUE = "value"
 
 
+class Missing(StrEnum):
+    """What becomes of a record that names a parent core does not have (G43)."""
+
+    WAIT = "wait"
+    """It is kept, and taken up by itself when the parent comes."""
+    SKIP = "skip"
+    """It is left out and counted; the source has to send it again."""
+    IMPORT = "import"
+    """The parent is read from the source by its id, where the system can be asked so; what it has not got waits."""
+
+
 class Limits(BaseModel):
     """How much one plan may change by itself, as shares of what the source had in core before (S2)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     absent: float = Field(default=0.2, ge=0, description="Share of records that may be gone.")
-    created: float = Field(default=1.0, ge=0, description="Share that may be new.")
+    created: float = Field(default=0.9, ge=0, description="Share that may be new; less than a doubling by default.")
     updated: float = Field(default=0.6, ge=0, description="Share that may change.")
     linked: float = Field(default=0.2, ge=0, description="Share that may be mapped to rows core has already.")
     dropped: float = Field(default=0.1, ge=0, description="Share that may be made inactive in core.")
@@ -102,6 +118,15 @@ class SyncPolicy(BaseModel):
     drops: tuple[str, ...] = Field(
         default=(), description="Entities of which a record that is proven gone is made inactive in core."
     )
+    auto_create: dict[str, bool] = Field(
+        default_factory=dict,
+        description="Per entity, or '*' for all: false skips records that core has no row for. Else they are created.",
+    )
+    missing_parents: dict[str, Missing] = Field(
+        default_factory=dict,
+        description="Per entity, what becomes of a record whose parent core does not have: wait, skip or import."
+        " Else it waits; where the parent may not be created, it is skipped.",
+    )
     matching: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
         description="Per entity, the columns by which a new record is recognized as a row that core has, in order.",
@@ -111,3 +136,15 @@ class SyncPolicy(BaseModel):
         description="What is written to the source, by its name there, or '*' for all that its connector can write."
         " Guard, seasons and drops know it as export/<name>.",
     )
+
+    def creates(self, entity: str) -> bool:
+        """Whether a record that core has no row for gets one (G19)."""
+        return self.auto_create.get(entity, self.auto_create.get("*", True))
+
+    def skips(self, entity: str, parent: str) -> bool:
+        """Whether a record of an entity is left out when core does not have its parent."""
+        return self.missing_parents.get(entity) is Missing.SKIP or not self.creates(parent)
+
+    def imports(self, entity: str, parent: str) -> bool:
+        """Whether such a parent is read from the source by its id."""
+        return self.missing_parents.get(entity) is Missing.IMPORT and self.creates(parent)

@@ -10,8 +10,9 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connector_pipelines.errors import ConfigurationError
@@ -23,6 +24,17 @@ _HOUR_MS = 3_600_000
 _HOUR_SECONDS = 3_600
 
 Network = IPv4Network | IPv6Network
+
+
+def _known(name: str) -> str:
+    if name not in available_timezones():
+        message = f"{name!r} is no time zone; write one like America/New_York or UTC"
+        raise ValueError(message)
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known)]
+"""The name of a time zone that this machine knows."""
 
 
 class Settings(BaseSettings):
@@ -50,6 +62,19 @@ class Settings(BaseSettings):
         ge=1,
         alias="CONNECTOR_PIPELINES_CHUNK_ROWS",
         description="Rows per applied transaction. 1,000 makes a first load four times slower, more gains little.",
+    )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        alias="CONNECTOR_PIPELINES_RETENTION_DAYS",
+        description="Landed pages and settled dead letters that are older may be removed by `retention`; unset, nothing"
+        " is.",
+    )
+    changes_shown: int = Field(
+        default=100,
+        ge=1,
+        alias="CONNECTOR_PIPELINES_CHANGES_SHOWN",
+        description="So many changed fields of a plan are shown in the UI and by commands; show_plan shows any number.",
     )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
@@ -107,7 +132,12 @@ class Settings(BaseSettings):
     digest_cron: str = Field(
         default="0 7 * * *",
         alias="CONNECTOR_PIPELINES_DIGEST_CRON",
-        description="When the digest is sent, in UTC: minute hour day month weekday.",
+        description="When the digest is sent: minute hour day month weekday.",
+    )
+    digest_timezone: TimeZone = Field(
+        default="UTC",
+        alias="CONNECTOR_PIPELINES_DIGEST_TIMEZONE",
+        description="Time zone of the digest's hour and of its date, e.g. America/New_York.",
     )
     enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -218,9 +248,18 @@ class Settings(BaseSettings):
         return self.landing_url or str(self.local_dir / "landing")
 
     @property
+    def digest_zone(self) -> ZoneInfo:
+        """Whose days the digest is sent for, once each."""
+        return ZoneInfo(self.digest_timezone)
+
+    @property
     def timeout_seconds(self) -> float:
         """The request time-out in seconds."""
         return self.provider_timeout_ms / 1000
+
+    def retries(self, usual: int | None) -> int:
+        """Re-sends after the first try: what the environment says, else a connector's own default (K1)."""
+        return self.max_retries if usual is None or "max_retries" in self.model_fields_set else usual
 
     def enables(self, source: str, connector: str) -> bool:
         """Whether a source may run: named itself, or by its connector, or nothing is restricted (F57)."""

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from connector_pipelines.legible import legible
 from connector_pipelines.model import PlanState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from connector_pipelines.model import Plan, Progress, Report
+    from connector_pipelines.sync.planning import Change
     from connector_pipelines.sync.preview import Preview
     from connector_pipelines.sync.pushed import Pushed
+    from connector_pipelines.sync.receipts import Kept
     from connector_pipelines.sync.summary import Line
 
-console = Console(highlight=False, soft_wrap=True)  # a log or a pipe gets whole sentences, not lines of 80
 
-Change = tuple[str, str, "dict[str, list[object]]"]
+class _Legible(Console):
+    """Prints text with what a terminal would obey spelled out."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print, as rich does."""
+        super().print(*map(_legible, objects), **how)
+
+    def out(self, *objects: Any, **how: Any) -> None:
+        """Print as it is, as rich does."""
+        super().out(*map(_legible, objects), **how)
+
+
+def _legible(given: Any) -> Any:
+    return legible(given) if isinstance(given, str) else given
+
+
+console = _Legible(highlight=False, soft_wrap=True)  # a log or a pipe gets whole sentences, not lines of 80
 
 _RAW_SHOWN = 1_000
 _WIDTH = 121  # a narrower terminal breaks the table's lines, which is better than hiding numbers
@@ -51,7 +69,7 @@ def show(lines: Sequence[Line]) -> None:
     for line in lines:
         if not line.verified and line.state != PlanState.PLANNED:
             why = "; ".join(line.reasons) or "no plan was made from it"
-            console.print(f"[red]{line.entity}[/] {line.state}: {why}", soft_wrap=True)
+            console.print(f"[red]{line.entity}[/] {line.state}: {escape(why)}", soft_wrap=True)
 
 
 def show_pushed(lines: Sequence[Pushed]) -> None:
@@ -71,16 +89,34 @@ def show_pushed(lines: Sequence[Pushed]) -> None:
 def show_changes(plan: Plan, changes: Sequence[Change]) -> None:
     """What a plan would change, one line per field, with the hash by which it is approved."""
     console.print(
-        f"[bold]{plan.entity}[/] {plan.state}, hash {plan.hash[:12]}: {'; '.join(plan.reasons) or 'no remarks'}"
+        f"[bold]{plan.entity}[/] {plan.state}, hash {plan.hash[:12]}: {escape('; '.join(plan.reasons)) or 'no remarks'}"
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("external id", "action", "field", "before", "after", "stays, because"):
+    for name in ("external id", "action", "field", "before", "after", "because"):
         table.add_column(name)
-    for external_id, action, fields in changes:
-        for name, said in sorted((fields or {"": []}).items()):
-            table.add_row(external_id, action, name, *(escape("" if value is None else str(value)) for value in said))
+    for one in changes:
+        cells = (one.external_id, one.action, one.field, one.before, one.after, one.reason)
+        table.add_row(*map(_text, cells))
     if changes:
         console.print(table)
+
+
+def show_receipt(kept: Kept, limit: int) -> None:
+    """A receipt: the accounting, the checksums, its seal, and the rows that core did not take as planned."""
+    from connector_pipelines.sync.receipts import identity
+
+    where = f"plan {kept.hash[:12]}, read {kept.run}, applied {kept.at:%Y-%m-%d %H:%M} UTC by {kept.applied_by}"
+    console.print(f"[bold]{kept.entity}[/]: {escape(where)}")
+    if kept.receipt:
+        receipt = kept.receipt
+        console.print(f"  {identity(receipt.counts)}")
+        console.print(f"  checksum planned {receipt.planned_checksum}, in core {receipt.core_checksum}")
+        console.print("  [green]verified[/]" if receipt.verified else "  [red]not verified[/]")
+        for name in receipt.differences[: limit or None]:
+            console.out(f"  differs: {name}")
+        if limit and len(receipt.differences) > limit:
+            console.print(f"  {len(receipt.differences) - limit:,} more differ; --limit 0 names all")
+    console.print(f"  receipt: {kept.seal}; signed {kept.signed or '-'}")
 
 
 def show_preview(shown: Preview) -> None:
@@ -95,6 +131,11 @@ def show_preview(shown: Preview) -> None:
         console.print(
             f"\n[bold]{number}[/] {escape(row.raw[:_RAW_SHOWN])}\n  {escape(mapped or '-')}\n  {escape(row.verdict)}"
         )
+
+
+def _text(value: object) -> str:
+    """A value in a table's cell; nothing for None."""
+    return "" if value is None else escape(legible(str(value)))
 
 
 def _table(lines: Sequence[Line]) -> Table:

@@ -6,9 +6,11 @@ import atexit
 import itertools
 import os
 import shutil
+import sys
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -34,6 +36,32 @@ hypothesis_settings.load_profile("connector_pipelines")
 _FOLDER = "CONNECTOR_PIPELINES_TEST_SERVER"
 _ROOM_BYTES = 4 * 1024**3
 _OWNER = "CONNECTOR_PIPELINES_TEST_OWNER"  # in the names of databases; who keeps a server may have them used again
+
+
+_live = "connector_pipelines_tests/live/"
+
+
+def _only_this_machine(event: str, told: tuple[Any, ...]) -> None:
+    """Refuse connections to any other machine: a test that asks one depends on what nobody here controls (E66)."""
+    if event != "socket.connect" or not isinstance(told[1], tuple):
+        return
+    host = str(told[1][0]).partition("%")[0]
+    if _live in os.environ.get("PYTEST_CURRENT_TEST", ""):
+        return
+    if host != "localhost" and not _here(host):
+        message = f"a test connects to {host}, which is not this machine"
+        raise ConnectionRefusedError(message)
+
+
+def _here(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+sys.addaudithook(_only_this_machine)
 
 
 def pytest_configure(config: pytest.Config) -> None:

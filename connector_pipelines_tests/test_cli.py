@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+import requests
 import stamina
 from typer.testing import CliRunner
 
@@ -19,7 +23,11 @@ from connector_pipelines.connectors.moodle.simulator import Simulator
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import SyncError
 from connector_pipelines.external import vault
+from connector_pipelines.mapping.identities import activate
+from connector_pipelines.orchestration import dev
+from connector_pipelines.orchestration.sources import declared_source
 from connector_pipelines.settings import settings
+from connector_pipelines.sync.sources import register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +122,34 @@ def test_demo_fails_where_moodle_refuses(here: dict[str, str], unused_ports: tup
     assert "accessexception" in said
 
 
+def test_dev_opens_the_ui_on_the_demo_s_sources(here: dict[str, str]) -> None:
+    """`dev` says where the UI is, which knows the demo's jobs; the receiver answers; an interrupt ends all of it."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ui, receiver = (int(taken.getsockname()[1]) for taken in (one, other))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "connector_pipelines.cli", "dev", "--port", str(ui)],
+        env=here | {"CONNECTOR_PIPELINES_RECEIVER_PORT": str(receiver), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said = next((line for line in process.stdout or () if "Dagster's UI" in line), "")
+        asked = "{ repositoriesOrError { ... on RepositoryConnection { nodes { jobs { name } } } } }"
+        told = requests.post(f"http://127.0.0.1:{ui}/graphql", json={"query": asked}, timeout=60).json()
+        metrics = requests.get(f"http://127.0.0.1:{receiver}/metrics", timeout=60)
+    finally:
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate()
+    assert f"http://127.0.0.1:{ui}" in said, said + rest
+    (repository,) = told["data"]["repositoriesOrError"]["nodes"]
+    assert {"sync_demo_school", "export_demo_moodle"} <= {job["name"] for job in repository["jobs"]}
+    assert metrics.ok
+    assert process.returncode == 0, rest
+    assert not dev.answers(ui)
+    assert not dev.answers(receiver)
+
+
 def test_unknown_source_is_named_with_those_that_are_declared(here: dict[str, str]) -> None:
     """A source that nobody declared ends the command with one sentence that says which there are."""
     done = call(here, "sync", "nowhere")
@@ -198,15 +234,36 @@ def test_unknown_fault_is_refused(system: str) -> None:
     assert "no-such-fault" in found.output
 
 
-def test_a_case_of_identity_is_listed_and_accepted(here: dict[str, str]) -> None:
-    """A refused record is listed with its letter and its reason, and accepting it needs a reason of one's own."""
+def _one_letter(here: dict[str, str], source: str) -> None:
+    """A student of whom nobody can say who it is."""
     with psycopg.connect(here["CONNECTOR_PIPELINES_DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("INSERT INTO connector.sync_runs (source, entity) VALUES ('alpha', 'students')")
+        activate(connection, source)
+        connection.execute("INSERT INTO connector.sync_runs (source, entity) VALUES (%s, 'students')", [source])
         connection.execute(
             "INSERT INTO connector.dead_letters"
             " (source, entity, external_id, rule, reason, staged, first_run_id, last_run_id)"
-            " VALUES ('alpha', 'students', 's1', 'two ids merge', 'two ids merge: agree: email', '{}', 1, 1)"
+            " VALUES (%s, 'students', 's1', 'two ids merge', 'two ids merge: agree: email', '{}', 1, 1)",
+            [source],
         )
+
+
+def test_letters_are_shown_before_they_are_cleared(here: dict[str, str]) -> None:
+    """Without --apply the command names the letters that would be settled, and settles none."""
+    with connect() as connection:
+        register(connection, declared_source("demo_school"))
+    _one_letter(here, "demo_school")
+    run, clear = CliRunner().invoke, ["dead-letters", "clear", "demo_school"]
+    for words in (clear, [*clear, "--why", "gone"]):
+        looked = run(app, words).output
+        assert "1  students  s1  open  two ids merge: agree: email" in looked
+        assert "1 dead letters would be cleared; to do it: --apply --why" in looked
+    assert run(app, [*clear, "--apply", "--why", "gone"]).output == "1 dead letters are cleared\n"
+    assert run(app, clear).output.startswith("0 dead letters")
+
+
+def test_a_case_of_identity_is_listed_and_accepted(here: dict[str, str]) -> None:
+    """A refused record is listed with its letter and its reason, and accepting it needs a reason of one's own."""
+    _one_letter(here, "alpha")
     run = CliRunner().invoke
     assert "1  students  s1  two ids merge: agree: email" in run(app, ["identity", "list", "alpha"]).output
     assert run(app, ["identity", "accept", "1"]).exit_code != 0
@@ -259,8 +316,13 @@ def test_configurations_are_listed_and_rolled_back(
         (["reconcile", "demo_school", "--entity", "students"], "no complete full read was applied yet"),
         (["explain", "students", "1", "email"], "core has no students 1"),
         (["dead-letters", "show", "demo_school", "1"], "no dead letter 1"),
-        (["dead-letters", "clear", "demo_school", "--why", " "], "without a reason"),
+        (["dead-letters", "clear", "demo_school", "--apply"], "without a reason"),
+        (["dead-letters", "clear", "demo_school", "--apply", "--why", " "], "without a reason"),
         (["plan", "show", "demo_school", "0123456789"], "0 waiting plans"),
+        (["plan", "approve", "demo_school", "0123456789", "--why", ""], "not approved without a reason"),
+        (["plan", "reject", "demo_school", "0123456789", "--why", " "], "not rejected without a reason"),
+        (["plan", "reject", "demo_school", "0123456789", "--why", "old"], "0 waiting plans"),
+        (["undo", "demo_school", "0123456789", "--apply", "0123456789"], "nothing is undone without a reason"),
     ],
 )
 def test_what_is_not_there_is_said_in_a_sentence(words: list[str], said: str) -> None:
@@ -280,9 +342,27 @@ def test_demo_is_explained_reconciled_rebuilt_and_undone(here: dict[str, str], e
     assert call(here, "dead-letters", "retry", "demo_school").returncode == 0
     with connect(here["CONNECTOR_PIPELINES_DATABASE_URL"]) as connection:
         ((plan,),) = connection.execute("SELECT hash FROM connector.sync_plans WHERE entity = 'terms'").fetchall()
-        preview = call(here, "undo", "demo_school", str(plan)).stdout
-        assert call(here, "undo", "demo_school", str(plan), "--apply", preview.split()[-1]).returncode == 0
+        words = call(here, "undo", "demo_school", str(plan)).stdout.split()
+        held = words[words.index("approve") + 2]  # all terms at once are more than the guard lets pass
+        undo = ("undo", "demo_school", str(plan), "--apply", held)
+        refused = call(here, *undo)
+        assert (refused.returncode, "nothing is undone without a reason" in refused.stdout) == (1, True)
+        refused = call(here, *undo, "--why", "a mistake")
+        assert (refused.returncode, "the guard holds the undo" in " ".join(refused.stdout.split())) == (1, True)
+        assert call(here, "plan", "approve", "demo_school", held, "--why", "a mistake").returncode == 0
         assert connection.execute("SELECT DISTINCT status FROM core.terms").fetchall() == [("inactive",)]
+        connection.execute("SET session_replication_role = replica; UPDATE core.students SET phone = id WHERE id < 4")
+    reconcile = ("reconcile", "demo_school", "--entity", "students")
+    for limit, named in (("0", 3), ("2", 2)):
+        told = call(here, *reconcile, "--limit", limit).stdout
+        assert (told.count("  differs: "), "1 more are not named; --limit 0" in told) == (named, named == 2)
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_a_plan_is_not_decided_on_without_a_reason(decision: str) -> None:
+    """Approving and rejecting ask for --why before anything else."""
+    found = CliRunner().invoke(app, ["plan", decision, "demo_school", "0123456789"])
+    assert (found.exit_code, "--why" in found.output) == (2, True)
 
 
 @pytest.mark.usefixtures("here")
@@ -304,11 +384,23 @@ def test_how_syncs_do_is_said_before_the_first_one(words: list[str], said: str) 
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])  # 26 hours apart: never the same date
+def test_the_digest_is_shown_with_the_date_of_its_time_zone(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    """The command names the day as the digest that is sent does."""
+    monkeypatch.setenv("CONNECTOR_PIPELINES_DIGEST_TIMEZONE", zone)
+    settings.cache_clear()
+    assert CliRunner().invoke(app, ["digest"]).output.startswith(f"{datetime.now(ZoneInfo(zone)):%Y-%m-%d}: ")
+
+
+@pytest.mark.usefixtures("here")
 def test_a_source_is_switched_off_from_the_command_line() -> None:
-    """After `deactivate` a sync ends with who and why, and `overview` says so."""
+    """After `deactivate` a sync ends with who and why; `overview` and `decisions` say so."""
     run = CliRunner().invoke
     assert run(app, ["deactivate", "demo_school", "--why", "the school moves"]).exit_code == 0
     refused = run(app, ["sync", "demo_school"]).exception
     assert isinstance(refused, SyncError)
     assert "the school moves" in str(refused)
     assert "the school moves" in run(app, ["overview"]).output
+    for words in (["decisions"], ["decisions", "demo_school"], ["decisions", "--rows", "1"]):
+        assert re.search(r"UTC  \S+  source deactivated  demo_school  the school moves\n", run(app, words).output)
+    assert run(app, ["decisions", "demo_moodle"]).output == ""

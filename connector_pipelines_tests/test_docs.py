@@ -8,6 +8,8 @@ import pytest
 
 from connector_pipelines import errors
 from connector_pipelines.errors import Category, SyncError
+from connector_pipelines.orchestration import reference
+from connector_pipelines.orchestration.sources import by_type
 from connector_pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -25,14 +27,18 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_configuration_page_lists_every_variable() -> None:
-    """The configuration page has each environment variable with the default and description of the code."""
-    page = text("docs/configuration.md")
-    rows = [
-        f"| `{field.alias}` | {'unset' if field.default is None else f'`{field.default}`'} | {field.description} |"
-        for field in Settings.model_fields.values()
-    ]
-    assert [row for row in rows if row not in page] == []
+def test_the_configuration_reference_is_current() -> None:
+    """The reference of the configuration is what the code makes of its models; `make reference` renews it."""
+    assert text("docs/configuration-reference.md") == reference.page(Settings, by_type())
+
+
+def test_every_field_says_what_it_means() -> None:
+    """Each variable and each field of a declaration has a sentence, and the page has them all."""
+    rows = re.findall(r"^\| `([\w]+)` \|.*\| (.*?) ?\|$", text("docs/configuration-reference.md"), re.MULTILINE)
+    assert [name for name, meaning in rows if not meaning] == []
+    named = {name for name, _ in rows}
+    assert {str(field.alias) for field in Settings.model_fields.values()} <= named
+    assert {name for connector in by_type().values() for name in connector.config.model_fields} <= named
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -24,10 +24,10 @@ def named() -> list[tuple[str, str, bool]]:
     found = []
     for page in PAGES:
         told, name = page.read_text(encoding="utf-8"), str(page.relative_to(ROOT))
-        blocks = re.findall(r"^```(?:console|bash|sh)\n(.*?)^```$", told, re.DOTALL | re.MULTILINE)
-        lines = "".join(blocks).replace("\\\n", " ").splitlines()
+        blocks = re.findall(r"^ *```(?:console|bash|sh)\n(.*?)^ *```$", told, re.DOTALL | re.MULTILINE)
+        lines = [line.strip() for line in "".join(blocks).replace("\\\n", " ").splitlines()]
         found += [(name, line, True) for line in lines if re.match(TOOLS, line)]
-        prose = re.sub(r"^```.*?^```$", "", told, flags=re.DOTALL | re.MULTILINE)
+        prose = re.sub(r"^ *```.*?^ *```$", "", told, flags=re.DOTALL | re.MULTILINE)  # also within a list
         spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
         found += [(name, span, False) for span in spans if re.match(TOOLS, span)]
     return sorted(set(found))
@@ -84,6 +84,17 @@ def test_modules_and_scripts(page: str, command: str, *, whole: bool) -> None:
     file = (ROOT / at) if at != "-m" else Path(str(getattr(find_spec(rest.pop(0)), "origin", None)))
     source = file.read_text(encoding="utf-8")
     assert [word for word in rest if word.startswith("--") and word not in source] == [], (page, whole)
+
+
+def test_blocks_to_be_copied_hold_nothing_else() -> None:
+    """Every line of a console block is a command of ours, or steers one of our servers by curl."""
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"^ *```console\n(.*?)^ *```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    ]
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    assert [line for line in lines if not re.match(rf"{TOOLS}|curl ", line)] == []
 
 
 def test_commands_were_found() -> None:

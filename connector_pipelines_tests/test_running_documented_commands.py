@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from typer.testing import CliRunner
 
 from connector_pipelines.cli import app
@@ -28,17 +29,19 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("connector_pipelines/**/README.md"), ROOT / "README.md"])
 SERVES = ("simulate", "receive")
 EXAMPLES = {
+    "plan reject <source> <hash>": "plan reject <source> <another>",  # the other one is approved
     "<source>": "demo_school",
     "<entity>": "students",
-    "--first … --last …": "--first 2026-11-01",
+    "--first … --last …": "--first 2026-11-01 --last 2026-11-02",
     "…": "a reason",
     "warehouse vendors": "demo_school students",  # the reader's own source
     "<what>": "<applied>",
     "<read>": "1",
     "<version>": "1",
     "<letter>": "1",
+    "<number>": "1",
     "<export> <key> [<id there>]": "users 1",
-    "students 17 email": "students 1 email",
+    "students 17": "students 1",
 }
 NOTHING_OF_THE_KIND = {
     "conflicts resolve": "there is no such conflict",
@@ -47,6 +50,8 @@ NOTHING_OF_THE_KIND = {
     "exported": "0  changes of core wait",
     "link-export": "demo_school",
     "webhooks switch": "has no webhook",
+    "undo": "the guard holds",
+    "retention": "nobody said how long",
 }
 """What commands say, in a sentence, of a school that takes nothing and about which nobody has to decide."""
 
@@ -64,7 +69,24 @@ def documented() -> list[str]:
             for placeholder, example in EXAMPLES.items():
                 words = words.replace(placeholder, example)  # noqa: PLW2901 -- one after the other
             found.add(words)
-    return sorted(found)
+    return sorted(found, key=in_their_order)
+
+
+def steering(words: str) -> list[tuple[str, str]]:
+    """How the page that starts this server goes on to steer it by curl: methods and paths."""
+    for page in PAGES:
+        told = page.read_text(encoding="utf-8")
+        if words in told:
+            calls = re.findall(r"^curl (-X POST )?\"http://127\.0\.0\.1:\d+(/[^\"]*)\"$", told, re.MULTILINE)
+            assert len(calls) == told.count("\ncurl ")
+            return [("POST" if post else "GET", path) for post, path in calls]
+    return []
+
+
+def in_their_order(words: str) -> str:
+    """What a command is sorted by: a plan is looked at before it is approved, a source put out before it is put in."""
+    later = {"plan approve": "plan show, then approve", "activate": "deactivate, then activate"}
+    return next((after + words for before, after in later.items() if words.startswith(before)), words)
 
 
 def unused_port() -> str:
@@ -75,7 +97,7 @@ def unused_port() -> str:
 
 @pytest.fixture
 def school(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The demo's school on a database of its own, synced once and looked at again: the hashes of its plans."""
+    """The demo's school with a bad row, on a database of its own, synced once and looked at again: hashes of plans."""
     port = unused_port()
     monkeypatch.setenv("CONNECTOR_PIPELINES_DATABASE_URL", database)
     monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path))
@@ -84,14 +106,28 @@ def school(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for name, value in (("ID", "simulator"), ("SECRET", "simulator-secret")):
         monkeypatch.setenv(f"DEMO_SCHOOL_CLIENT_{name}", value)
     settings.cache_clear()
-    with Simulator(scenario="tiny", port=int(port)):
+    with Simulator(scenario="tiny", port=int(port)) as simulator:
+        [student, *_] = (user for user in simulator.expected("users") if user["roles"][0]["role"] == "student")
+        simulator.append_raw("users", student | {"sourcedId": "nameless", "familyName": None})
         for how in ([], ["--dry-run"]):
             assert CliRunner().invoke(app, ["sync", "demo_school", *how]).exit_code == 0
         with connect(database) as connection:
-            made = connection.execute("SELECT state, hash FROM connector.sync_plans WHERE entity = 'students'")
-            hashes = {str(state): str(digest) for state, digest in made.fetchall()}
-        yield {"<hash>": hashes["planned"], "<applied>": hashes["applied"]}
+            made = connection.execute("SELECT entity, state, hash FROM connector.sync_plans").fetchall()
+        hashes = {(str(entity), str(state)): str(digest) for entity, state, digest in made}
+        yield {
+            "<hash>": hashes["students", "planned"],
+            "<another>": hashes["instructors", "planned"],
+            "<applied>": hashes["students", "applied"],
+            "<file>": str(tmp_path / "told.json"),
+        }
     settings.cache_clear()
+
+
+def newest_plan() -> str:
+    """The hash of the plan that was made last."""
+    with connect(str(settings().database_url)) as connection:
+        found = connection.execute("SELECT hash FROM connector.sync_plans ORDER BY id DESC LIMIT 1").fetchall()
+    return str(found[0][0])
 
 
 def test_each_command_does_its_work(school: dict[str, str], empty_database: str) -> None:
@@ -100,7 +136,8 @@ def test_each_command_does_its_work(school: dict[str, str], empty_database: str)
     for words in documented():
         if words.startswith(SERVES):
             continue
-        for placeholder, value in (school | {"<URL of an empty database>": empty_database}).items():
+        state = {"<URL of an empty database>": empty_database, "<hash of the preview>": newest_plan()}
+        for placeholder, value in (school | state).items():
             words = words.replace(placeholder, value)  # noqa: PLW2901 -- one after the other
         done = CliRunner().invoke(app, shlex.split(words), input="a secret\n")
         if "Missing argument" in done.output:
@@ -115,8 +152,9 @@ def test_each_command_does_its_work(school: dict[str, str], empty_database: str)
 
 @pytest.mark.parametrize("words", [words for words in documented() if words.startswith(SERVES)])
 def test_each_server_serves_until_it_is_interrupted(words: str, school: dict[str, str]) -> None:  # noqa: ARG001 -- sets the environment
-    """A documented command that serves says where, and an interrupt ends it without an error."""
-    command = re.sub(r" --port \d+", "", words) + f" --port {unused_port()}"
+    """A documented command that serves says where, is steered as its page says, and ends well when interrupted."""
+    port = unused_port()
+    command = re.sub(r" --port \d+", "", words) + f" --port {port}"
     process = subprocess.Popen(
         [sys.executable, "-m", "connector_pipelines.cli", *shlex.split(command)],
         env=os.environ | {"COLUMNS": "200"},
@@ -130,6 +168,8 @@ def test_each_server_serves_until_it_is_interrupted(words: str, school: dict[str
             said.append(line)
             if "http://127.0.0.1:" in line:
                 break
+        for method, path in steering(words):
+            requests.request(method, f"http://127.0.0.1:{port}{path}", timeout=30).raise_for_status()
     finally:
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate()

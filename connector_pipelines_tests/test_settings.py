@@ -58,6 +58,7 @@ def test_limits_of_units_pass(bare: pytest.MonkeyPatch, value: str) -> None:
         ("INTEGRATION_MAX_RETRIES", "many"),
         ("CONNECTOR_PIPELINES_CHUNK_ROWS", "0"),
         ("INTEGRATION_AUTO_RECONNECT", "maybe"),
+        ("CONNECTOR_PIPELINES_DIGEST_TIMEZONE", "Mars/Base"),
     ],
 )
 def test_impossible_value_names_its_variable(bare: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -10,6 +10,8 @@ stage     one run that is killed at each of its boundaries, and resumed
 crashes   a sync and an export, killed
 chaos     seeded runs: faults, crashes, concurrent runs, data that changes
 exports   the exports of these runs
+browser   a headless Chromium, and the pictures it takes
+walk      a person's way through the UI: launch, watch, find a held plan, approve it, see core updated
 project   a whole project as it is operated, in processes that are started again when they end
 systems   three simulated systems that keep changing and tell of it
 memory    what long-lived processes take, and whether that stays as it is

@@ -1,6 +1,6 @@
-"""Asks tests about a changed module: in a fork of a process that has imported the heavy libraries already.
+"""Asks tests about a changed module: in a fork of a process that has imported nearly all already.
 
-Neither files nor installed packages change: the fork imports one module from another source.
+Neither files nor installed packages change: the fork takes one module from another source, and what builds on it anew.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ import traceback
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import grimp
 
 from proof.databases import drop_left_over, server
 
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "connector_pipelines"
-_LIMIT_SECONDS = 300  # for tests of a change; without one they may take what they need
+LEAST_PATIENCE_SECONDS = 300  # for tests of a change; without one they may take what they need
+
+_SERVER = "CONNECTOR_PIPELINES_TEST_SERVER"  # the folder of the server that tests use
 
 # What PostgreSQL says of a statement that is none. psycopg adds the count of parameters.
 _NO_STATEMENT = re.compile(
@@ -38,6 +43,9 @@ _NO_STATEMENT = re.compile(
     r"|AmbiguousFunction|DatatypeMismatch|IndeterminateDatatype|WindowingError|InvalidColumnReference"
     r"|InvalidRecursion)|the query has \d+ placeholders?"
 )
+
+# Whether a test fails is all that is asked: explaining it, and looking for what was left open, cost as much again.
+_OPTIONS = ("-x", "--tb=native", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,20 @@ class _Order:
 Change = tuple[str, str]  # a file of the package, and its source
 
 
-def ask(tests: Sequence[str], change: Change | None, noticed: Mapping[str, int] | None = None) -> Answer:
+def ask(
+    tests: Sequence[str],
+    change: Change | None,
+    noticed: Mapping[str, int] | None = None,
+    *,
+    patience: float = LEAST_PATIENCE_SECONDS,
+) -> Answer:
     """Run tests, in a fork, with one module changed.
 
     Args:
         tests: files or single tests below `connector_pipelines_tests`.
         change: what is changed; None for nothing.
         noticed: how many changes each test noticed so far; the best run first.
+        patience: seconds after which tests of a change have noticed it by never ending.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -109,7 +124,7 @@ def ask(tests: Sequence[str], change: Change | None, noticed: Mapping[str, int] 
         finally:
             os._exit(0)
     os.close(writing)
-    if not select.select([reading], [], [], _LIMIT_SECONDS if change else None)[0]:
+    if not select.select([reading], [], [], patience if change else None)[0]:
         os.kill(child, signal.SIGKILL)
     with os.fdopen(reading) as pipe:
         told = pipe.read()
@@ -122,13 +137,15 @@ def _in_fork(tests: Sequence[str], change: Change | None, noticed: Counter[str])
 
     if change is not None:
         name = "connector_pipelines." + change[0].removesuffix(".py").replace("/", ".")
+        _forget(name)
         sys.meta_path.insert(0, _Changed(name, PACKAGE / change[0], change[1]))
     order = _Order(noticed)
     with tempfile.TemporaryFile("w+") as output:
         sys.stdout.flush()
         os.dup2(output.fileno(), 1)
         paths = [f"connector_pipelines_tests/{test}" for test in dict.fromkeys(tests)]
-        code = pytest.main(["-x", "--tb=short", "-p", "no:cacheprovider", *paths], plugins=[order])
+        folder = f"--basetemp={os.environ[_SERVER]}/landing"  # one for all; old ones need no sweeping
+        code = pytest.main([*_OPTIONS, folder, *paths], plugins=[order])
         sys.stdout.flush()
         output.seek(0)
         said = output.read()
@@ -139,23 +156,38 @@ def _in_fork(tests: Sequence[str], change: Change | None, noticed: Counter[str])
     return Answer("noticed", order.failed)
 
 
+@cache
+def _imports() -> grimp.ImportGraph:
+    return grimp.build_graph(PACKAGE.name, exclude_type_checking_imports=True)
+
+
+def _forget(changed: str) -> None:
+    """Let a module be imported anew, with all that builds on it; what does not know it stays imported."""
+    for name in {changed, *_imports().find_downstream_modules(changed)}:
+        package, _, own = name.rpartition(".")
+        if sys.modules.pop(name, None) and package in sys.modules:
+            vars(sys.modules[package]).pop(own, None)
+
+
 @contextmanager
 def ready() -> Iterator[None]:
-    """A server whose databases the forks use one after the other, and all imported that no change is in."""
+    """A server whose databases the forks use one after the other, and all imported that most tests need."""
     import hypothesis  # noqa: F401 -- the point is that the forks need not import
     import pandas as pd  # noqa: F401
     import pandera.pandas as pa  # noqa: F401
     import pyarrow.csv  # noqa: F401
+    import pydantic_settings  # noqa: F401
     import pytest  # noqa: F401
     import requests  # noqa: F401
-    import sqlalchemy.dialects.postgresql  # noqa: F401
+    import sqlalchemy.dialects.postgresql
+    import sqlalchemy.orm  # noqa: F401
 
     os.chdir(ROOT)
     with server() as databases:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         os.environ["CONNECTOR_PIPELINES_TEST_OWNER"] = "changed"
-        os.environ["CONNECTOR_PIPELINES_TEST_SERVER"] = str(databases.folder)
-        for name in [name for name in sys.modules if name.split(".")[0] == "connector_pipelines"]:
-            del sys.modules[name]  # each fork imports the package anew, one module of it changed
+        os.environ[_SERVER] = str(databases.folder)
+        for name in sorted(_imports().find_children("connector_pipelines.sync")):
+            importlib.import_module(name)
         yield
         drop_left_over(databases)

@@ -4,10 +4,11 @@
     python -m proof.chaos --seed 4711          this one again
 
 A run is a few steps. In each the data of two schools changes, their servers get faults, and three processes sync at
-the same time: two of them the same school. Mostly a fourth one exports core to a Moodle meanwhile. Some are killed or
-lose their database connection at some durable boundary. After each step the invariants must hold, every error must be
-one of ours with a category, nothing may have been done twice in the Moodle, and where the faults could not change what
-a complete read says, core must equal the school. How processes interleave is not part of the seed.
+the same time: two of them the same school. Mostly a fourth one exports core to a Moodle meanwhile, and in a third of
+the runs a fifth one a school's assessments to its gradebook. Some are killed or lose their database connection at some
+durable boundary. After each step the invariants must hold, every error must be one of ours with a category, nothing may
+have been done twice where core is exported to, and where the faults could not change what a complete read says, core
+must equal the school. How processes interleave is not part of the seed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg import sql
+from rich.console import Console
+from rich.progress import track
 
 from connector_pipelines.connectors.oneroster.simulator import Simulator
 from connector_pipelines.connectors.oneroster.simulator.world import START
@@ -35,10 +38,13 @@ from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import connect, query
 from connector_pipelines.errors import Category
 from connector_pipelines.external.landing import Landing
-from proof import campus, held, school
-from proof.campus import SOURCE, Destination
+from proof import campus, gradebook, held, school
+from proof.books import SHARE, Books
+from proof.campus import Destination
 from proof.databases import Databases, alone, server
 from proof.exports import Exports
+from proof.gradebook import Gradebook
+from proof.tally import Tally
 from proof.wire import Proxy, Strike
 from proof.work import Ended, Job, Worker
 
@@ -67,37 +73,10 @@ LYING = (
 )
 COLLECTIONS = ("", "", ":students", ":classes", ":enrollments", ":orgs")
 SOURCES = ("east", "east", "west")
+RUNNING = (*SOURCES, campus.SOURCE, gradebook.SOURCE)
+"""What runs at the same time, at most."""
 # Errors that need no fault: another process was first.
 CONTENTION = ("AnotherRunIsActive", "PlanOutdated")
-
-
-@dataclass(slots=True)
-class Tally:
-    """What some runs were made of, so that a person sees that they were not idle."""
-
-    runs: int = 0
-    syncs: int = 0
-    killed: int = 0
-    cut: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    exports: int = 0
-    approved: int = 0
-    compared: int = 0
-
-    def add(self, other: Tally) -> None:
-        """Take in another one."""
-        for name in ("runs", "syncs", "exports", "killed", "cut", "approved", "compared"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name, count in other.errors.items():
-            self.errors[name] = self.errors.get(name, 0) + count
-
-    def __str__(self) -> str:
-        errors = ", ".join(f"{count} {name}" for name, count in sorted(self.errors.items()))
-        return (
-            f"{self.runs} runs: {self.syncs} syncs and {self.exports} exports, of which {self.killed} killed and"
-            f" {self.cut} cut off from the database; errors: {errors or 'none'}; {self.approved} plans approved;"
-            f" {self.compared} comparisons"
-        )
 
 
 @dataclass(slots=True)
@@ -113,7 +92,7 @@ class Run:
     workers: Sequence[Worker]
     dice: random.Random
     simulators: dict[str, Simulator]
-    exports: Exports
+    exports: Sequence[Exports | Books]
     tally: Tally = field(default_factory=lambda: Tally(runs=1))
     findings: list[str] = field(default_factory=list)
     faults: dict[str, list[str]] = field(default_factory=dict)
@@ -123,6 +102,19 @@ class Run:
         for number in range(self.dice.randint(1, 2)):
             self._step(number)
         self._mend()
+
+    @contextmanager
+    def gradebook(self, dice: random.Random) -> Iterator[None]:
+        """In some runs: a school that is in core already, with assessments, and its gradebook."""
+        if dice.random() >= SHARE:
+            yield
+            return
+        with Gradebook() as there:
+            books, landing, result = Books(dice, there, self.url), str(self.folder / "landing"), "result_school"
+            self._run(Job(self.url, landing, books.source, school.config(there), str(self.folder / result)))
+            books.begin()
+            self.exports = [*self.exports, books]
+            yield
 
     def _step(self, number: int) -> None:
         for name, simulator in self.simulators.items():
@@ -134,12 +126,14 @@ class Run:
             self._disturb(connection)
         jobs = [self._draw_job(place, name) for place, name in enumerate(SOURCES)]
         drawn = [(job, self._draw_strike()) for job in jobs]
-        export = self.exports.draw(self._export())
-        self.faults[SOURCE] = self.exports.faults
+        for one in self.exports:
+            export = one.draw(self._export(one))
+            drawn += [export] if export else []
+            self.faults[one.source] = one.faults
         with ExitStack() as stack:
-            ended = self._together(stack, [*drawn, export] if export else drawn)
+            ended = self._together(stack, drawn)
         alone(self.url)
-        self.findings += [f"after step {number}: {breach}" for breach in self.exports.wrong()]
+        self.findings += [f"after step {number}: {breach}" for one in self.exports for breach in one.wrong()]
         with connect(self.url) as connection:
             self.findings += [f"after step {number}: {breach}" for breach in held.breaches(connection)]
             for name in self.simulators:
@@ -166,8 +160,8 @@ class Run:
         how = self.dice.choice(("none", "none", "kill", "cut"))
         return Strike(how, self.dice.randint(1, 60) if how != "none" else 0)
 
-    def _export(self) -> Job:
-        return campus.job(self.exports.destination, self.url, str(self.folder / "result_export"), batch=20)
+    def _export(self, one: Exports | Books) -> Job:
+        return one.job(str(self.folder / f"result_{one.source}"))
 
     def _job(self, place: int, name: str) -> Job:
         config = school.config(self.simulators[name])
@@ -245,22 +239,28 @@ class Run:
         self._export_all()
 
     def _export_all(self) -> None:
-        """One good export makes the site equal to core; a second one writes nothing."""
-        self.exports.calm()
-        for wrong in (self.exports.unlike, self.exports.again):
-            self.exports.destination.recount()
-            self._once(SOURCE)
+        """One good export makes each place equal to core; a second one writes nothing."""
+        for one in self.exports:
+            one.calm()
+            self.faults[one.source] = []
+        for wrong in ("unlike", "again"):
+            for one in self.exports:
+                one.recount()
+                self._run(self._export(one))
             with connect(self.url) as connection:
-                self.findings += [f"at the end: {finding}" for finding in [*wrong(connection), *self.exports.wrong()]]
+                found = [what for one in self.exports for what in [*getattr(one, wrong)(connection), *one.wrong()]]
+                self.findings += [f"at the end: {finding}" for finding in found]
                 self.findings += [f"after exporting: {breach}" for breach in held.breaches(connection)]
 
     def _once(self, name: str) -> Ended:
-        job = self._export() if name == SOURCE else self._job(0, name)
+        return self._run(self._job(0, name))
+
+    def _run(self, job: Job) -> Ended:
         ended = self.workers[-1 if job.today else 0].run(job)
         self.tally.syncs += not job.today
         self.tally.exports += bool(job.today)
         if not ended.well:
-            self.findings.append(f"{name} does not mend: {ended}")
+            self.findings.append(f"{job.source} does not mend: {ended}")
         return ended
 
     def _approve(self, name: str, ended: Ended) -> None:
@@ -291,7 +291,7 @@ class Run:
             if plan is None:
                 return
             try:
-                approve_and_apply(context, source, plan.hash, who="chaos")
+                approve_and_apply(context, source, plan.hash, who="chaos", why="the proof looked at it")
             except ApprovalRefused:
                 if last:
                     raise
@@ -322,7 +322,7 @@ class Run:
 
 
 def run(seed: int, databases: Databases, workers: Sequence[Worker]) -> Run:
-    """One run from its seed, with one worker for each of `SOURCES`, and one that exports."""
+    """One run from its seed, with one worker for each of `RUNNING`."""
     os.environ.update(school.CREDENTIALS)
     dice = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="chaos_"))
@@ -333,9 +333,10 @@ def run(seed: int, databases: Databases, workers: Sequence[Worker]) -> Run:
             Simulator(scenario="tiny", seed=dice.randint(1, 999)) as west,
             Destination() as destination,
         ):
-            exports = Exports(random.Random(f"exports of {seed}"), destination)
-            made = Run(url, folder, workers, dice, {"east": east, "west": west}, exports)
-            made.whole()
+            exports = Exports(random.Random(f"exports of {seed}"), destination, url)
+            made = Run(url, folder, workers, dice, {"east": east, "west": west}, [exports])
+            with made.gradebook(random.Random(f"gradebook of {seed}")):
+                made.whole()
             return made
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -345,7 +346,7 @@ def run(seed: int, databases: Databases, workers: Sequence[Worker]) -> Run:
 def workers() -> Iterator[list[Worker]]:
     """As many as run at the same time."""
     with ExitStack() as stack:
-        yield [stack.enter_context(Worker()) for _ in (*SOURCES, SOURCE)]
+        yield [stack.enter_context(Worker()) for _ in RUNNING]
 
 
 _kept: list[Worker] = []
@@ -355,7 +356,7 @@ def _one(seed: int, template: str) -> tuple[int, Tally, list[str]]:
     """A run in one of the pool's processes, which keeps its workers."""
     if not _kept:
         os.environ.update(school.CREDENTIALS)
-        _kept.extend(Worker() for _ in (*SOURCES, SOURCE))
+        _kept.extend(Worker() for _ in RUNNING)
     try:
         done = run(seed, Databases(template), _kept)
     except Exception as error:  # noqa: BLE001 -- a failing run must not end the others
@@ -374,7 +375,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = range(given.first, given.first + given.runs) if given.seed is None else [given.seed]
     total, bad, started = Tally(), 0, time.monotonic()
     with server() as databases, ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_one, seed, databases.template) for seed in seeds]):
+        runs = as_completed([pool.submit(_one, seed, databases.template) for seed in seeds])
+        for done in track(runs, "runs", total=len(seeds), console=Console(stderr=True)):
             seed, tally, findings = done.result()
             total.add(tally)
             bad += bool(findings)

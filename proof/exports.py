@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.moodle.simulator.service import WRITES
 from connector_pipelines.connectors.moodle.simulator.site import furnished
+from proof import campus
 from proof.agreement import differences
 from proof.wire import Strike
 
@@ -47,12 +48,23 @@ class Exports:
     """The exports of one run.
 
     Attributes:
+        url: of the database.
         faults: of the site, as they are just now.
     """
 
     dice: random.Random
     destination: Destination
+    url: str
+    source: str = campus.SOURCE
     faults: list[str] = field(default_factory=list)
+
+    def job(self, result: str) -> Job:
+        """One export of all."""
+        return campus.job(self.destination, self.url, result, batch=20)
+
+    def recount(self) -> None:
+        """Count calls from here."""
+        self.destination.recount()
 
     def draw(self, job: Job) -> tuple[Job, Strike] | None:
         """Whether core is exported in this step, and what strikes it; people there do their own work meanwhile."""

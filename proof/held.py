@@ -202,6 +202,10 @@ INVARIANTS: dict[str, LiteralString] = {
         SELECT p.id, p.state FROM connector.sync_plans p LEFT JOIN connector.sync_receipts t ON t.plan_id = p.id
         WHERE (p.state = 'applied') <> (t.plan_id IS NOT NULL)
     """,
+    "a receipt is signed into the record of its run": """
+        SELECT t.plan_id FROM connector.sync_receipts t JOIN connector.sync_plans p ON p.id = t.plan_id
+        JOIN connector.sync_runs r ON r.id = p.run_id WHERE r.receipt IS NULL
+    """,
     "an applied plan is applied to its end": """
         SELECT id, applied_chunks, chunks FROM connector.sync_plans WHERE state = 'applied' AND applied_chunks < chunks
     """,

@@ -1,6 +1,7 @@
 """Every fault of every simulator, tried: a good read, some changes, a read with the fault, and a good one again.
 
-    python -m proof.matrix          writes docs/fault-matrix.md
+    python -m proof.matrix                 writes docs/fault-matrix.md
+    python -m proof.matrix --of quickbooks writes one section of it anew
 
 A read with a fault may end in five ways and no other. Whatever it was, the next good read must leave core as if there
 never had been a fault, record by record; a fault after which that is not so is `LOST`, and no page is written. After
@@ -9,10 +10,11 @@ reads that were stopped, the good one is that of a later trial.
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
 import tempfile
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +23,7 @@ from unittest.mock import patch
 
 import stamina
 
+from connector_pipelines import errors
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import SyncError
 from connector_pipelines.external.landing import Landing
@@ -32,6 +35,8 @@ from proof.databases import server
 from proof.subjects import SECRETS, SUBJECTS, Subject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector_pipelines.model import Source
     from proof.school import Rows
     from proof.subjects import Stage, Trial
@@ -190,7 +195,7 @@ def _ended(context: Context, source: Source, entity: str, trial: Trial) -> tuple
     try:
         (outcome,) = sync(context, source, mode=trial.mode, entities=[entity])
     except SyncError as error:
-        name = type(error).__name__
+        name = _documented(type(error)).__name__
         return End.STOPPED, f"[{name}](errors.md#{name.lower()}) `{error.category}`"
     if outcome.plan.state is PlanState.HELD:
         return End.HELD, "; ".join(outcome.plan.reasons)
@@ -198,6 +203,11 @@ def _ended(context: Context, source: Source, entity: str, trial: Trial) -> tuple
     reasons = Counter(str(reason) for (reason,) in found)
     told = "; ".join(f"{count} dead letter{'s' * (count > 1)}: {reason}" for reason, count in reasons.items())
     return (End.SET_ASIDE, told) if told else (End.HEALED, "")
+
+
+def _documented(kind: type[SyncError]) -> type[SyncError]:
+    """The error of `errors.py` that a connector's own one is, as its page lists it."""
+    return next(one for one in kind.__mro__ if one.__module__ == errors.__name__)
 
 
 def _differing(one: Rows, other: Rows) -> int:
@@ -270,20 +280,29 @@ def page(sections: list[str]) -> str:
     return "\n".join([HEAD, *sections])
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page; fails where something was lost."""
-    sections, lost = [], []
-    with server() as databases, tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--of", choices=[one.name for one in SUBJECTS], action="append", help="renew only its section")
+    given = parser.parse_args(arguments)
+    before = PAGE.read_text(encoding="utf-8")
+    sections = {part.splitlines()[0]: part for part in re.split(r"\n(?=## )", before)[1:]}
+    lost = []
+    with server() as databases, tempfile.TemporaryDirectory() as folder:
         for subject in SUBJECTS:
+            if given.of and subject.name not in given.of:
+                continue
             with databases.fresh() as url:
                 found = lines(url, Path(folder) / subject.name, subject)
-            sections.append(section(subject, found))
+            sections[f"## {subject.title}"] = section(subject, found)
             lost += [f"{subject.name}: {line}" for line in found if line.end is End.LOST]
-            print(sections[-1].splitlines()[2])
-    if lost or len(sections) < len(SUBJECTS):
+            print(f"{subject.name}: {sections[f'## {subject.title}'].splitlines()[2]}", flush=True)
+    if lost:
         print("\n".join(lost))
         return 1
-    PAGE.write_text(page(sections), encoding="utf-8")
+    after = page([sections[f"## {subject.title}"] for subject in SUBJECTS])
+    if after != before:
+        PAGE.write_text(after, encoding="utf-8")
     return 0
 
 

@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from proof.asking import PACKAGE, ROOT, ask, ready
+from proof.asking import LEAST_PATIENCE_SECONDS, PACKAGE, ROOT, ask, ready
 from proof.mutations import Mutant, mutants
 
 if TYPE_CHECKING:
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 _PLANNING = (
     *("sync/test_updates.py", "sync/test_outdated.py", "sync/test_holding.py", "sync/test_repeated.py"),
     *("sync/test_references.py", "sync/test_dead_letters.py", "sync/test_coming_parents.py", "sync/test_known.py"),
-    *("sync/test_identity.py", "sync/test_matching.py", "sync/test_drops.py", "sync/test_preview.py"),
+    *("sync/test_identity.py", "sync/test_matching.py", "sync/test_drops.py", "sync/test_deciding.py"),
+    *("sync/test_retrying.py", "sync/test_kinds.py"),
 )
 _APPLYING = (
     *("sync/test_updates.py", "sync/test_outdated.py", "sync/test_database_errors.py", "sync/test_resume.py"),
     *("sync/test_receipts.py", "sync/test_dead_letters.py", "sync/test_coming_parents.py", "sync/test_matching.py"),
     *("sync/test_drops.py", "sync/test_known.py", "sync/test_conflicts.py", "sync/test_undoing.py"),
+    *("sync/test_beside.py", "sync/test_kinds.py"),
 )
+_CONTESTING = ("sync/test_contested.py", "sync/test_conflicts.py", "sync/test_resolving.py")
 TESTS: dict[str, tuple[str, ...]] = {
     "mapping/plan.py": _PLANNING,
     "mapping/diff.py": (
@@ -44,18 +47,22 @@ TESTS: dict[str, tuple[str, ...]] = {
         "sync/test_updates.py",
         "sync/test_dead_letters.py",
         "sync/test_known.py",
+        "sync/test_kinds.py",
     ),
-    "mapping/references.py": ("sync/test_references.py", "sync/test_coming_parents.py", "sync/test_outdated.py"),
-    "mapping/conflicts.py": ("mapping/test_conflicts.py", "sync/test_conflicts.py", "sync/test_ownership.py"),
+    "mapping/references.py": (
+        *("sync/test_references.py", "sync/test_coming_parents.py", "sync/test_answered.py", "sync/test_kinds.py"),
+        *("sync/exports/test_echo.py", "sync/test_dead_letters.py", "sync/test_outdated.py"),
+    ),
+    "mapping/conflicts.py": ("mapping/test_conflicts.py", *_CONTESTING, "sync/test_ownership.py"),
     "mapping/guard.py": ("mapping/test_guard.py",),
     "mapping/identities.py": ("mapping/test_identities.py",),
     "core/apply.py": _APPLYING,
-    "core/conflicts.py": ("sync/test_conflicts.py", "sync/test_resolving.py"),
+    "core/conflicts.py": (*_CONTESTING, "sync/test_undoing.py"),
     "core/read_back.py": ("sync/test_receipts.py", "sync/test_updates.py"),
     "sync/cursors.py": ("sync/test_cursors.py",),
     "database/dead_letters.py": (
         *("sync/test_dead_letters.py", "sync/test_references.py", "sync/test_repeated.py", "sync/test_retrying.py"),
-        *("sync/test_preview.py", "sync/test_replaying.py"),
+        *("sync/test_answered.py", "sync/test_deciding.py", "sync/test_replaying.py"),
     ),
 }
 
@@ -100,6 +107,15 @@ def _known_equivalents() -> dict[tuple[str, str, str], str]:
     return {(one["module"], one["at"], one["change"]): one["why"] for one in listed.get("equivalent", [])}
 
 
+def stale() -> set[tuple[str, str, str]]:
+    """What `equivalents.toml` names and is no mutant any more: its line was changed."""
+    known = set(_known_equivalents())
+    for module in {module for module, _, _ in known}:
+        source = (PACKAGE / module).read_text(encoding="utf-8")
+        known -= {(module, *_at(source, mutant)) for mutant in mutants(source)}
+    return known
+
+
 def _at(source: str, mutant: Mutant) -> tuple[str, str]:
     """How a mutant is named in `equivalents.toml`: its line, and its change."""
     return source.splitlines()[mutant.line - 1].strip(), str(mutant).split(": ", 1)[1]
@@ -113,12 +129,13 @@ def score(module: str, lines: range | None = None, *, every: int = 1) -> Score:
     without = ask(TESTS[module], None)
     if without.word != "survived":
         raise RuntimeError(f"the tests of {module} fail without a mutant: {without.test}")
+    patience = max(LEAST_PATIENCE_SECONDS, 3 * (time.monotonic() - started))  # a busy machine is no noticed mutant
     for mutant in mutants(source)[::every]:
         if lines is None or mutant.line in lines:
             if (module, *_at(source, mutant)) in equivalents:
                 made.verdicts.append(Verdict(mutant, "equivalent"))
                 continue
-            answer = ask(TESTS[module], (module, mutant.source), noticed)
+            answer = ask(TESTS[module], (module, mutant.source), noticed, patience=patience)
             noticed[answer.test] += answer.word == "noticed"
             made.verdicts.append(Verdict(mutant, answer.word, answer.test))
             if answer.word == "survived":

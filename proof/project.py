@@ -12,24 +12,25 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import psycopg
 import yaml
+from dagster import DagsterInstance
 
 from connector_pipelines.database import embedded
 from connector_pipelines.database.migrate import migrate
 from connector_pipelines.external.vault import new_key
 from connector_pipelines.orchestration import dev, home
 from connector_pipelines.orchestration.launcher import PROCESS
+from proof.waiting import await_ends, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 LOCATION = "project"
 ACTIVE = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
@@ -135,15 +136,8 @@ class Project:
         server = _server(self.folder)
         number = server.get_pid()
         os.kill(number, signal.SIGQUIT)
-        await_true(lambda: not _runs(number), "PostgreSQL ended")
+        await_ends([number], "PostgreSQL ended")
         server.ensure_postgres_running()
-        await_true(self._answers, "PostgreSQL is there again")
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.rows("SELECT 1"))
-        except psycopg.OperationalError:
-            return False
 
     def rows(self, statement: Any, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -172,7 +166,8 @@ class Project:
     def wind_down(self, seconds: float = 60.0) -> None:
         """End the daemon as a crash does (asked, it takes 15 s), and let runs that are under way come to their end."""
         self.services["daemon"].kill()
-        await_true(lambda: not any(_runs(pid) for _, pid in self.workers()), "the last runs ended", seconds)
+        while going := [pid for _, pid in self.workers() if runs(pid)]:
+            await_ends(going, "the last runs ended", seconds)
 
 
 @contextmanager
@@ -211,6 +206,7 @@ def project(
     try:
         migrate(url)
         with home.environment(environment), ExitStack() as open_files:
+            DagsterInstance.get().dispose()  # makes Dagster's tables
             made = Project(folder, url, declared, environment, ports[1], ports[2])
             for name, command in _commands(folder, declared, *ports).items():
                 log = open_files.enter_context((folder / f"{name}.log").open("wb"))
@@ -295,26 +291,3 @@ def free_port() -> int:
         port = secrets.choice(range(20_000, 30_000))
         if not dev.answers(port):
             return port
-
-
-def await_true(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    """Wait for something.
-
-    Raises:
-        TimeoutError: it did not come.
-    """
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.1)
-
-
-def _runs(number: int) -> bool:
-    """Whether a process is there, and not only its entry until somebody has asked how it ended."""
-    try:
-        os.kill(number, 0)
-        state = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    return state != "Z"

@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,9 @@ import requests
 
 from proof import aftermath
 from proof.memory import Memory
-from proof.project import Project, await_true, project, start
+from proof.project import Project, project, start
 from proof.systems import System, systems
+from proof.waiting import changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -290,13 +292,14 @@ def soak(
             aftermath.sync_all(place, place.url, "landing")
             start(place)
             found = Soak(place, {one.name: one for one in made}, random.Random(seed), seconds, say)
-            await_true(lambda: place.rows("SELECT 1 FROM public.job_ticks LIMIT 1"), "the daemon ticks")
+            with changes(place.url, "public.job_ticks") as told:
+                told.until(lambda: place.rows("SELECT 1 FROM public.job_ticks LIMIT 1"), "the daemon ticks")
             found.whole()
             return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 1 when something was wrong."""
+def main(arguments: Sequence[str] | None = None, *, instance: Mapping[str, Any] | None = None) -> int:
+    """The command line; 1 when something was wrong. `instance` is that of `soak`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(100_000))
@@ -304,7 +307,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="soak_"))
     print(f"seed {given.seed}, {given.minutes:g} minutes, in {folder}", flush=True)
-    done = soak(given.seed, given.minutes * 60, folder, say=lambda line: print(line, flush=True))
+    say = partial(print, flush=True)
+    done = soak(given.seed, given.minutes * 60, folder, say=say, instance=instance)
     for name, count in sorted(done.happened.items()):
         print(f"{count:6d} {name}")
     print(f"caught up {done.caught_up:.0f} s after the storms; {done.memory}")

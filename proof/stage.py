@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connector_pipelines.database.connection import connect
 from proof import held
 from proof.databases import Databases, alone
-from proof.wire import Proxy, Strike
+from proof.wire import Proxy, Strike, Struck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from proof.campus import Destination
     from proof.work import Ended, Job, Worker
 
 Held = dict[str, list[Any]]
+
+
+class Destination(Struck, Protocol):
+    """Where an export goes: it strikes at its own calls."""
+
+    @property
+    def calls(self) -> list[str]:
+        """Those at which it could have struck since the beginning, in order."""
+
+    def held(self) -> Held:
+        """What stands there, each change that led there, and what was done twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,10 +232,13 @@ def _moodle() -> Iterator[Stage]:
         def prepare(context: Context) -> None:
             context.connection.execute(_MOODLE_CORE)
             list(push(context, source({}), today=today.date()))
-            homework(*(f"Homework {number}" for number in range(1, 10)))
+            homework(*(f"Reading & Writing {number}" for number in range(1, 10)))
+
+        def evolve() -> None:
+            homework("Reading & Writing 10")
 
         with patch.dict("os.environ", {"PROOF_TOKEN": simulator.token}):
-            yield Stage(source, simulator.set_faults, switchboard, lambda: homework("Homework 10"), today, prepare)
+            yield Stage(source, simulator.set_faults, switchboard, evolve, today, prepare)
 
 
 VENDORS: Settings = {

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from proof.school import CREDENTIALS
 
@@ -99,7 +99,7 @@ class _Watch:
         exchange = Transport.exchange
 
         def watched(transport: Transport, request: Any, **how: Any) -> Any:
-            name = str(parse_qs(request.body.decode()).get("wsfunction", ("",))[0])
+            name = _called(request)
             self._note(f"request {name}")
             response = exchange(transport, request, **how)
             self._note(f"answer {name}")
@@ -122,6 +122,12 @@ class _Watch:
                 self.tearing = True
                 Path(tear).write_bytes(b'{"half of')
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _called(request: Any) -> str:
+    """A name for a call: Moodle's function, or verb and collection of a record."""
+    given = parse_qs(request.body.decode()).get("wsfunction") if request.body else None
+    return given[0] if given else f"{request.method} {urlsplit(request.url).path.split('/')[-2]}"
 
 
 class Worker:

@@ -7,34 +7,24 @@ from typing import Annotated
 
 import typer
 
-from connector_pipelines.commands.shared import SourceName, Why, declared
-from connector_pipelines.model import Mode
+from connector_pipelines.commands.shared import Apply, SourceName, Why, declared
 from connector_pipelines.terminal import console, progress, show
 
 app = typer.Typer()
 
 _Entities = Annotated[list[str] | None, typer.Option("--entity", help="Only these entities; repeat the option.")]
-_Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without, it is only looked at.")]
 
 
 @app.command("resync")
-def resync(source: SourceName, entity: _Entities = None, *, apply: _Apply = False) -> None:
+def resync(source: SourceName, entity: _Entities = None, *, apply: Apply = False) -> None:
     """Read everything and compare every record with core, also those that look unchanged."""
-    from connector_pipelines.mapping import fingerprints
-    from connector_pipelines.sync import records, summary, whole
+    from connector_pipelines.sync import summary, whole
     from connector_pipelines.sync.context import open_context
-    from connector_pipelines.sync.sources import register
 
     known = declared(source)
     with progress() as report, open_context(report=report) as context:
         before = summary.newest_run(context.connection)
-        if apply:
-            entities = whole.in_order(known, entity)
-            register(context.connection, known)
-            fingerprints.forget(context.connection, source, entities)
-            named = ", ".join(entities)
-            records.audit(context.connection, "full re-sync", who=getpass.getuser(), source=source, entity=named)
-        list(whole.sync(context, known, mode=Mode.FULL, entities=entity, dry_run=not apply))
+        list(whole.resync(context, known, who=getpass.getuser(), apply=apply, entities=entity))
         lines = summary.since(context.connection, source, before)
     show(lines)
     raise typer.Exit(0 if not apply or all(line.verified for line in lines) else 1)
@@ -47,7 +37,7 @@ def clear_errors(
     entity: Annotated[str | None, typer.Option(help="Only of this entity.")] = None,
     why: Why = "",
     *,
-    apply: _Apply = False,
+    apply: Apply = False,
 ) -> None:
     """Take the mark `error` from records, so that they are looked at anew when they come again."""
     from connector_pipelines.sync import letters
@@ -55,10 +45,7 @@ def clear_errors(
 
     which = letters.Errors(entity, tuple(record or ()))
     with open_context() as context:
-        if apply:
-            found = letters.clear_errors(context.connection, source, which, who=getpass.getuser(), why=why)
-        else:
-            found = letters.in_error(context.connection, source, which)
+        found = letters.clear_errors(context.connection, source, which, who=getpass.getuser(), why=why, apply=apply)
     for name, count in found.items():
         console.print(f"{count:>7,}  {name}  {'cleared' if apply else 'in error'}")
 
@@ -71,7 +58,7 @@ def reconnect(source: SourceName) -> None:
 
     with open_context() as context:
         health = try_again(context, declared(source), who=getpass.getuser())
-    console.print(health.detail, soft_wrap=True)
+    console.print(health.detail, soft_wrap=True, markup=False)
     raise typer.Exit(0 if health.ok else 1)
 
 

@@ -48,5 +48,5 @@ def resolve_conflicts(
         outcome = resolve(context, decisions, who=getpass.getuser())
     console.print(f"{outcome.resolved} of {len(decisions)} decisions are carried out")
     for label, reason in outcome.refused:
-        console.print(f"[red]{label}[/]: {reason}", soft_wrap=True)
+        console.print(f"{label}: {reason}", soft_wrap=True, style="red", markup=False)
     raise typer.Exit(1 if outcome.refused else 0)

@@ -64,7 +64,8 @@ def link_export(
     entity: Annotated[str, typer.Argument(help="The export, e.g. users.")],
     key: Annotated[str, typer.Argument(help="The row of core as the dead letter names it, e.g. students/17.")],
     external_id: Annotated[str, typer.Argument(help="The record there; leave it out to have one created.")] = "",
-    why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
+    *,
+    why: Annotated[str, typer.Option(help="What makes you sure, for the audit log.")],
 ) -> None:
     """Say which record there belongs to a row of core, or that it shall have a new one; the next export acts on it."""
     from connector_pipelines.sync.context import open_context
@@ -72,4 +73,4 @@ def link_export(
 
     with open_context() as context:
         link(context, declared(source), entity, key, external_id or None, who=getpass.getuser(), why=why)
-    console.print(f"{key}: {external_id or 'a new record'}; the next export acts on it")
+    console.print(f"{key}: {external_id or 'a new record'}; the next export acts on it", markup=False)

@@ -15,13 +15,15 @@ app = typer.Typer(no_args_is_help=True, help="Records of which a person must say
 
 @app.command("list")
 def list_cases(source: SourceName) -> None:
-    """List the records of a source of which a person must say whose they are."""
+    """List the records of a source of which a person must say whose they are, and the rows of core they may be."""
     from connector_pipelines.sync.accepting import open_cases
     from connector_pipelines.sync.context import open_context
 
     with open_context() as context:
         for case in open_cases(context.connection, source):
-            console.print(f"{case.letter:>7}  {case.entity}  {case.external_id}  {case.reason}", soft_wrap=True)
+            told = f"{case.letter:>7}  {case.entity}  {case.external_id}  {case.reason}"
+            for line in (told, *(f"         {candidate}" for candidate in case.candidates)):
+                console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command("accept")
@@ -36,4 +38,4 @@ def accept_case(
 
     with open_context() as context:
         case = accept_identity(context, letter, who=getpass.getuser(), why=why, onto=onto)
-    console.print(f"{case.entity} {case.external_id}: the next plan lets it pass", soft_wrap=True)
+    console.print(f"{case.entity} {case.external_id}: the next plan lets it pass", soft_wrap=True, markup=False)

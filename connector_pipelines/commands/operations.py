@@ -1,4 +1,4 @@
-"""How the syncs do: the digest of a day, the sources in numbers, what a backfill would take."""
+"""How the syncs do: the digest of a day, the sources in numbers, what people decided, what a backfill would take."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ app = typer.Typer()
 @app.command("digest")
 def show_digest(*, send: Annotated[bool, typer.Option("--send", help="Send it, too, once a day.")] = False) -> None:
     """Show what changed in the last 24 hours, what failed, and what waits for a person."""
-    from datetime import UTC, datetime
+    from datetime import datetime
 
     from connector_pipelines.external.notify import places
+    from connector_pipelines.settings import settings
     from connector_pipelines.sync import alerting, digest
     from connector_pipelines.sync.alarms import Level
     from connector_pipelines.sync.context import open_context
 
-    now = datetime.now(UTC)
+    now = datetime.now(settings().digest_zone)
     with open_context() as context:
         message = digest.message(digest.digest(context.connection, now))
         if send:
@@ -52,6 +53,21 @@ def show_overview() -> None:
             off = why_off(context.connection, source)
             said = f"{name}: {runs}; {records}; {queue.depth:,} on the way{f'; off: {off}' if off else ''}"
             console.print(said, soft_wrap=True, markup=False)
+
+
+@app.command("decisions")
+def show_decisions(
+    source: Annotated[str | None, typer.Argument(help="Only of this source; without, of all.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
+) -> None:
+    """Show what people decided, newest first: when, who, what, where, and why."""
+    from connector_pipelines.sync.context import open_context
+    from connector_pipelines.sync.decided import decisions
+
+    with open_context() as context:
+        for one in decisions(context.connection, source, limit=rows):
+            where = "/".join(filter(None, (one.source, one.entity)))
+            console.out(f"{one.at:%Y-%m-%d %H:%M} UTC  {one.who}  {one.what}  {where or '-'}  {one.why or '-'}")
 
 
 @app.command("estimate")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector_pipelines.commands.shared import SourceName, Why, declared
+from connector_pipelines.commands.shared import Reason, SourceName, declared
 from connector_pipelines.terminal import console, progress, show_changes
 
 app = typer.Typer(no_args_is_help=True, help="Plans that wait for a person.")
@@ -23,12 +23,20 @@ def list_plans(source: SourceName) -> None:
 
     with open_context() as context:
         for plan in undecided_plans(context, source):
-            console.print(f"{plan.hash[:12]}  {plan.entity}  {plan.state}  {'; '.join(plan.reasons)}", soft_wrap=True)
+            console.print(
+                f"{plan.hash[:12]}  {plan.entity}  {plan.state}  {'; '.join(plan.reasons)}",
+                soft_wrap=True,
+                markup=False,
+            )
 
 
 @app.command("show")
 def show_plan(
-    source: SourceName, plan_hash: PlanHash, rows: Annotated[int, typer.Option(help="How many changes.")] = 20
+    source: SourceName,
+    plan_hash: PlanHash,
+    rows: Annotated[
+        int | None, typer.Option(min=0, help="How many changed fields; 0 shows all. As in the UI without.")
+    ] = None,
 ) -> None:
     """Show what a plan that waits would change, field by field, with the values."""
     from connector_pipelines.sync import deciding, planning
@@ -40,7 +48,7 @@ def show_plan(
 
 
 @app.command()
-def approve(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
+def approve(source: SourceName, plan_hash: PlanHash, why: Reason) -> None:
     """Release exactly this plan and apply it; refused when core or the plan changed since it was made."""
     from connector_pipelines.sync.context import open_context
     from connector_pipelines.sync.deciding import approve_and_apply
@@ -53,7 +61,7 @@ def approve(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
 
 
 @app.command()
-def reject(source: SourceName, plan_hash: PlanHash, why: Why = "") -> None:
+def reject(source: SourceName, plan_hash: PlanHash, why: Reason) -> None:
     """Discard this plan; core stays as it is."""
     from connector_pipelines.sync import deciding
     from connector_pipelines.sync.context import open_context

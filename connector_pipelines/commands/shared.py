@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SourceName = Annotated[str, typer.Argument(help="A declared source, e.g. demo_school.")]
 Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
+Reason = Annotated[str, typer.Option("--why", help="The reason, for the audit log; it is needed.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without, it is only looked at.")]
 
 
 def declared(name: str) -> Source:

@@ -18,7 +18,7 @@ from psycopg import sql
 from connector_pipelines.core import conflicts
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
-from connector_pipelines.database.tables import DROPPED_BY, mappings_table, plan_table, rows_table
+from connector_pipelines.database.tables import COUNTED, DROPPED_BY, mappings_table, plan_table, rows_table
 from connector_pipelines.errors import PlanOutdated
 from connector_pipelines.model import Counts, PlanState
 
@@ -80,13 +80,30 @@ def _take_turn(connection: Connection, plan: Plan, number: int) -> None:
 
 
 def _accepted(connection: Connection, plan: Plan, *, applied_chunks: int) -> Counts:
-    """The counts of a plan that stands exactly there; nobody moves it until the transaction ends."""
+    """The counts of a plan that stands exactly there; nobody moves it until the transaction ends.
+
+    What the chunk beside this one wrote points to the plan and locks its key: the lock here must leave that to it, or
+    each waits for the other.
+    """
     row = connection.execute(
-        "SELECT state, applied_chunks, counts FROM connector.sync_plans WHERE id = %s FOR UPDATE", [plan.id]
+        "SELECT state, applied_chunks, counts FROM connector.sync_plans WHERE id = %s FOR NO KEY UPDATE", [plan.id]
     ).fetchone()
     if row is None or row[:2] != (PlanState.ACCEPTED, applied_chunks):
         raise PlanOutdated(f"plan {plan.id} is {row and row[:2]}, not accepted with {applied_chunks} chunks applied.")
     return Counts(**cast("dict[str, int]", row[2]))
+
+
+_OF_A_ROW = ("22", "23", "44", "54", "P0")
+"""Classes of SQLSTATE: data, integrity, check options, limits such as those of an index, and what functions raise."""
+
+_OF_NO_ROW = ("08", "25", "40", "53", "55", "57", "58", "XX")
+"""Connections, transactions, resources, operators, the system: also where they show in a function."""
+
+
+def _is_of_a_row(error: psycopg.Error) -> bool:
+    """Whether the database refuses a row, rather than us: by its class, or because a trigger raises it."""
+    state = error.sqlstate or ""
+    return state.startswith(_OF_A_ROW) or bool(error.diag.context and state and not state.startswith(_OF_NO_ROW))
 
 
 class _Writer:
@@ -117,7 +134,10 @@ class _Writer:
         try:
             with self._connection.transaction():
                 self._write_all(first, last)
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
+                self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is deferred is of these rows, too
+        except psycopg.Error as error:
+            if not _is_of_a_row(error):
+                raise
             if isinstance(error, psycopg.errors.UniqueViolation) and error.diag.schema_name == "connector":
                 raise PlanOutdated(f"rows are mapped already since plan {self._plan.id} was made.") from error
             if isinstance(error, psycopg.errors.ForeignKeyViolation) and not self._parents_settled:
@@ -186,20 +206,10 @@ class _Writer:
             "DELETE FROM {plan} WHERE seq = %s RETURNING action, changes IS NOT NULL", plan=self._parts["plan"]
         )
         action, changes = cast("tuple[str, bool]", self._connection.execute(gone, [seq]).fetchone())
-        self.moved.update(_COUNTED[action, changes])
+        self.moved.subtract(COUNTED[action, changes])
+        if action != "drop":  # which was not in the read
+            self.moved["dead_lettered"] += 1
 
-
-# What a refused row no longer counts as, by action and whether it changes a row of core. A drop was not in the read.
-_COUNTED: dict[tuple[str, bool], dict[str, int]] = {
-    ("create", False): {"created": -1, "dead_lettered": 1},
-    ("update", True): {"updated": -1, "dead_lettered": 1},
-    ("touch", False): {"unchanged": -1, "dead_lettered": 1},
-    ("conflict", True): {"conflicts": -1, "dead_lettered": 1},
-    ("conflict", False): {"conflicts": -1, "dead_lettered": 1},
-    ("link", True): {"updated": -1, "linked": -1, "dead_lettered": 1},
-    ("link", False): {"unchanged": -1, "linked": -1, "dead_lettered": 1},
-    ("drop", True): {"dropped": -1},
-}
 
 _CREATE = """
     INSERT INTO {core} (id, {columns})

@@ -35,6 +35,7 @@ def _entity(table: Table) -> Entity:
         inactive=next((str(c.info["inactive"]) for c in fed if "inactive" in c.info), "inactive"),
         identifiers=tuple(c.name for c in sorted(fed, key=_rank) if _rank(c)),
         names=tuple(c.name for c in fed if c.info.get("name")),
+        final=tuple((c.name, c.info["final"]) for c in fed if "final" in c.info),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_pipelines.core import graded
+from connector_pipelines.core import anonymous, graded
 from connector_pipelines.core.extract import Extract
 
 if TYPE_CHECKING:
@@ -183,10 +183,32 @@ _PARTICIPATIONS = Extract(
     """,
 )
 
+_STUDENT_NOTES = Extract(
+    "student_notes",
+    ("students", "grades", "assessments", "engagement"),
+    {
+        "note": "core's own, as people wrote it",
+        "not_met": "how many learning outcomes the student has not met, by the newest finalized result of each",
+        "last_access_at": "when the student was last in a course of a learning platform",
+        "status": "active or inactive, of the student",
+    },
+    {"person": "people"},
+    """
+    SELECT 'students/' || s.id AS key, 'students/' || s.id AS person, nullif(s.notes, '') AS note,
+        coalesce(o.not_met, 0) AS not_met, e.last_access_at, s.status
+    FROM core.students s
+    LEFT JOIN (SELECT person, count(*) AS not_met FROM ({shown}) o WHERE achievement = 'Not Met' GROUP BY person) o
+        ON o.person = 'students/' || s.id
+    LEFT JOIN (SELECT student_id, max(last_access_at) AS last_access_at FROM core.engagement GROUP BY student_id) e
+        ON e.student_id = s.id
+    WHERE s.notes <> '' OR o.not_met > 0
+    """,
+)
+
 EXTRACTS: Mapping[str, Extract] = {
     one.name: one
     for one in (
-        *(_ORGANIZATIONS, _TERMS, _OFFERINGS, _SECTIONS, _PEOPLE, _MEMBERSHIPS, _PARTICIPATIONS),
+        *(_ORGANIZATIONS, _TERMS, _OFFERINGS, _SECTIONS, _PEOPLE, _MEMBERSHIPS, _PARTICIPATIONS, _STUDENT_NOTES),
         *(
             graded.KINDS,
             graded.ASSESSMENTS,
@@ -194,7 +216,13 @@ EXTRACTS: Mapping[str, Extract] = {
             graded.FINAL_GRADES,
             graded.OUTCOME_ITEMS,
             graded.OUTCOMES,
-            graded.PROGRAM_OUTCOMES,
+        ),
+        *(
+            anonymous.PROGRAM_OUTCOMES,
+            anonymous.ANONYMOUS_RESULTS,
+            anonymous.RESULT_STATISTICS,
+            anonymous.OUTCOME_TRENDS,
+            anonymous.INSTITUTION_OUTCOMES,
         ),
     )
 }
@@ -205,7 +233,9 @@ who changes from one section to another stays in the course. `final_grades` are 
 course, and what a person set against what was computed (K8); `grades` are all of them. What is not finalized is among
 these, and says so: exports choose by it, or by dates (G49). `kinds` are what assessments are grouped by. `outcomes` are
 what each student has shown of a learning outcome in a section, and `outcome_items` what was to be shown there;
-`program_outcomes` are aggregates of many persons. These three are made of finalized results alone (G96).
+`program_outcomes` are aggregates of many persons. These three are made of finalized results alone (G96); so are
+`anonymous_results`, `result_statistics`, `outcome_trends` and `institution_outcomes`, for warehouses (G97).
+`student_notes` are the students of whom there is something to know (G94).
 """
 
 

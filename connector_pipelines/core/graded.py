@@ -13,8 +13,11 @@ _GRADE = {
     "comment": "",
     "is_override": "a person set it against what was computed; false where nobody says",
     "graded_at": "",
+    "edited_at": "when somebody set the score in core, unless its source has spoken since",
+    "changed_at": "when it was last set in core, or given; null where nobody knows",
     "due_at": "of the assessment",
     "status": "active or inactive",
+    "assessment_number": "of the assessment in core, for systems in which people name it",
     "assessment_title": "",
     "assessment_status": "active or inactive; active where it belongs to none",
     "learning_outcome": "code of what the assessment shows that somebody has learned",
@@ -22,7 +25,13 @@ _GRADE = {
     "finalized": "its assessment is finalized, or it belongs to none",
     "ended": "the last day of its section's term is over",
 }
-_GRADE_REFERENCES = {"person": "people", "assessment": "assessments", "section": "sections", "offering": "offerings"}
+_GRADE_REFERENCES = {
+    "grade": "grades",  # itself: a source that feeds it knows it by an id of its own
+    "person": "people",
+    "assessment": "assessments",
+    "section": "sections",
+    "offering": "offerings",
+}
 _GRADE_ENTITIES = ("grades", "assessments", "sections", "terms")
 
 KINDS = Extract(
@@ -86,6 +95,7 @@ OUTCOMES = Extract(
         "achievement": "Exceeded, Met, Partially Met or Not Met",
         "share": "of the points that could be had, from 0 to 1; null where nobody gave points",
         "graded_at": "else when the assessment was due",
+        "changed_at": "when it was last set in core, or given; null where nobody knows",
         "results": "how many finalized results there are; the newest counts",
         "ended": "the last day of the section's term is over",
     },
@@ -109,39 +119,5 @@ OUTCOME_ITEMS = Extract(
         max(o.graded_at) AS last_graded_at, count(*) AS people
     FROM ({shown}) o JOIN core.sections s ON 'sections/' || s.id = o.section
     GROUP BY o.item, o.section, o.offering, s.organization_id, o.learning_outcome
-    """,
-)
-
-PROGRAM_OUTCOMES = Extract(
-    "program_outcomes",
-    _GRADE_ENTITIES,
-    {
-        "program_outcome": "",
-        "term_title": "",
-        "people": "how many persons it is made of; few of them can be told apart",
-        "results": "how many finalized results it is made of",
-        "exceeded": "how many of them",
-        "met": "how many of them",
-        "partially_met": "how many of them",
-        "not_met": "how many of them",
-        "share_met": "of the results, met or exceeded; from 0 to 1",
-        "mean_score": "share of the points that could be had, from 0 to 1; null where no result has points",
-    },
-    {"term": "terms"},
-    """
-    SELECT 'programs/' || g.program_outcome || coalesce('@terms/' || s.term_id, '') AS key,
-        'terms/' || s.term_id AS term, g.program_outcome, t.title AS term_title,
-        count(DISTINCT g.person) AS people, count(*) AS results,
-        count(*) FILTER (WHERE g.achievement = 'Exceeded') AS exceeded,
-        count(*) FILTER (WHERE g.achievement = 'Met') AS met,
-        count(*) FILTER (WHERE g.achievement = 'Partially Met') AS partially_met,
-        count(*) FILTER (WHERE g.achievement = 'Not Met') AS not_met,
-        round(count(*) FILTER (WHERE g.achievement IN ('Exceeded', 'Met'))::numeric / count(*), 4) AS share_met,
-        round(avg(g.score / nullif(g.max_score, 0)), 4) AS mean_score
-    FROM ({graded}) g LEFT JOIN core.sections s ON 'sections/' || s.id = g.section
-    LEFT JOIN core.terms t ON t.id = s.term_id
-    WHERE g.program_outcome IS NOT NULL AND g.finalized AND g.status = 'active' AND g.assessment_status = 'active'
-        AND g.achievement IS NOT NULL
-    GROUP BY g.program_outcome, s.term_id, t.title
     """,
 )

@@ -57,7 +57,7 @@ def fed(*, required: bool = False, **says: object) -> Any:
     Args:
         required: never null.
         says: what the engine may know of it: `name=True` for a part of a person's name, `identifies=1` for the column
-            that identifies the row best, 2 for the next.
+            that identifies the row best, 2 for the next, `final=value` where this value makes the row final.
     """
     return mapped_column(info={"fed": True} | says, nullable=not required)
 
@@ -284,13 +284,13 @@ class Grade(Core):
     """
 
     __tablename__ = "grades"
-    grade_type: Mapped[str] = fed(required=True)
+    grade_type: Mapped[str] = fed(required=True, final="course_total")
     score: Mapped[Decimal | None] = fed()
     max_score: Mapped[Decimal | None] = fed()
     letter_grade: Mapped[str | None] = fed()
     achievement: Mapped[str | None] = fed()
     comment: Mapped[str | None] = fed()
-    is_override: Mapped[bool | None] = fed()
+    is_override: Mapped[bool | None] = fed(final=True)
     graded_at: Mapped[datetime | None] = fed()
     status: Mapped[str] = standing()
     student_id: Mapped[int] = points_to("students", required=True)

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Plan
 
 
-_NAMED = 20
-
-
 def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, int, tuple[str, ...]]:
     """Checksums of the rows the plan created or changed, as planned and as they stand in core.
 
@@ -23,7 +20,7 @@ def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, 
     stood: that it stayed is proven, too. Unchanged rows are not read: their hash was compared already.
 
     Returns:
-        planned sum, core sum, and at most 20 external ids of rows that differ.
+        planned sum, core sum, and the external ids of all rows that differ.
     """
     names = [c.name for c in entity.columns] + [r.column for r in entity.references]
     planned, core = (comma([query("{t}.{n}", t=table, n=name) for name in names]) for table in ("p", "c"))
@@ -43,4 +40,4 @@ def read_back(connection: Connection, entity: Entity, plan: Plan) -> tuple[int, 
         )
     ).fetchone()
     wanted, found, differing = cast("tuple[int, int, list[str] | None]", row)
-    return int(wanted), int(found), tuple(sorted(differing or ())[:_NAMED])
+    return int(wanted), int(found), tuple(sorted(differing or ()))

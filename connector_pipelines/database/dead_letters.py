@@ -136,12 +136,12 @@ def settle(connection: Connection, read: Read) -> None:
         which,
     )
     if read.snapshot:
-        give_up(connection, read.source, parent=read.entity)
         connection.execute(
             "UPDATE connector.dead_letters SET state = 'resolved', updated_at = now()"
             " WHERE source = %s AND entity = %s AND state <> 'resolved' AND last_run_id < %s",
             [read.source, read.entity, read.id],
         )
+        give_up(connection, read.source, parent=read.entity)  # also what waits for a parent that itself was refused
 
 
 def give_up(connection: Connection, source: str, *, run_id: int | None = None, parent: str | None = None) -> int:

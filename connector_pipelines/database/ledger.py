@@ -116,6 +116,15 @@ def orders(connection: Connection, plan: Plan, entity: str, *, first: int, last:
     return found
 
 
+def lost(connection: Connection, source: str, entity: str) -> int:
+    """How often a row that is left was being sent, one time after the other, and nobody answered, or somebody died."""
+    most = (
+        "SELECT coalesce(max(attempts), 0) FROM connector.exports"
+        " WHERE source = %s AND entity = %s AND state <> 'failed' AND attempts > 0"
+    )
+    return cast("int", scalar(connection, most, source, entity))
+
+
 def mark(connection: Connection, plan: Plan, entity: str, action: Action, keys: Sequence[str]) -> bool:
     """Say that these rows are about to be sent; durable when this returns.
 
@@ -163,7 +172,7 @@ def book(connection: Connection, source: str, entity: str, entries: Sequence[Ent
                 rule = r.rule, error = r.error, again = r.again AND l.attempts < {attempts},
                 row_hash = CASE WHEN r.settled THEN {hashed} END,
                 plan_id = CASE WHEN r.done THEN l.plan_id END,
-                attempts = CASE WHEN r.state = 'failed' THEN l.attempts ELSE 0 END,
+                attempts = CASE WHEN r.state = 'failed' OR NOT r.done THEN l.attempts ELSE 0 END,
                 sent_at = CASE WHEN r.done AND r.state <> 'failed' THEN now() ELSE l.sent_at END,
                 verified_at = CASE WHEN r.state = 'verified' THEN now() ELSE l.verified_at END
             FROM jsonb_to_recordset(%s::jsonb) AS r(key text, state text, external_id text, record jsonb, stands jsonb,

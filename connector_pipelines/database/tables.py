@@ -12,9 +12,31 @@ from connector_pipelines.errors import ConfigurationError
 DROPPED_BY = "dropped by"
 """The key in a mapping's metadata under which the plan stands that dropped it, until the record comes back."""
 
+COUNTED: dict[tuple[str, bool], tuple[str, ...]] = {
+    ("create", False): ("created",),
+    ("update", True): ("updated",),
+    ("touch", False): ("unchanged",),
+    ("conflict", True): ("conflicts",),
+    ("conflict", False): ("conflicts",),
+    ("link", True): ("updated", "linked"),
+    ("link", False): ("unchanged", "linked"),
+    ("drop", True): ("dropped",),
+    ("absent", False): ("absent",),
+}
+"""In which of a plan's counts a row of its table is, by its action and whether it changes a row of core."""
+
+
+class IntegrationStatus(StrEnum):
+    """How we stand with a source (requirement F35): never asked, it answers, it is switched off, it does not answer."""
+
+    PENDING = "pending"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    ERROR = "error"
+
 
 class SyncStatus(StrEnum):
-    """The state of one mapping (requirements G8, K11)."""
+    """The state of one mapping (requirements G8, F36, K11)."""
 
     PENDING = "pending"
     SYNCED = "synced"

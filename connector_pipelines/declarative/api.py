@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from connector_pipelines.declarative import answers, bodies, paginators
 from connector_pipelines.declarative.fields import check as field_check
 from connector_pipelines.declarative.places import halved
+from connector_pipelines.errors import BrokenPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,9 +97,24 @@ def _landed(
     def split(body: bytes) -> Sequence[bytes]:
         page = bodies.opened(body, settings.compression, settings.member)
         rows = [] if page.empty else rows_of(page.plain)
-        return kind.adopt(rows, page.parent) if page.parent else rows
+        return kind.adopt(rows, _whole(page.parent)) if page.parent else rows
 
     return split
+
+
+def _whole(parent: bytes) -> bytes:
+    """The record that a page's rows belong to, as we noted it before the page.
+
+    Raises:
+        BrokenPage: it is none.
+    """
+    try:
+        msgspec.json.decode(parent, type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BrokenPage(
+            "a landed page does not begin with the record it belongs to.", remedy="Read the entity again."
+        ) from None
+    return parent
 
 
 def remembered(split: Callable[[bytes], Sequence[bytes]]) -> Callable[[bytes], Sequence[bytes]]:

@@ -23,20 +23,22 @@ from connector_pipelines.declarative.following import paginator
 from connector_pipelines.declarative.running import made
 from connector_pipelines.declarative.schemas import columns_of
 from connector_pipelines.declarative.watching import watched
+from connector_pipelines.external.options import BUSINESS_RETRIES
 from connector_pipelines.external.paginate import paginate
 from connector_pipelines.external.retry import utc_now
 from connector_pipelines.model import Health, Mode, Stream, Window
 from connector_pipelines.pages import Page, Reading, Stability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     import pandas as pd
     import pandera.pandas as pa
 
     from connector_pipelines.declarative.settings import Declared, Each, Settings
-    from connector_pipelines.external.http import Request
+    from connector_pipelines.external.http import Client, Request
+    from connector_pipelines.external.retry import Rule
 
 
 @contextmanager
@@ -47,16 +49,32 @@ def connect(kind: Kind, settings: Settings) -> Iterator[Api]:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
         SecretMissing: a secret header is not set.
     """
+    with http(kind, settings) as opened:
+        yield Api(settings, kind, opened)
+
+
+def http(kind: Kind, settings: Settings, overrides: Mapping[int, Rule] | None = None) -> Client:
+    """A client that asks as a source wants to be asked.
+
+    Args:
+        kind: of the source's connector.
+        settings: of the source.
+        overrides: what statuses mean where no rule of the source says it.
+
+    Raises:
+        ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
+        SecretMissing: a secret header is not set.
+    """
     secret = {name: value.reveal() for name, value in settings.secret_headers.items()}
-    with settings.client(
+    return settings.client(
         settings.base_url,
         settings.auth.scheme() if settings.auth else None,
-        overrides=answers.overrides(settings.answers),
+        retries=BUSINESS_RETRIES,
+        overrides={**(overrides or {}), **answers.overrides(settings.answers)},
         lifted=answers.lifted(settings.answers),
         headers={"Accept": kind.media} | settings.headers | secret,
         explain=answers.explained,
-    ) as http:
-        yield Api(settings, kind, http)
+    )
 
 
 def streams(kind: Kind, settings: Settings) -> tuple[Stream, ...]:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from connector_pipelines.declarative import paths
 from connector_pipelines.declarative.mapping import Strict
 from connector_pipelines.external import auth, jwt, oauth
+from connector_pipelines.external.options import HttpUrl
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.external.session import SessionLogin
 from connector_pipelines.external.tokens import Endpoint
@@ -64,7 +65,7 @@ class Bearer(Strict):
 class _Tokens(Strict):
     """Where tokens are issued, and as whom we ask."""
 
-    token_url: str = Field(description="Where access tokens are issued.")
+    token_url: HttpUrl = Field(description="Where access tokens are issued.")
     client_id: Secret | None = Field(default=None, description="Client id, as {{ env.NAME }}.")
     client_secret: Secret | None = Field(default=None, description="Client secret, as {{ env.NAME }}.")
     scopes: tuple[str, ...] = Field(default=(), description="Scopes to ask for.")
@@ -135,7 +136,7 @@ class Jwt(Strict):
     key_id: str | None = Field(default=None, description="The header's kid, where the source knows several keys.")
     claims: dict[str, str] = Field(default_factory=dict, description="What the token says: iss, aud, sub, scope.")
     life_seconds: int = Field(default=3_600, ge=60, le=86_400, description="Seconds it is good for.")
-    token_url: str | None = Field(
+    token_url: HttpUrl | None = Field(
         default=None, description="Where it is exchanged for an access token (RFC 7523). Unset: it is sent itself."
     )
 
@@ -149,7 +150,7 @@ class Session(Strict):
     """A log-in whose session is carried by a cookie."""
 
     type: Literal["session"] = Field(description="Log in once, then carry the session.")
-    login_url: str = Field(description="Where to log in, as a whole URL.")
+    login_url: HttpUrl = Field(description="Where to log in, as a whole URL.")
     user: Secret = Field(description="User name, as {{ env.NAME }}.")
     password: Secret = Field(description="Password, as {{ env.NAME }}.")
     user_field: str = Field(default="username", description="What the user name is called there.")

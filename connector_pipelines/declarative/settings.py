@@ -26,7 +26,7 @@ from connector_pipelines.declarative.paging import (
     Place,
     SinglePage,
 )
-from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.external.options import HttpOptions, HttpUrl
 from connector_pipelines.external.secrets import Secret
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -161,7 +161,7 @@ class Settings(Strict, HttpOptions):
 
     places_in_body: ClassVar[bool] = True
 
-    base_url: str = Field(description="What endpoints are appended to, e.g. https://api.example/v2.")
+    base_url: HttpUrl = Field(description="What endpoints are appended to, e.g. https://api.example/v2.")
     auth: Credentials | None = Field(default=None, description="How requests prove who we are.")
     headers: dict[str, str] = Field(
         default_factory=dict, description="Extra headers of every request. Not for secrets: they would be readable."

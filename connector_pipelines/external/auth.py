@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from connector_pipelines.external import redact
 from connector_pipelines.external.messages import Request, Response
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Basic:
     def sign(self, request: Request, _send: Send) -> Request:
         """Add both, in base64."""
         pair = f"{self.user.reveal()}:{self.password.reveal()}".encode()
-        return request.with_headers({"Authorization": f"Basic {base64.b64encode(pair).decode()}"})
+        sent = redact.remember(base64.b64encode(pair).decode())
+        return request.with_headers({"Authorization": f"Basic {sent}"})
 
     def refresh(self, _refused: Request, _send: Send) -> bool:
         """It cannot be renewed."""

@@ -6,6 +6,7 @@ link to the next page, to another host.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Self
@@ -17,7 +18,7 @@ from connector_pipelines.external.cache import HOUR_SECONDS, Cache
 from connector_pipelines.external.gate import Gate
 from connector_pipelines.external.limits import LANES, Limits
 from connector_pipelines.external.messages import Request, Response, checked_url, same_origin
-from connector_pipelines.external.meter import Meter
+from connector_pipelines.external.meter import Heard, Meter
 from connector_pipelines.external.retry import (
     USUAL_RATE_LIMIT_SECONDS,
     Call,
@@ -25,16 +26,20 @@ from connector_pipelines.external.retry import (
     Policy,
     pause,
     persist,
+    spent,
     utc_now,
 )
+from connector_pipelines.external.sunset import Announcements
 from connector_pipelines.external.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from connector_pipelines.external.auth import Auth
     from connector_pipelines.external.cache import Looks
     from connector_pipelines.external.reach import TlsVersion
+    from connector_pipelines.external.surroundings import Surroundings
 
 __all__ = ["Client", "Request", "Response"]
 
@@ -100,8 +105,9 @@ class Client:
         self._around = around = surroundings.current()
         scope = _scope(base_url, limits)
         limits = _patient(limits or Limits(), around.lane if around else "urgent")
-        self._turns = Turns(limits, Gate(around.line, scope, LANES[around.lane]) if around else None, sleep)
+        self._turns = _turns(around, scope, limits, sleep)
         self._meter = Meter(around.line, around.source, scope) if around else None
+        self._announcements = Announcements(around)
         self._cache = Cache(around) if around and cache_seconds else None
         self._cache_seconds = cache_seconds
         if around and oldest_tls != "1.3":
@@ -149,14 +155,14 @@ class Client:
 
     def _send(self, asked: Request, stop: Event, *, patience: float | None = None) -> Response:
         signed = asked
-        with self._turns.watched() as watch:
+        with self._turns.watched(asked) as watch:
 
             def once() -> Response:
                 nonlocal signed
                 with self._turns.seats(asked, stop):
-                    watch.tell |= self._turns.wait(asked, stop, patience=patience)
+                    watch.tell = self._turns.wait(asked, stop, patience=patience) or watch.tell
                     signed = self._sign(asked)
-                    return self._heard(self._exchange(signed))
+                    return self._exchange(signed)
 
             call = Call(
                 endpoint=f"{asked.method} {redact.url(asked.url)}",
@@ -169,11 +175,18 @@ class Client:
             return persist(call, policy, stop=stop, sleep=self._sleep)
 
     def _exchange(self, signed: Request) -> Response:
-        if self._meter is None:
-            return self._transport.exchange(signed, resign=self._sign)
-        with self._meter.timed(signed) as answered:
-            answered.append(self._transport.exchange(signed, resign=self._sign))
-        return answered[0]
+        """Send once; if the answer says that we ask too often, or now as often as we may, everybody is told at once."""
+        timed: AbstractContextManager[list[Heard]] = self._meter.timed(signed) if self._meter else nullcontext([])
+        with timed as answered:
+            response = self._transport.exchange(signed, resign=self._sign)
+            answered.append(heard := Heard(response.status, self._policy.action(response)))
+        self._announcements.hear(signed, response)
+        if heard.means is Do.WAIT:
+            told = self._policy.lifted(response, utc_now())
+            self._turns.paused(USUAL_RATE_LIMIT_SECONDS if told is None else told)
+        elif heard.means is Do.ACCEPT and (left := spent(response, utc_now())):
+            self._turns.paused(left)
+        return response
 
     def _sign(self, request: Request) -> Request:
         with surroundings.restored(
@@ -184,13 +197,6 @@ class Client:
     def _refresh(self, refused: Request) -> bool:
         with surroundings.restored(self._around):
             return self._auth is not None and self._auth.refresh(refused, self._plain)
-
-    def _heard(self, response: Response) -> Response:
-        """The response; if it says that we ask too often, everybody is told before anybody asks again."""
-        if self._policy.action(response) is Do.WAIT:
-            told = self._policy.lifted(response, utc_now())
-            self._turns.paused(USUAL_RATE_LIMIT_SECONDS if told is None else told)
-        return response
 
     def _plain(self, request: Request) -> Response:
         """Send without signing; a 4xx is an answer here. So tokens are fetched, by the same rules as all else."""
@@ -218,6 +224,7 @@ class Client:
         self._transport.close()
         if self._meter:
             self._meter.write()
+        self._announcements.write()
 
     def __enter__(self) -> Self:
         return self
@@ -229,6 +236,15 @@ class Client:
 def _patient(limits: Limits, lane: str) -> Limits:
     """The limits, with the patience of a lane that has more of it."""
     return replace(limits, patience_seconds=max(limits.patience_seconds, LANES[lane].patience_seconds))
+
+
+def _turns(around: Surroundings | None, scope: str, limits: Limits, sleep: Callable[[float, Event], None]) -> Turns:
+    """The turns of a client; with others, where it has surroundings."""
+    if around is None:
+        return Turns(limits, None, sleep)
+    line, lane = around.line, LANES[around.lane]
+    services = {one.name: Gate(line, one.scope(scope), lane) for one in limits.services}
+    return Turns(limits, Gate(line, scope, lane), sleep, services)
 
 
 def _scope(base_url: str, limits: Limits | None) -> str:

@@ -3,6 +3,7 @@
     <root>/<source>/<entity>/<read id>/page-000001.zst   the body, zstd
                                        manifest.jsonl    one line per page, written after its file
                                        manifest.json     written last: what the pages are together
+    <root>/<source>/<entity>/<read id>.removed.json      in their place where retention removed them: when
 
 The root is a folder or anything fsspec knows (`s3://bucket/landing`).
 """
@@ -94,6 +95,23 @@ class Landing:
             raise BrokenPage(f"{path} is missing or damaged.", remedy=_READ_AGAIN) from None
         return noted
 
+    def reads(self, source: str, entity: str) -> list[int]:
+        """The reads of which anything is landed, oldest first; those that were cut off included."""
+        try:
+            found = [path for path in self._folder(source, entity, 0).parent.iterdir() if path.name.isdecimal()]
+        except (FileNotFoundError, NotADirectoryError):  # the second is what object stores raise
+            return []
+        return sorted(int(path.name) for path in found if any(path.iterdir()))
+
+    def remove(self, source: str, entity: str, read_id: int) -> None:
+        """Remove the pages of a read for good. The note of it comes first: none is ever missing without one."""
+        folder = self._folder(source, entity, read_id)
+        _note_of(folder).write_text(json.dumps({"read": read_id, "removed_at": _now()}) + "\n", encoding="utf-8")
+        for path in list(folder.iterdir()):
+            path.unlink()
+        if "://" not in str(folder):
+            folder.rmdir()
+
     def _folder(self, source: str, entity: str, read_id: int) -> Path:
         for name in (source, entity):
             if not name or set(name) & set("/\\\x00") or name.startswith("."):
@@ -114,8 +132,8 @@ class LandingWriter:
         self._head = {"read": read_id, "source": source, "entity": entity, "window": window and str(window)}
         self._started_at = _now()
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in (_LINES, _WHOLE):
-            (folder / stale).unlink(missing_ok=True)
+        for stale in (folder / _LINES, folder / _WHOLE, _note_of(folder)):
+            stale.unlink(missing_ok=True)
 
     def add(self, page: Page) -> None:
         """Land one page: its file first, then its line, so that a line never names a file that is not there."""
@@ -198,8 +216,15 @@ def _packed(body: bytes) -> bytes:
     return packed
 
 
+def _note_of(folder: Path) -> Path:
+    return folder.parent / f"{folder.name}.removed.json"
+
+
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
-    path = folder / _LINES
+    path, note = folder / _LINES, _note_of(folder)
+    if note.exists():
+        removed = json.loads(note.read_text(encoding="utf-8"))["removed_at"]
+        raise BrokenPage(f"the pages of read {folder.name} were removed by retention, {removed}.", remedy=_READ_AGAIN)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

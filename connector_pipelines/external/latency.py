@@ -60,6 +60,11 @@ def added(histograms: Iterable[Mapping[str, int]]) -> dict[int, int]:
 
 
 def endpoint(request: Request) -> str:
-    """What a request counts as: verb and path, with ids left out, so that a thousand records are one endpoint."""
+    """What a request counts as: verb and path, with ids left out, so that a thousand records are one endpoint.
+
+    Where it says itself what it counts as, that stands for the path.
+    """
+    if request.counts_as:
+        return f"{request.method} {request.counts_as}"
     parts = urlsplit(redact.url(request.url)).path.split("/")
     return f"{request.method} {'/'.join('{id}' if _ID.fullmatch(part) else part for part in parts) or '/'}"

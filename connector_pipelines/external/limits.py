@@ -89,11 +89,34 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """A part of a source with a breaker of its own, and budgets on top of the source's: one may fail, the others go on.
+
+    Attributes:
+        calls: a pattern that is searched in what a request counts as (`Request.counts_as`).
+    """
+
+    name: str
+    calls: str
+    rates: tuple[Rate, ...] = ()
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Its own budget, if it has any."""
+        return (Budget(self.name, self.rates),) if self.rates else ()
+
+    def scope(self, source: str) -> str:
+        """Whose budgets and breaker these are, within the scope of the source; " / " is in no scope of a source."""
+        return f"{source} / {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """All budgets of a source.
 
     Attributes:
         budgets: what the vendor's documentation says.
+        services: parts that are limited and given up one by one; what is of none is the source's alone.
         scope: whose budgets they are, where it is not simply everybody who asks that host: "realm 4620816365".
         patience_seconds: how long a request may wait for its turn before the read ends and is to be resumed later.
     """
@@ -101,6 +124,12 @@ class Limits:
     budgets: tuple[Budget, ...] = ()
     scope: str = ""
     patience_seconds: float = 900.0
+    services: tuple[Service, ...] = ()
+
+    def service(self, request: Request) -> Service | None:
+        """The part of the source that a request is of."""
+        found = (one for one in self.services if re.search(one.calls, request.counts_as))
+        return next(found, None) if request.counts_as else None
 
     def of(self, request: Request) -> tuple[Budget, ...]:
         """The budgets a request takes from."""

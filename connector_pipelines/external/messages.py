@@ -23,6 +23,7 @@ class Request:
         params: the query in the order it is sent; percent-encoded by RFC 3986, a space as %20.
         into: a file for the body of a good answer, 2xx, which then is not in the response: for answers that are too
             large for memory. Each try begins it anew.
+        counts_as: what it is in the statistics, where one path serves for everything: "core_user_get_users".
     """
 
     url: str
@@ -31,6 +32,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes | None = field(default=None, repr=False)
     into: IO[bytes] | None = field(default=None, repr=False, compare=False)
+    counts_as: str = field(default="", repr=False, compare=False)
 
     def with_params(self, changes: Mapping[str, str]) -> Request:
         """The same request with parameters replaced where they stand, new ones at the end."""

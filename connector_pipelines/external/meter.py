@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.errors import DatabaseUnavailable
 from connector_pipelines.external.latency import class_of, endpoint
+from connector_pipelines.external.retry import Do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from connector_pipelines.external.line import Line
-    from connector_pipelines.external.messages import Request, Response
+    from connector_pipelines.external.messages import Request
 
 _LOG = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 60.0
 _MOST = 100
 """So many endpoints are told apart; what comes after them counts as one, whatever a connector puts into its paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An answer as it is counted: its status, and what the source means by it; some say errors with status 200."""
+
+    status: int
+    means: Do
 
 
 @dataclass(slots=True)
@@ -36,11 +45,11 @@ class _Tally:
     seconds: float = 0.0
     classes: Counter[int] = field(default_factory=Counter)
 
-    def add(self, status: int | None, seconds: float) -> None:
+    def add(self, heard: Heard | None, seconds: float) -> None:
         self.requests += 1
-        self.failed += status is None or status >= 500  # noqa: PLR2004 -- HTTP's server errors
-        self.refused += status in {401, 403}
-        self.limited += status == 429  # noqa: PLR2004 -- HTTP's too many requests
+        self.failed += heard is None or heard.status >= 500 or heard.means is Do.RETRY  # noqa: PLR2004 -- HTTP's server errors
+        self.refused += heard is not None and heard.means in {Do.REFRESH, Do.DENY}
+        self.limited += heard is not None and heard.means is Do.WAIT
         self.seconds += seconds
         self.classes[class_of(seconds)] += 1
 
@@ -58,21 +67,21 @@ class Meter:
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
-    def timed(self, request: Request) -> Iterator[list[Response]]:
+    def timed(self, request: Request) -> Iterator[list[Heard]]:
         """Count what is sent within; the answer, if there is one, is put into the list."""
         started = self.clock()
-        answered: list[Response] = []
+        answered: list[Heard] = []
         try:
             yield answered
         finally:
-            self._note(request, answered[0].status if answered else None, self.clock() - started)
+            self._note(request, answered[0] if answered else None, self.clock() - started)
 
-    def _note(self, request: Request, status: int | None, seconds: float) -> None:
+    def _note(self, request: Request, heard: Heard | None, seconds: float) -> None:
         name, now = endpoint(request), self.clock()
         with self._lock:
             if name not in self._tallies and len(self._tallies) >= _MOST:
                 name = "other"
-            self._tallies.setdefault(name, _Tally()).add(status, seconds)
+            self._tallies.setdefault(name, _Tally()).add(heard, seconds)
             self._since = now if self._since is None else self._since
             due = now - self._since >= WINDOW_SECONDS
         if due:

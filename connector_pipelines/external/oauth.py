@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.external import redact
 from connector_pipelines.external.tokens import FRESH_SHARE, Endpoint, Holder, Token, bearer, carries
 
 if TYPE_CHECKING:
@@ -136,10 +137,10 @@ class RefreshToken:
 
     def _granted(self, held: Mapping[str, Any], send: Send) -> dict[str, Any]:
         asked_at = self.clock()
-        form = {"grant_type": "refresh_token", "refresh_token": held["refresh_token"]}
+        form = {"grant_type": "refresh_token", "refresh_token": redact.remember(held["refresh_token"])}
         told = self.endpoint.ask(form, send, look_at=self.credentials)
         return {
             "access_token": told["access_token"],
-            "refresh_token": str(told.get("refresh_token") or held["refresh_token"]),
+            "refresh_token": redact.remember(str(told.get("refresh_token") or held["refresh_token"])),
             "renew_at": asked_at + FRESH_SHARE * min(told["expires_in"], 86_400.0),
         }

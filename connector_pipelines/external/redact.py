@@ -1,12 +1,30 @@
-"""Takes secrets and personal data out of whatever goes to errors, logs and manifests."""
+"""Takes secrets and personal data out of whatever goes to errors, logs and manifests.
+
+Credentials that this process used are known by their value, wherever they stand and whatever they are called (E60);
+what it never held, and what says something about a person, is known by its name or its looks.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from urllib.parse import urlsplit, urlunsplit
+from threading import Lock
+from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 
 HIDDEN = "***"
+
+SHORTEST = 8
+"""Values of fewer characters are not looked for: they may be words that stand in any sentence."""
+
+_MOST = 500
+"""So many values are remembered, the latest ones; a process that renews tokens for weeks forgets the first."""
+
+_LOOKED_AT_BYTES = 65_536
+
+_known: tuple[str, ...] = ()
+_latest: dict[str, None] = {}
+_lock = Lock()
 
 _NAMES = (
     r"access_?token|refresh_?token|id_?token|ws_?token|token|client_?secret|secret|password|passwd|pwd|"
@@ -33,11 +51,36 @@ _NUMBER = re.compile(
 )
 
 
-def text(raw: str) -> str:
-    """The text with every value replaced that looks like a credential or a person's data.
+def remember(value: str) -> str:
+    """Hide a credential from now on, as it is and as it travels in URLs, forms and JSON.
 
-    Headers, form fields, JSON fields and user info; names, mail addresses, telephone and social security numbers.
+    Returns:
+        the value itself.
     """
+    if len(value) >= SHORTEST and value not in _latest:
+        _remember(value)
+    return value
+
+
+def _remember(value: str) -> None:
+    global _known  # noqa: PLW0603 -- replaced whole, so that nobody who reads it needs the lock
+    with _lock:
+        _latest[value] = None
+        if len(_latest) > _MOST:
+            del _latest[next(iter(_latest))]
+        forms = {form for one in _latest for form in (one, quote(one, safe=""), quote_plus(one), json.dumps(one)[1:-1])}
+        _known = tuple(sorted(forms, key=len, reverse=True))  # the longest first: one may be a part of another
+
+
+def text(raw: str) -> str:
+    """The text with every value replaced that is, or looks like, a credential or a person's data.
+
+    What was remembered; headers, form fields, JSON fields and user info; names, mail addresses, telephone and social
+    security numbers.
+    """
+    for value in _known:
+        if value in raw:
+            raw = raw.replace(value, HIDDEN)
     shown = _USERINFO.sub(lambda m: f"{m[1]}{HIDDEN}@", raw)
     shown = _NUMBER.sub(HIDDEN, _EMAIL.sub(HIDDEN, shown))
     shown = _FIELD.sub(lambda m: f"{m[1]}{HIDDEN}", shown)  # before headers, which may swallow a field's name
@@ -58,7 +101,7 @@ def url(raw: str) -> str:
 
 def excerpt(body: bytes, length: int = 80) -> str:
     """The beginning of a body on one line, for an error message."""
-    beginning = body[: length * 4].decode("utf-8", errors="replace")
+    beginning = body[:_LOOKED_AT_BYTES].decode("utf-8", errors="replace")  # cut afterwards: half a secret is not known
     return text(" ".join(beginning.replace("\x00", " ").split()))[:length]
 
 

@@ -97,6 +97,19 @@ def lifted(response: Response, now: datetime) -> float | None:
     return told if told is not None else next((until(text, now) for text in resets if text), None)
 
 
+REMAINING = ("RateLimit-Remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remaining")
+"""Where sources say how many requests are left until then."""
+
+
+def spent(response: Response, now: datetime) -> float | None:
+    """Seconds until the next request may be sent, where a good answer says that it was the last for now; else None.
+
+    So the refusal that would come next is never asked for. Who says nothing of when is asked again at once.
+    """
+    left = next((text for name in REMAINING if (text := response.headers.get(name))), "")
+    return lifted(response, now) if left.strip() == "0" else None
+
+
 def until(text: str, now: datetime) -> float | None:
     """Seconds until what a number says: a moment since 1970 in seconds or milliseconds, or else so many seconds.
 

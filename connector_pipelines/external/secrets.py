@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.errors import SecretMissing
+from connector_pipelines.external import redact
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -41,12 +42,15 @@ class Secret:
         return cls("literal", value)
 
     def reveal(self) -> str:
-        """The value, read now.
+        """The value, read now. From then on no error and no log line of this process shows it.
 
         Raises:
             SecretMissing: the variable is unset or empty, or nothing is kept under the name; the message names it.
             ConfigurationError: a kept secret cannot be opened.
         """
+        return redact.remember(self._found())
+
+    def _found(self) -> str:
         if self._value is not None:
             return self._value
         if self.reference.startswith("vault:"):

@@ -13,7 +13,7 @@ from connector_pipelines.errors import NetworkError, NotAsked, RateLimited, Sync
 from connector_pipelines.external.gate import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from threading import Event
 
     from connector_pipelines.external.gate import Admission, Gate
@@ -34,15 +34,17 @@ class Turns:
     Attributes:
         limits: what the source allows.
         gate: where processes meet; None where nothing is shared: then a pause holds for this client's threads alone.
+        services: the gates of the source's parts, by name.
         sleep: waits so many seconds, or until the event is set.
     """
 
     limits: Limits
     gate: Gate | None
     sleep: Callable[[float, Event], None]
+    services: Mapping[str, Gate] = field(default_factory=dict)
     _paused_until: float = field(default=0.0, repr=False)
 
-    def wait(self, request: Request, stop: Event, *, patience: float | None = None) -> bool:
+    def wait(self, request: Request, stop: Event, *, patience: float | None = None) -> Sequence[Gate]:
         """Wait until a request may be sent.
 
         Args:
@@ -51,7 +53,7 @@ class Turns:
             patience: seconds this caller waits at most, if not as long as the limits say.
 
         Returns:
-            whether the source's answer should be told to the gate, also if it is good.
+            the gates that should be told of the source's answer, also if it is good.
 
         Raises:
             RateLimited: its turn comes too late.
@@ -62,11 +64,22 @@ class Turns:
             left = self._paused_until - time.monotonic()
             if left > 0:
                 self.sleep(left, stop)
-            return False
-        admission = self.gate.admit(self.limits.of(request), patience=longest)
-        _refuse(admission, self.gate.scope)
-        self._sleep_until_turn(self.gate, admission.seconds, stop)
-        return admission.verdict is Verdict.PROBE or admission.failures > 0
+            return ()
+        news = []
+        for gate, budgets in self._asked(self.gate, request):
+            admission = gate.admit(budgets, patience=longest)
+            _refuse(admission, gate.scope)
+            self._sleep_until_turn(gate, admission.seconds, stop)
+            if admission.verdict is Verdict.PROBE or admission.failures > 0:
+                news.append(gate)
+        return news
+
+    def _asked(self, gate: Gate, request: Request) -> Iterator[tuple[Gate, Sequence[Budget]]]:
+        """The gates a request passes: that of its service, then the source's, whose turn is the one it is sent in."""
+        service = self.limits.service(request)
+        if service:
+            yield self.services[service.name], service.budgets
+        yield gate, self.limits.of(request)
 
     def _sleep_until_turn(self, gate: Gate, seconds: float, stop: Event) -> None:
         """Sleep, and longer if the source asked for a pause meanwhile.
@@ -91,25 +104,23 @@ class Turns:
             self.gate.pause(seconds)
 
     @contextmanager
-    def watched(self) -> Iterator[Watch]:
-        """Tells the gate how a request ended, after all its retries: that the source fails, or that it works again."""
+    def watched(self, request: Request) -> Iterator[Watch]:
+        """Tells the gates how a request ended, after all its retries: that its part fails, or that it works again."""
         watch = Watch()
         try:
             yield watch
         except NetworkError as error:
-            if self.gate is not None and not isinstance(error, NotAsked):
-                self.gate.failed()
+            service = self.limits.service(request)
+            gate = self.services.get(service.name) if service else self.gate
+            if gate is not None and not isinstance(error, NotAsked):
+                gate.failed()
             raise
         except RateLimited:
             raise
         except SyncError:  # it answers, if only to refuse
-            self._works(watch)
+            watch.works()
             raise
-        self._works(watch)
-
-    def _works(self, watch: Watch) -> None:
-        if self.gate is not None and watch.tell:
-            self.gate.worked()
+        watch.works()
 
     @contextmanager
     def seats(self, request: Request, stop: Event) -> Iterator[None]:
@@ -142,9 +153,14 @@ class Turns:
 
 @dataclass(slots=True)
 class Watch:
-    """Whether a good answer is news to the gate."""
+    """The gates to which a good answer is news."""
 
-    tell: bool = False
+    tell: Sequence[Gate] = ()
+
+    def works(self) -> None:
+        """Tell them."""
+        for gate in self.tell:
+            gate.worked()
 
 
 def _refuse(admission: Admission, scope: str) -> None:

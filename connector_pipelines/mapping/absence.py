@@ -139,4 +139,5 @@ def why_not_dropped(read: Read, policy: SyncPolicy) -> tuple[str, ...]:
     """Why a read that was to prove absence drops nothing; empty where it may drop, or nobody asked. Pure."""
     if read.entity not in policy.drops or not read.complete or read.window.mode is not Mode.FULL or read.proven:
         return ()
-    return (f"nothing is dropped: the read is {read.stability or 'not watched for rows that move while it goes on'}",)
+    doubt = "not watched for rows that move while it goes on" if read.snapshot else "not of all that the source has"
+    return (f"nothing is dropped: the read is {read.stability or doubt}",)

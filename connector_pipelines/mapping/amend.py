@@ -2,26 +2,31 @@
 
 Such a plan comes from no page of a source. It has a run of its own kind, never complete: it moves no cursor and proves
 no absence. Its rows carry no row hash, and so applying them leaves the mappings as they are: what was corrected holds
-until the source says something new.
+until the source says something new. The mass-change guard judges an undo like what a source sends (S2, S5); what a
+person decided value by value it does not.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
 from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
-from connector_pipelines.database.tables import plan_table, rows_table
+from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
 from connector_pipelines.errors import MappingFailed
-from connector_pipelines.mapping import give_way
+from connector_pipelines.mapping import give_way, guard
 from connector_pipelines.model import Counts, Plan, PlanState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector_pipelines.model import Entity
+    from connector_pipelines.policy import GuardPolicy
 
 NAMED = 1_000
 """At most so many rows that are left are named; `Amendment.left_rows` counts them all."""
@@ -37,7 +42,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """A plan in state `planned`, and the rows it does not touch.
+    """A plan in state `planned`, or `held` by the guard, and the rows it does not touch.
 
     Attributes:
         left: at most `NAMED` of the rows that are left, by external id.
@@ -58,6 +63,9 @@ def amend(
     kind: str,
     launched_by: str,
     chunk_rows: int,
+    undoes: Sequence[int] = (),
+    limits: GuardPolicy | None = None,
+    run_id: int | None = None,
 ) -> Amendment:
     """Plan to set named fields of core rows, in one transaction.
 
@@ -73,30 +81,35 @@ def amend(
         kind: of the run, e.g. "undo".
         launched_by: who or what asked for it, for the record.
         chunk_rows: rows per transaction when the plan is applied.
+        undoes: the plans that an undo takes back.
+        limits: of the guard that judges the plan; None where nobody has to.
+        run_id: of the run whose plan is made anew; None begins one.
 
     Raises:
         MappingFailed: a change names a column that no source feeds.
     """
     with connection.transaction():
         _judge(connection, entity, rows)
-        run_id = cast("int", scalar(connection, _NEW_RUN, source, entity.name, kind, launched_by))
+        if run_id is None:
+            values = (source, entity.name, kind, launched_by, list(undoes) or None)
+            run_id = cast("int", scalar(connection, _NEW_RUN, *values))
         plan_id = cast("int", scalar(connection, _NEW_PLAN, run_id, source, entity.name, chunk_rows))
         _write_rows(connection, entity, run_id, plan_id)
-        digest, count = cast(
-            "tuple[str, int]", connection.execute(_HASH, [f"{kind} {source}/{entity.name}"]).fetchone()
-        )
+        what = [f"{kind} {source}/{entity.name}", entity.inactive]
+        digest, count, ending = cast("tuple[str, int, int]", connection.execute(_HASH, what).fetchone())
         left = [Left(*row) for row in cast("list[tuple[str, str]]", connection.execute(_LEFT, [NAMED]).fetchall())]
-        left_rows = cast("int", scalar(connection, "SELECT count(*) FROM judged WHERE reason IS NOT NULL"))
+        left_rows = cast("int", scalar(connection, _LEFT_ROWS))
+        verdict = _verdict(connection, entity, source, changing=count - ending, ending=ending, limits=limits)
         plan = Plan(
             id=plan_id,
             source=source,
             entity=entity.name,
             read_id=run_id,
-            state=PlanState.PLANNED,
+            state=verdict.state,
             hash=digest,
             counts=Counts(fetched=count, updated=count),
             chunks=-(-count // chunk_rows),
-            reasons=(f"left as they are: {left_rows:,} rows",) if left_rows else (),
+            reasons=(*verdict.reasons, *_told(ending, left_rows)),
         )
         _finish(connection, plan)
         connection.execute("DROP TABLE judged")
@@ -104,8 +117,8 @@ def amend(
 
 
 _NEW_RUN = (
-    "INSERT INTO connector.sync_runs (source, entity, kind, launched_by, state, finished_at, since, until)"
-    " VALUES (%s, %s, %s, %s, 'read', now(), now(), now()) RETURNING id"
+    "INSERT INTO connector.sync_runs (source, entity, kind, launched_by, undoes, state, finished_at, since, until)"
+    " VALUES (%s, %s, %s, %s, %s, 'read', now(), now(), now()) RETURNING id"
 )
 _NEW_PLAN = (
     "INSERT INTO connector.sync_plans (run_id, source, entity, state, hash, counts, chunk_rows, chunks)"
@@ -187,23 +200,50 @@ def _write_rows(connection: Connection, entity: Entity, run_id: int, plan_id: in
     )
 
 
+def _verdict(
+    connection: Connection, entity: Entity, source: str, *, changing: int, ending: int, limits: GuardPolicy | None
+) -> guard.Verdict:
+    """The guard's verdict by today's limits; what it lets pass still waits for whoever asked.
+
+    Rows that become inactive count as drops, all others as updates, out of all that the source has in core.
+    """
+    if limits is None:
+        return guard.Verdict(PlanState.PLANNED)
+    before = "SELECT count(*) FROM {mappings} WHERE entity_type = %s AND internal_id IS NOT NULL"
+    rows = cast("int", scalar(connection, query(before, mappings=mappings_table(source)), entity.name))
+    today, seasons = limits.limits_for(entity.name, datetime.now(UTC).date())
+    would = Counts(updated=changing, dropped=ending)
+    verdict = guard.judge(would, before=rows, snapshot=False, limits=today)
+    if verdict.state is not PlanState.HELD:
+        return guard.Verdict(PlanState.PLANNED)
+    return guard.Verdict(PlanState.HELD, (*verdict.reasons, *(f"season: {name}" for name in seasons)))
+
+
+def _told(ending: int, left: int) -> list[str]:
+    counts = {"become inactive": ending, "left as they are": left}
+    return [f"{what}: {count:,} rows" for what, count in counts.items() if count]
+
+
 def _finish(connection: Connection, plan: Plan) -> None:
     connection.execute(
-        "UPDATE connector.sync_plans SET hash = %s, counts = %s, reasons = %s, chunks = %s WHERE id = %s",
-        [plan.hash, json.dumps(asdict(plan.counts)), json.dumps(plan.reasons), plan.chunks, plan.id],
+        "UPDATE connector.sync_plans SET state = %s, hash = %s, counts = %s, reasons = %s, chunks = %s WHERE id = %s",
+        [plan.state, plan.hash, json.dumps(asdict(plan.counts)), json.dumps(plan.reasons), plan.chunks, plan.id],
     )
     connection.execute(
         "UPDATE connector.sync_runs SET rows = %s, staged = %s WHERE id = %s",
         [plan.counts.fetched, plan.counts.fetched, plan.read_id],
     )
     give_way.to_plan(connection, plan.id, plan.source, plan.entity)
+    give_way.to_undo(connection, plan.id)
 
 
 _HASH = """
     SELECT encode(sha256(convert_to(%s || coalesce(string_agg(
             md5(concat_ws('|', external_id, changes)), '' ORDER BY external_id COLLATE "C"
-        ), ''), 'UTF8')), 'hex'), count(*)
+        ), ''), 'UTF8')), 'hex'), count(*), count(*) FILTER (WHERE changes #>> '{status,1}' = %s)
     FROM judged WHERE reason IS NULL
 """
 
 _LEFT = 'SELECT external_id, reason FROM judged WHERE reason IS NOT NULL ORDER BY external_id COLLATE "C" LIMIT %s'
+
+_LEFT_ROWS = "SELECT count(*) FROM judged WHERE reason IS NOT NULL"

@@ -6,6 +6,9 @@ opinion. A field that core keeps leaves the plan's changes and stands in its col
 
     {"email": {"winner": "person", "reason": …, "core": …, "source": …, "edited_at": …, …}}
 
+What a person set in a final grade or an override stays theirs also while the source says the same: it may be an echo of
+what core wrote there, and what it says next must not win over it. So such an edit is never settled by agreement.
+
 A field that is owned by core is kept on every row that exists. A new row takes all its values from the source: core has
 nothing yet that could be lost, and a required column must come from somewhere.
 """
@@ -19,7 +22,7 @@ from psycopg import sql
 
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import rows_table
-from connector_pipelines.policy import Rule
+from connector_pipelines.policy import SKEW, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,8 +32,7 @@ if TYPE_CHECKING:
 ALL = "*"
 """In a policy: every field that has no rule of its own."""
 
-SKEW = "5 minutes"
-"""A source's clock may be ahead by this; a time beyond it is not believed, and counts as the start of the read."""
+FINAL: LiteralString = "a person set it in a final grade or an override"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class Verdict:
     """One line of the table.
 
     Attributes:
-        when: SQL over `rule`, `edited_at`, `modified_at`, `read_at`, and `decided_at`: when a person last decided
-            against this very value of the source.
+        when: SQL over `rule`, `edited_at`, `modified_at`, `read_at`, `decided_at`: when a person last decided
+            against this very value of the source, and `final`: whether the row in core is a final one.
         winner: "source" is written, "core" stays, "person" stays until a person decides.
         reason: what people read.
     """
@@ -54,11 +56,12 @@ VERDICTS = (
     Verdict("rule = 'core_owns'", "core", "core owns the field"),
     Verdict("edited_at IS NULL", "source", "nobody edited the field"),
     Verdict("rule = 'external_wins'", "source", "the source owns the field"),
+    Verdict("rule = 'core_final' AND final", "core", FINAL),
     Verdict("decided_at >= edited_at", "core", "a person decided against this value"),
     Verdict("rule = 'manual'", "person", "a person edited core, and the source says something else"),
     Verdict("modified_at IS NULL", "person", "the record does not say when it changed"),
     Verdict(
-        f"CASE WHEN modified_at > read_at + interval '{SKEW}' THEN read_at ELSE modified_at END >= edited_at",
+        f"CASE WHEN modified_at > read_at + interval '{SKEW.seconds} s' THEN read_at ELSE modified_at END >= edited_at",
         "source",
         "the source changed it last",
     ),
@@ -117,6 +120,8 @@ def decide(
     connection.execute(_EDITED, [entity.name])
     connection.execute("ANALYZE edited")  # a guess of one row made the join quadratic
     connection.execute(_contested(entity, read, rules, plan), [owned])
+    if entity.final:
+        connection.execute(_agreed(entity, rules, plan))
     kept = [
         query("{name} = CASE WHEN k.fields ? {key} THEN c.{name} ELSE p.{name} END", name=name, key=sql.Literal(name))
         for name in rules
@@ -140,14 +145,14 @@ def _contested(entity: Entity, read: Read, rules: Mapping[str, Rule], plan: sql.
     return query(
         """
         CREATE TEMP TABLE contested ON COMMIT DROP AS
-        SELECT external_id, action, field, verdict[1] AS winner, jsonb_build_object('winner', verdict[1],
+        SELECT external_id, field, verdict[1] AS winner, jsonb_build_object('winner', verdict[1],
             'reason', verdict[2], 'core', core, 'source', source, 'edited_at', edited_at, 'edited_by', edited_by,
             'modified_at', modified_at) AS details
         FROM (
             SELECT *, {verdict} AS verdict
             FROM (
-                SELECT p.external_id, p.action, f.key AS field, f.value -> 0 AS core, f.value -> 1 AS source, r.rule,
-                    e.edited_at, e.edited_by, s.modified_at, {read_at}::timestamptz AS read_at,
+                SELECT p.external_id, f.key AS field, f.value -> 0 AS core, f.value -> 1 AS source, r.rule,
+                    e.edited_at, e.edited_by, s.modified_at, {read_at}::timestamptz AS read_at, {final} AS final,
                     (SELECT max(d.decided_at) FROM connector.conflicts d
                         WHERE d.entity = {entity} AND d.internal_id = p.internal_id AND d.source = {source}
                             AND d.field = f.key AND d.source_value = f.value -> 1 AND d.decision IN ('core', 'value')
@@ -155,10 +160,10 @@ def _contested(entity: Entity, read: Read, rules: Mapping[str, Rule], plan: sql.
                 FROM {plan} p
                 CROSS JOIN LATERAL jsonb_each(p.changes) f
                 JOIN (VALUES {rules}) r (field, rule) ON r.field = f.key
+                JOIN {core} c ON c.id = p.internal_id
                 LEFT JOIN edited e ON e.internal_id = p.internal_id AND e.field = f.key
                 LEFT JOIN {rows} s ON s.external_id = p.external_id AND s.page = p.page AND s.row = p.row
-                WHERE p.core_version IS NOT NULL
-                    AND (p.changes ?| %s OR p.internal_id IN (SELECT internal_id FROM edited))
+                WHERE p.changes ?| %s OR p.internal_id IN (SELECT internal_id FROM edited)
             ) facts
         ) judged
         WHERE verdict[1] <> 'source'
@@ -168,12 +173,40 @@ def _contested(entity: Entity, read: Read, rules: Mapping[str, Rule], plan: sql.
         entity=sql.Literal(entity.name),
         source=sql.Literal(read.source),
         plan=plan,
+        core=sql.Identifier("core", entity.table),
+        final=_final(entity),
         rules=given,
         rows=rows_table(read.id),
     )
 
 
+def _agreed(entity: Entity, rules: Mapping[str, Rule], plan: sql.Identifier) -> sql.Composed:
+    """Add to `contested` what a person set in a final row and the source says, too."""
+    return query(
+        """
+        INSERT INTO contested
+        SELECT p.external_id, e.field, 'core', jsonb_build_object('winner', 'core', 'reason', {reason},
+            'core', to_jsonb(c) -> e.field, 'source', to_jsonb(c) -> e.field, 'edited_at', e.edited_at,
+            'edited_by', e.edited_by, 'modified_at', NULL)
+        FROM {plan} p JOIN edited e ON e.internal_id = p.internal_id JOIN {core} c ON c.id = p.internal_id
+        WHERE p.core_version IS NOT NULL AND e.field = ANY({fields}) AND p.changes -> e.field IS NULL AND {final}
+        """,
+        reason=sql.Literal(FINAL),
+        plan=plan,
+        core=sql.Identifier("core", entity.table),
+        fields=sql.Literal([name for name, rule in rules.items() if rule is Rule.CORE_FINAL]),
+        final=_final(entity),
+    )
+
+
+def _final(entity: Entity) -> sql.Composed:
+    """Whether a row of core is a final one."""
+    marks = [query("c.{n} IS NOT DISTINCT FROM {v}", n=name, v=sql.Literal(value)) for name, value in entity.final]
+    return query("({marks})", marks=sql.SQL(" OR ").join([*marks, sql.SQL("false")]))
+
+
 # `link` and `drop` say more about a row than `conflict` would; what waits for a person is kept with them all the same.
+# A drop writes the status alone: where core keeps that, the row is absent.
 _KEEP = """
     UPDATE {plan} p SET {kept}, contested = k.fields, changes = nullif(p.changes - k.names, '{{}}'),
         action = CASE
@@ -183,11 +216,11 @@ _KEEP = """
             WHEN p.changes - k.names = '{{}}' THEN 'touch'
             ELSE p.action END
     FROM (
-        SELECT external_id, action, array_agg(field) AS names, jsonb_object_agg(field, details) AS fields,
+        SELECT external_id, array_agg(field) AS names, jsonb_object_agg(field, details) AS fields,
             bool_or(winner = 'person') AS undecided
-        FROM contested GROUP BY external_id, action
+        FROM contested GROUP BY external_id
     ) k, {core} c
-    WHERE k.external_id = p.external_id AND k.action = p.action AND c.id = p.internal_id
+    WHERE k.external_id = p.external_id AND c.id = p.internal_id
 """
 
 

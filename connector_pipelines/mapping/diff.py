@@ -10,7 +10,7 @@ The temporary tables end with the planning transaction:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, LiteralString, cast
 
 from psycopg import sql
 
@@ -105,14 +105,12 @@ def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
         rows=rows_table(read.id),
     )
     gone = dead_letters.write_staged(connection, read, refused, state="open")
-    skipped = scalar(connection, "SELECT count(*) FROM repeated WHERE verdict = 'skip'")
-    if not gone and not skipped:
-        return 0, 0
+    skipped = cast("int", scalar(connection, "SELECT count(*) FROM repeated WHERE verdict = 'skip'"))
     connection.execute(
         "DELETE FROM diff d USING repeated r WHERE r.verdict <> 'keep'"
         " AND (d.external_id, d.page, d.row) = (r.external_id, r.page, r.row)"
     )
-    return int(str(skipped)), gone
+    return skipped, gone
 
 
 def settle_never_seen(connection: Connection) -> int:

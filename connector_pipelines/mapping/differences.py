@@ -71,8 +71,8 @@ def counted(connection: Connection) -> dict[str, int]:
     return dict(cast("list[tuple[str, int]]", rows))
 
 
-def first(connection: Connection, limit: int) -> list[Row]:
-    """The first differences, alarms before all others, by external id and field."""
+def first(connection: Connection, limit: int | None) -> list[Row]:
+    """The first differences, or all, alarms before all others, by external id and field."""
     rows = connection.execute(
         "SELECT external_id, field, kind, core, said FROM differences"
         ' ORDER BY kind <> ALL(%s), external_id COLLATE "C", field LIMIT %s',

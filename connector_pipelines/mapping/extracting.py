@@ -16,7 +16,7 @@ from psycopg import sql
 from connector_pipelines.database import staging
 from connector_pipelines.database.connection import Connection, in_batches, query, scalar
 from connector_pipelines.database.tables import rows_table, shaped_table
-from connector_pipelines.outward import PREFIX
+from connector_pipelines.outward import PREFIX, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -154,19 +154,24 @@ def to_shape(
         yield list(zip(found, waits, strict=True))
 
 
-def to_find(connection: Connection, read: Read, export: Export) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Key and record of what should stand there and never did, in the export's batches, sorted as they are sent."""
+def to_find(connection: Connection, read: Read, export: Export) -> Iterator[list[Wanted]]:
+    """What should stand there and never did, in the export's batches, sorted as it is sent."""
+    columns = [query("{name}, r.{column}", name=sql.Literal(one), column=one) for one in export.spelled]
     rows = query(
-        "SELECT s.key, s.record FROM {shaped} s LEFT JOIN connector.exports l ON {same}"
+        "SELECT s.key, s.record, jsonb_build_object({spelled}) FROM {shaped} s JOIN {rows} r USING (key)"
+        " LEFT JOIN connector.exports l ON {same}"
         " WHERE s.verdict = 'wanted' AND l.external_id IS NULL AND l.matched_by IS DISTINCT FROM {person}"
         " AND NOT coalesce({refused}, false) ORDER BY s.record -> {together}, s.key",
+        spelled=sql.SQL(", ").join(columns),
         shaped=shaped_table(read.id),
+        rows=rows_table(read.id),
         same=_same(read, "s.key"),
         person=sql.Literal(BY_A_PERSON),
         refused=REFUSED,
         together=sql.Literal(export.together),
     )
-    yield from cast("Iterator[list[tuple[str, dict[str, Any]]]]", in_batches(connection, rows, size=export.batch))
+    for batch in in_batches(connection, rows, size=export.batch):
+        yield [Wanted(*row) for row in cast("list[tuple[str, dict[str, Any], dict[str, Any]]]", batch)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,7 @@ class Contested:
     """A record that stands there, and that core would have otherwise.
 
     Attributes:
-        known: our fields as they were taken last.
+        known: our fields as they stood last; nothing where it was found just now, and we never wrote it.
         changed_at: when core changed the row; None where nobody knows.
     """
 
@@ -185,28 +190,25 @@ class Contested:
     changed_at: datetime | None
 
 
-def to_contest(connection: Connection, read: Read, changed_at: str, *, batch: int) -> Iterator[list[Contested]]:
-    """What was shaped and stands there already, in batches.
-
-    Args:
-        connection: in autocommit mode.
-        read: the run.
-        changed_at: the extract's column that says when core changed the row; "" for none.
-        batch: how many at a time.
+def to_contest(connection: Connection, read: Read, export: Export) -> Iterator[list[Contested]]:
+    """What was shaped and stands there already, whether we know it or found it just now, in the export's
+    batches, sorted as it is sent.
     """
+    changed_at = export.times[0] if export.times else ""
     rows = query(
-        "SELECT s.key, l.external_id, s.record, l.record, {changed_at} FROM {shaped} s JOIN {rows} r USING (key)"
-        " JOIN connector.exports l ON {same} WHERE s.verdict = 'wanted' AND l.external_id IS NOT NULL"
-        " AND l.state IN ('sent', 'verified') AND s.key > %s ORDER BY s.key LIMIT %s",
+        "SELECT s.key, coalesce(l.external_id, s.external_id), s.record,"
+        " CASE WHEN l.external_id IS NULL THEN '{{}}' ELSE coalesce(l.stands, l.record) END, {changed_at}"
+        " FROM {shaped} s JOIN {rows} r USING (key) LEFT JOIN connector.exports l ON {same}"
+        " WHERE s.verdict = 'wanted' AND CASE WHEN l.external_id IS NULL THEN s.external_id IS NOT NULL"
+        " ELSE l.state IN ('sent', 'verified') END ORDER BY s.record -> {together}, s.key",
         changed_at=sql.Identifier("r", changed_at) if changed_at else sql.SQL("NULL::timestamptz"),
         shaped=shaped_table(read.id),
         rows=rows_table(read.id),
         same=_same(read, "s.key"),
+        together=sql.Literal(export.together),
     )
-    last = ""
-    while found := cast("list[tuple[Any, ...]]", connection.execute(rows, [last, batch]).fetchall()):
-        last = found[-1][0]
-        yield [Contested(*row) for row in found]
+    for found in in_batches(connection, rows, size=export.batch):
+        yield [Contested(*row) for row in cast("list[tuple[Any, ...]]", found)]
 
 
 def _same(read: Read, key: str) -> sql.Composed:

@@ -16,8 +16,7 @@ from psycopg import sql
 
 from connector_pipelines.database.connection import Connection, comma, query, scalar
 from connector_pipelines.database.tables import mappings_table, rows_table, unseen_table
-from connector_pipelines.model import Baseline
-from connector_pipelines.pages import Rows
+from connector_pipelines.pages import Baseline, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,6 +24,11 @@ def to_plan(connection: Connection, plan_id: int, source: str, entity: str) -> N
     )
 
 
+def to_undo(connection: Connection, plan_id: int) -> None:
+    """A held undo gives way to a newer one of the same plans."""
+    _drop(connection, connection.execute(_HELD_UNDO, [plan_id]).fetchall())
+
+
 def to_read(connection: Connection, read: Read) -> None:
     """A held plan gives way to the plan of a newer read of at least the same span."""
     span = {"since": read.window.since, "until": read.window.until, "snapshot": read.snapshot}
@@ -41,9 +46,17 @@ _HELD = """
     UPDATE connector.sync_plans p
     SET state = 'superseded', decided_at = now(), decided_by = 'a newer read of the same span'
     FROM connector.sync_runs r
-    WHERE r.id = p.run_id AND p.source = %(source)s AND p.entity = %(entity)s AND p.state = 'held'
+    WHERE r.id = p.run_id AND p.source = %(source)s AND p.entity = %(entity)s AND p.state = 'held' AND r.kind <> 'undo'
         AND p.run_id < %(run)s AND (%(snapshot)s OR NOT r.snapshot)
         AND coalesce(%(since)s::timestamptz, '-infinity') <= coalesce(r.since, '-infinity')
         AND coalesce(%(until)s::timestamptz, 'infinity') >= coalesce(r.until, 'infinity')
+    RETURNING p.id, p.run_id
+"""
+
+_HELD_UNDO = """
+    UPDATE connector.sync_plans p
+    SET state = 'superseded', decided_at = now(), decided_by = 'a newer undo of the same plans'
+    FROM connector.sync_runs r, connector.sync_plans mine JOIN connector.sync_runs own ON own.id = mine.run_id
+    WHERE mine.id = %s AND own.undoes = r.undoes AND r.id = p.run_id AND p.id < mine.id AND p.state = 'held'
     RETURNING p.id, p.run_id
 """

@@ -56,6 +56,7 @@ def refuse(
     )
     if _any(connection, "SELECT 1 FROM {plan} WHERE action = 'create' LIMIT 1", parts):
         _add(connection, _new(entity, parts))
+        _add(connection, _new_twins(entity, parts))
     number = entity.identifiers[0]
     if _any(connection, "SELECT 1 FROM {plan} WHERE changes ? {n} LIMIT 1", parts | {"n": sql.Literal(number)}):
         _add(connection, _taking_over(entity, read, parts, everywhere=number in matching))
@@ -156,6 +157,35 @@ def _new(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed:
             FROM ({pairs}) q JOIN {plan} p USING (external_id) JOIN own c ON c.id = q.id
             WHERE {same} GROUP BY p.external_id HAVING count(DISTINCT c.id) = 1
         ) merging
+        """,
+        **parts,
+        merge=sql.Literal(cases.MERGE),
+        evidence=likeness.evidence,
+        pairs=sql.SQL(" UNION ").join(pairs),
+        same=likeness.same_person,
+    )
+
+
+def _new_twins(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed:
+    """Two new ids of one read with the same identifiers: which of them is the person's, nobody can say.
+
+    What three of them share identifies nobody. Each column is gone through once: a first read has nothing but new ids.
+    """
+    pairs = [
+        query(
+            "SELECT ids[n] AS one, ids[3 - n] AS other FROM (VALUES (1), (2)) v (n), (SELECT array_agg(external_id)"
+            " FROM {plan} p WHERE action = 'create' AND {key} IS NOT NULL GROUP BY {key} HAVING count(*) = 2) g (ids)",
+            **parts,
+            key=key("p", column),
+        )
+        for column in entity.identifiers
+    ]
+    likeness = Likeness(entity, "c", "p")
+    return query(
+        """
+        SELECT p.external_id, {merge}, 'the read holds the same person under another new id; ' || min({evidence})
+        FROM ({pairs}) q JOIN {plan} p ON p.external_id = q.one JOIN {plan} c ON c.external_id = q.other
+        WHERE {same} GROUP BY p.external_id
         """,
         **parts,
         merge=sql.Literal(cases.MERGE),

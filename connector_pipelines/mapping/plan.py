@@ -7,9 +7,11 @@ The order of operations in `make`:
     3. ids that came twice, and deleted ones never seen, go        diff.settle_*
     4. what a complete full read no longer holds is gathered       absence.gather
     5. new rows that core has already get their row's id           matching.link
+       those that no row answers to go, where none may be created   skips.skip_new
     6. changed rows get an id, their references, a field diff      _write_rows
     7. rows that look like somebody else are refused               identity_guard.refuse
     8. rows without a place are refused, rows without parents wait references
+       or go, as the policy says                                   skips.skip_orphans
     9. what is gone is noted or dropped                            absence.plan_rows
     10. fields that core keeps leave the plan                      conflicts.decide
     11. everything is counted and hashed, the guard judges         guard.judge
@@ -27,7 +29,7 @@ from psycopg import sql
 
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, comma, query, scalar
-from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.database.tables import COUNTED, mappings_table, plan_table, rows_table
 from connector_pipelines.mapping import (
     absence,
     cases,
@@ -39,6 +41,7 @@ from connector_pipelines.mapping import (
     matching,
     references,
 )
+from connector_pipelines.mapping.skips import Skip, skip_new, skip_orphans
 from connector_pipelines.model import Counts, Plan, PlanState
 
 if TYPE_CHECKING:
@@ -78,32 +81,32 @@ def make(
         counts = _sent(read, retried=references.revive(connection, entity, read))
         diff.compare(connection, entity, read, refresh=read.snapshot and _other_salt(connection, read))
         repeated, contradicting = diff.settle_repeated(connection, read)
-        never_seen = diff.settle_never_seen(connection)
+        skipped = [Skip(repeated, "repeated"), Skip(diff.settle_never_seen(connection), _NEVER_SEEN)]
         absence.gather(connection, entity, read)
         cases.gather_accepted(connection, read)
         columns = policy.matching.get(entity.name, ())
         refused = contradicting + matching.link(connection, entity, read, columns)
+        skipped.append(skip_new(connection, entity, policy))
         _write_rows(connection, entity, read, table)
         refused += identity_guard.refuse(connection, entity, read, table, matching=columns)
         refused += references.refuse_unplaced(connection, entity, read, table)
         references.order_by_depth(connection, entity, table)
+        skipped.append(skip_orphans(connection, entity, table, policy))
         waiting = references.let_wait(connection, entity, read, table)
         given_up = 0 if read.trial else dead_letters.give_up(connection, read.source, run_id=read.id)
         absence.plan_rows(connection, entity, read, table, policy)
         conflicts.decide(connection, entity, read, policy.conflicts, table)
         connection.execute(query("CREATE INDEX ON {table} (seq)", table=table))
-        connection.execute(
-            query("ANALYZE {table} (internal_id, seq)", table=table)
-        )  # few rows are looked up, not joined
+        connection.execute(query("ANALYZE {table} (internal_id, seq)", table=table))  # a few are looked up, not joined
         counts = replace(
             _counted(connection, table, counts),
-            skipped=counts.skipped + repeated + never_seen,
+            skipped=counts.skipped + sum(one.count for one in skipped),
             dead_lettered=counts.dead_lettered + refused + waiting,
             waiting=waiting - given_up,
         )
         verdict = _judged(connection, read, counts, replaces, policy)
+        reasons = (*verdict.reasons, *absence.why_not_dropped(read, policy), *filter(None, map(str, skipped)))
         state = PlanState.PLANNED if read.trial else verdict.state
-        reasons = (*verdict.reasons, *absence.why_not_dropped(read, policy), *_skipped(repeated, never_seen))
         plan = Plan(plan_id, read.source, read.entity, read.id, state, "", counts, 0, reasons=reasons)
         return _finish(connection, entity, read, plan, chunk_rows=chunk_rows)
 
@@ -125,6 +128,8 @@ def _counted_on(read: Read, replaces: Plan | None) -> tuple[PlanState, ...]:
         return (PlanState.ACCEPTED, PlanState.PLANNED)
     return () if replaces else (PlanState.ACCEPTED,)
 
+
+_NEVER_SEEN = "deleted at the source before they came to core"
 
 _NEW_PLAN = (
     "INSERT INTO connector.sync_plans (run_id, source, entity, state, hash, counts, chunk_rows, chunks)"
@@ -193,21 +198,14 @@ def _other_salt(connection: Connection, read: Read) -> bool:
 def _counted(connection: Connection, table: sql.Identifier, counts: Counts) -> Counts:
     counted = query("SELECT action, changes IS NOT NULL, count(*) FROM {table} GROUP BY 1, 2", table=table)
     rows = cast("list[tuple[str, bool, int]]", connection.execute(counted).fetchall())
-    by_action: Counter[str] = Counter()
+    found = Counter(unchanged=counts.unchanged + cast("int", scalar(connection, _SAME)))
     for action, changes, count in rows:
-        by_action[action] += count
-        by_action["link that changes"] += count if action == "link" and changes else 0
-    same = cast("int", scalar(connection, "SELECT count(*) FROM diff WHERE same"))
-    return replace(
-        counts,
-        created=by_action["create"],
-        updated=by_action["update"] + by_action["link that changes"],
-        unchanged=counts.unchanged + same + by_action["touch"] + by_action["link"] - by_action["link that changes"],
-        conflicts=by_action["conflict"],
-        linked=by_action["link"],
-        dropped=by_action["drop"],
-        absent=by_action["absent"],
-    )
+        for name in COUNTED[action, changes]:
+            found[name] += count
+    return replace(counts, **found)
+
+
+_SAME = "SELECT count(*) FROM diff WHERE same"
 
 
 def _new(counts: Counts) -> int:
@@ -230,16 +228,12 @@ def _judged(
     return replace(verdict, reasons=verdict.reasons + told)
 
 
-def _skipped(repeated: int, never_seen: int) -> list[str]:
-    counts = {"repeated": repeated, "deleted at the source before they came to core": never_seen}
-    return [f"skipped: {count:,} {why}" for why, count in counts.items() if count]
-
-
 def _finish(connection: Connection, entity: Entity, read: Read, plan: Plan, *, chunk_rows: int) -> Plan:
     """Hash the plan, write it down, and let older plans give way."""
     statement = query(_HASH, table=plan_table(plan.id), before=_before(entity, read.source))
-    digest, last = connection.execute(statement, [f"{plan.source}/{plan.entity}"]).fetchone() or ("", 0)
-    plan = replace(plan, hash=str(digest), chunks=-(-cast("int", last) // chunk_rows))
+    found = connection.execute(statement, [f"{plan.source}/{plan.entity}"]).fetchone()
+    digest, last = cast("tuple[str, int]", found)
+    plan = replace(plan, hash=digest, chunks=-(-last // chunk_rows))
     connection.execute(
         "UPDATE connector.sync_plans SET state = %s, hash = %s, counts = %s, reasons = %s, chunks = %s WHERE id = %s",
         [plan.state, plan.hash, json.dumps(asdict(plan.counts)), json.dumps(plan.reasons), plan.chunks, plan.id],

@@ -14,11 +14,12 @@ from psycopg import sql
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.database.tables import mappings_table, plan_table, rows_table
+from connector_pipelines.model import PlanState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector_pipelines.model import Entity, PlanState, Read, Reference
+    from connector_pipelines.model import Entity, Read, Reference
 
 
 def gather_coming(connection: Connection, entity: Entity, source: str, *, states: Sequence[PlanState]) -> None:
@@ -105,6 +106,26 @@ def _kept_up(source: str, entity: str) -> sql.Composed:
         form=sql.Literal(f"^{entity}/([0-9]+)(?:@terms/[0-9]+)?$"),
         source=sql.Literal(source),
     )
+
+
+def missing(connection: Connection, entity: Entity, reference: Reference, read: Read, *, most: int) -> list[str]:
+    """Parents that staged rows name, and that neither core nor an accepted plan of the source knows; at most so many.
+
+    Rows that a read recognized are not staged, and their parents are known.
+    """
+    gather_coming(connection, entity, read.source, states=(PlanState.ACCEPTED,))
+    names = query(
+        "SELECT DISTINCT s.{name} FROM {rows} s {joins} WHERE s.{name} IS NOT NULL AND {found} IS NULL"
+        " ORDER BY 1 LIMIT {most}",
+        name=reference.name,
+        rows=rows_table(read.id),
+        joins=joins(entity, read.source),
+        found=found(reference),
+        most=sql.Literal(most),
+    )
+    rows = connection.execute(names).fetchall()
+    connection.execute("DROP TABLE coming")
+    return [cast("str", name) for (name,) in rows]
 
 
 def revive(connection: Connection, entity: Entity, read: Read) -> int:

@@ -4,17 +4,20 @@ Dagster reads the annotations of steps as objects, so they are not postponed her
 """
 
 import getpass
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
 from pydantic import Field
 
-from connector_pipelines.model import Source
-from connector_pipelines.orchestration import metadata, names
+from connector_pipelines.mapping.amend import Amendment
+from connector_pipelines.model import PlanState, Source
+from connector_pipelines.orchestration import checks, metadata, names
 from connector_pipelines.orchestration.decisions import known, show_applied
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
-from connector_pipelines.sync import explaining, letters, planning, reconciling, replaying, retrying, undoing, whole
+from connector_pipelines.outward import is_export
+from connector_pipelines.sync import explaining, letters, planning, reconciling, replaying, retrying, undoing
 
 _SOURCE = "The source."
 _WHO = "Who decides, for the audit log."
@@ -31,7 +34,7 @@ class Undo(dg.Config):
     apply: bool = Field(default=False, description="Do it. Without, only a preview is made, with its hash.")
     hash: str = Field(default="", description="To apply: the hash that the preview showed.")
     who: str = Field(default_factory=getpass.getuser, description=_WHO)
-    why: str = Field(default="", description="The reason, for the audit log.")
+    why: str = Field(default="", description="The reason, for the audit log; needed to do it.")
 
 
 class Replay(dg.Config):
@@ -46,6 +49,9 @@ class Compared(dg.Config):
 
     source: str = Field(description=_SOURCE)
     entities: list[str] = Field(default=[], description="Only these; none named is all the source provides.")
+    limit: int = Field(
+        default=reconciling.NAMED, ge=0, description="Name at most so many differences of an entity; 0 names all."
+    )
 
 
 class Value(dg.Config):
@@ -54,6 +60,10 @@ class Value(dg.Config):
     entity: str = Field(description="The core table.")
     id: int = Field(description="The row's id in core.")
     field: str = Field(description="The column.")
+    at: str = Field(
+        default="",
+        description="As of this time, such as 2026-11-05T08:00+01:00; UTC without a zone. Nothing: as it is.",
+    )
 
 
 class Letters(dg.Config):
@@ -69,11 +79,26 @@ class Letters(dg.Config):
         return letters.Choice(tuple(self.ids), self.entity or None, self.rule or None)
 
 
-class Cleared(Letters):
-    """Which dead letters to settle, who decides, and why."""
+class Listed(Letters):
+    """Which dead letters to list, and how many at once."""
+
+    limit: int = Field(default=letters.LISTED, ge=0, description="At most so many; 0 lists all.")
+    after: int = Field(default=0, ge=0, description="Only those with greater numbers: where the list before ended.")
+
+
+class Retried(Letters):
+    """Which dead letters to retry, who does it, and maybe why."""
 
     who: str = Field(default_factory=getpass.getuser, description=_WHO)
-    why: str = Field(min_length=1, description="The reason, for the audit log.")
+    why: str = Field(default="", description="The reason, for the audit log.")
+
+
+class Cleared(Letters):
+    """Which dead letters to settle, whether to do it, who decides, and why."""
+
+    apply: bool = Field(default=False, description="Do it. Without, they are only counted and listed.")
+    who: str = Field(default_factory=getpass.getuser, description=_WHO)
+    why: str = Field(default="", description="The reason, for the audit log; needed to do it.")
 
 
 def afterwards_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
@@ -102,24 +127,38 @@ def _undo_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
                 return
             preview = undoing.preview(surroundings, source, config.what)
             for amendment in preview.amendments:
-                changes = planning.sample_changes(surroundings, amendment.plan)
-                shown = metadata.of_amendment(amendment, changes) | {
-                    "hash to apply": preview.hash[: metadata.HASH_SHOWN]
-                }
-                key = names.mapping(source.name, amendment.plan.entity)
-                context.log_event(dg.AssetObservation(key, metadata=shown, description="the preview of an undo"))
-            context.log.info(
-                "to do it, launch again with apply: true and hash: %s", preview.hash[: metadata.HASH_SHOWN]
-            )
+                _show_undo(context, source, preview, amendment, planning.sample_changes(surroundings, amendment.plan))
+            if not preview.held:
+                context.log.info(
+                    "to do it, launch again with apply: true, why, and hash: %s", preview.hash[: metadata.HASH_SHOWN]
+                )
 
     @dg.job(
         description="Shows what undoing an applied plan, or all of a run, would change; with apply and the hash it"
-        " showed, does it. What a person or a later sync wrote since is left and named. Nothing is deleted."
+        " showed, does it. What a person or a later sync wrote since is left and named. Nothing is deleted. More than"
+        " the mass-change guard lets pass waits for approve_plan."
     )
     def undo() -> None:
         undo_now()
 
     return undo
+
+
+def _show_undo(
+    context: dg.OpExecutionContext,
+    source: Source,
+    preview: undoing.Undo,
+    amendment: Amendment,
+    changes: Sequence[planning.Change],
+) -> None:
+    """One entity of a preview at its mapping. What the guard holds turns its check red, like any plan that is held."""
+    key, shown = names.mapping(source.name, amendment.plan.entity), metadata.of_amendment(amendment, changes)
+    if not preview.held:
+        shown |= {"hash to apply": preview.hash[: metadata.HASH_SHOWN]}
+    context.log_event(dg.AssetObservation(key, metadata=shown, description="the preview of an undo"))
+    if amendment.plan.state is PlanState.HELD:
+        verdict = checks.mass_change([amendment.plan], [])
+        context.log_event(verdict.evaluation(key))  # type: ignore[arg-type]  # its signature forgot what it takes
 
 
 def _replay_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
@@ -149,12 +188,11 @@ def _reconcile_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
         alarms = 0
         with opened(context, engine) as surroundings:
             source = known(sources, config.source)
-            for entity in whole.in_order(source, config.entities or None):
-                found = reconciling.reconcile(surroundings, source, entity)
+            for found in reconciling.reconcile_all(surroundings, source, config.entities or None, limit=config.limit):
                 alarms += found.alarms
                 shown = metadata.of_reconciliation(found)
                 # Yielded, because what is logged by a step that fails is lost.
-                yield dg.AssetObservation(names.core(entity), metadata=shown, description=source.name)
+                yield dg.AssetObservation(names.core(found.entity), metadata=shown, description=source.name)
         if alarms:
             sentence = f"{alarms:,} differences between {config.source} and core that nothing explains"
             raise dg.Failure(description=sentence, allow_retries=False)
@@ -173,13 +211,14 @@ def _explain_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     @dg.op
     def explain_now(context: dg.OpExecutionContext, config: Value, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
-            found = explaining.explain(surroundings, sources, config.entity, config.id, config.field)
+            moment = explaining.instant(config.at)
+            found = explaining.explain(surroundings, sources, config.entity, config.id, config.field, at=moment)
         shown = metadata.of_explanation(found)
         context.log_event(dg.AssetObservation(names.core(config.entity), metadata=shown, description=found.sentence))
 
     @dg.job(
         description="Says which plan, read, page and record gave a field of a core row its value, by which rule, or who"
-        " edited it. The record itself is shown by the command line alone."
+        " edited it; now, or at a time in the past. The record itself is shown by the command line alone."
     )
     def explain() -> None:
         explain_now()
@@ -189,28 +228,39 @@ def _explain_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
 
 def _list_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     @dg.op
-    def list_now(context: dg.OpExecutionContext, config: Letters, engine: Engine) -> None:
+    def list_now(context: dg.OpExecutionContext, config: Listed, engine: Engine) -> None:
+        choice = replace(config.choice(), waiting=True)
         with opened(context, engine) as surroundings:
-            source = known(sources, config.source)
-            found = letters.listed(surroundings.connection, source.name, config.choice())
-        for entity in dict.fromkeys(letter.entity for letter in found):
-            shown = metadata.of_listed([letter for letter in found if letter.entity == entity])
-            key = names.external(source.name, entity)
-            context.log_event(dg.AssetObservation(key, metadata=shown, description="dead letters"))
+            source, connection = known(sources, config.source), surroundings.connection
+            found = letters.page(connection, source.name, choice, limit=config.limit, after=config.after, payloads=True)
+        _show_letters(context, source, found, "dead letters")
 
-    @dg.job(description="Lists dead letters one by one with reason, read and page, with the external asset.")
+    @dg.job(
+        description="Lists dead letters one by one with reason, rule, read and page, with the external asset; all, or"
+        " so many at once. Of their records the fields' names and kinds are shown; the command line shows them whole."
+    )
     def list_dead_letters() -> None:
         list_now()
 
     return list_dead_letters
 
 
+def _show_letters(context: dg.OpExecutionContext, source: Source, found: letters.Page, description: str) -> None:
+    """Each letter at the asset that met it: what was read, or what is written to another system."""
+    if found.left:
+        context.log.info("%d more of %d; the next: after: %d", found.left, found.count, found.letters[-1].id)
+    for entity in dict.fromkeys(letter.entity for letter in found.letters):
+        shown = metadata.of_listed(found, entity)
+        key = names.planned(source.name, entity) if is_export(entity) else names.external(source.name, entity)
+        context.log_event(dg.AssetObservation(key, metadata=shown, description=description))
+
+
 def _retry_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     @dg.op
-    def retry_now(context: dg.OpExecutionContext, config: Letters, engine: Engine) -> None:
+    def retry_now(context: dg.OpExecutionContext, config: Retried, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
             source = known(sources, config.source)
-            for done in retrying.retry(surroundings, source, config.choice()):
+            for done in retrying.retry(surroundings, source, config.choice(), who=config.who, why=config.why):
                 shown = metadata.of_plan(done.plan, ()) | {"letters": done.letters}
                 key = names.planned(source.name, done.plan.entity)
                 context.log_event(dg.AssetObservation(key, metadata=shown, description="a retry of dead letters"))
@@ -229,11 +279,21 @@ def _clear_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     @dg.op
     def clear_now(context: dg.OpExecutionContext, config: Cleared, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
-            source = known(sources, config.source)
-            count = letters.clear(surroundings.connection, source.name, config.choice(), who=config.who, why=config.why)
-        context.log.info("%s dead letters of %s are cleared", count, source.name)
+            source, connection = known(sources, config.source), surroundings.connection
+            count = letters.clear(
+                connection, source.name, config.choice(), who=config.who, why=config.why, apply=config.apply
+            )
+            if not config.apply:
+                found = letters.page(connection, source.name, config.choice(), payloads=True)
+                _show_letters(context, source, found, "dead letters that would be cleared")
+        did = "cleared" if config.apply else "would be cleared; to do it, launch again with apply: true and why"
+        context.log.info("%d dead letters of %s %s", count, source.name, did)
+        context.add_output_metadata({"dead letters": count})
 
-    @dg.job(description="Settles dead letters without accepting their records; who and why stand in the audit log.")
+    @dg.job(
+        description="Settles dead letters without accepting their records; who and why stand in the audit log. Without"
+        " apply it counts and lists them."
+    )
     def clear_dead_letters() -> None:
         clear_now()
 

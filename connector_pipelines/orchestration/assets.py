@@ -165,8 +165,8 @@ def span(context: dg.AssetExecutionContext) -> Window:
     if not (context.has_partition_key or context.has_partition_key_range):
         raise ConfigurationError(
             "the run was launched without a day.",
-            remedy="In the Launchpad, choose a day in Partition, the newest to go on from the last sync; or launch"
-            " sync_now, which needs none.",
+            remedy="Materialize asks for a day, and Latest goes on from the last sync; in the Launchpad, choose a day"
+            " in Partition; or launch sync_now, which needs none.",
         )
     days = context.partition_time_window
     return Window(days.start.astimezone(UTC), days.end.astimezone(UTC))

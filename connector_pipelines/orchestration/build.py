@@ -14,6 +14,7 @@ from connector_pipelines.orchestration import home
 from connector_pipelines.orchestration.afterwards import afterwards_jobs
 from connector_pipelines.orchestration.assets import core_assets
 from connector_pipelines.orchestration.by_hand import by_hand_jobs
+from connector_pipelines.orchestration.crons import wrong_crons
 from connector_pipelines.orchestration.decisions import decision_jobs
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.estimating import estimate_job
@@ -22,10 +23,20 @@ from connector_pipelines.orchestration.exports import link_job
 from connector_pipelines.orchestration.hooking import webhook_jobs
 from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.operations import operations_assets
+from connector_pipelines.orchestration.personal import personal_jobs
 from connector_pipelines.orchestration.previewing import preview_job
+from connector_pipelines.orchestration.receipts import receipt_job
 from connector_pipelines.orchestration.resolving import resolve_job
 from connector_pipelines.orchestration.schedules import reconcile_schedule
-from connector_pipelines.orchestration.sources import DEFS, Declaration, Invalid, default_source, is_ours, read_all
+from connector_pipelines.orchestration.sources import (
+    DEFS,
+    Declaration,
+    Invalid,
+    default_source,
+    is_ours,
+    read_all,
+    refuse,
+)
 from connector_pipelines.orchestration.upkeep import upkeep_jobs
 from connector_pipelines.orchestration.watching import digest_job, digest_schedule, watch_sensor
 from connector_pipelines.orchestration.whose import accept_job
@@ -62,8 +73,10 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             *decision_jobs(by_name),
             *afterwards_jobs(by_name),
             *upkeep_jobs(by_name),
+            *personal_jobs(by_name),
             *webhook_jobs(),
             resolve_job(),
+            receipt_job(by_name),
             accept_job(),
             preview_job(by_name),
             link_job(by_name),
@@ -71,7 +84,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             estimate_job(by_name),
         ],
         schedules=[
-            *(reconcile_schedule(one) for one in declared if one.timetable.reconcile_cron),
+            *(reconcile_schedule(one) for one in declared if one.source.streams and one.timetable.reconcile_cron),
             digest_schedule(),
         ],
         sensors=[watch_sensor(declared)],
@@ -110,7 +123,13 @@ def _loaded(folder: Path) -> tuple[list[tuple[Declaration, dg.Definitions]], lis
 
 
 def _load(declaration: Declaration) -> tuple[Declaration, dg.Definitions] | Invalid:
-    """A source through Dagster's own loader, so that `post_processing` and code references work as everywhere."""
+    """A source through Dagster's own loader, so that `post_processing` and code references work as everywhere.
+
+    Its crons are judged before: not all of them become schedules here, and a wrong one must not take down what the
+    sources share.
+    """
+    if wrong := list(wrong_crons(declaration.timetable)):
+        return refuse(declaration, *((("schedule", field), why) for field, why in wrong))
     try:
         definitions = _folder(declaration.file.parent)
         shared = dg.Definitions(resources={"engine": Engine()}, assets=core_assets([declaration.source]))

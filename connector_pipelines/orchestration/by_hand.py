@@ -4,15 +4,13 @@ Dagster reads the annotations of steps as objects, so they are not postponed her
 """
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 from pydantic import Field
 
-from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.errors import NeedsPerson
-from connector_pipelines.mapping import fingerprints
-from connector_pipelines.model import Mode, PlanState, Source
+from connector_pipelines.model import PlanState, Source
 from connector_pipelines.orchestration import checks, launches, look, metadata, names
 from connector_pipelines.orchestration.assets import HowMuch
 from connector_pipelines.orchestration.decisions import known
@@ -22,7 +20,6 @@ from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.sync import letters, planning, records, switches, whole
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.reconnecting import reconnect as try_again
-from connector_pipelines.sync.sources import register
 
 _SOURCE = "The source."
 _WHO = "Who does it, for the audit log."
@@ -84,8 +81,9 @@ def _sync_now(sources: Mapping[str, Source]) -> dg.JobDefinition:
     def sync_it(context: dg.OpExecutionContext, config: Now, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
             source = known(sources, config.source)
-            launches.count(source.name, context.run.tags)
-            _sync(context, surroundings, source, config.mode.value, config.entities)
+            launches.count(context, source.name)
+            done = whole.sync(surroundings, source, mode=config.mode.value, entities=config.entities or None)
+            _show(context, surroundings, source, done)
 
     @dg.job(description="Syncs any source, or some of its entities, at once.")
     def sync_now() -> None:
@@ -99,14 +97,11 @@ def _full_resync(sources: Mapping[str, Source]) -> dg.JobDefinition:
     def read_anew(context: dg.OpExecutionContext, config: Anew, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
             source = known(sources, config.source)
-            launches.count(source.name, context.run.tags)
-            if config.apply:
-                entities = whole.in_order(source, config.entities or None)
-                named, connection = ", ".join(entities), surroundings.connection
-                register(connection, source)
-                fingerprints.forget(connection, source.name, entities)
-                records.audit(connection, "full re-sync", who=config.who, source=source.name, entity=named)
-            _sync(context, surroundings, source, Mode.FULL, config.entities, dry_run=not config.apply)
+            launches.count(context, source.name)
+            done = whole.resync(
+                surroundings, source, who=config.who, apply=config.apply, entities=config.entities or None
+            )
+            _show(context, surroundings, source, done, dry_run=not config.apply)
 
     @dg.job(
         description="Reads all of a source and compares every record with core, also those that look unchanged. Without"
@@ -118,26 +113,25 @@ def _full_resync(sources: Mapping[str, Source]) -> dg.JobDefinition:
     return full_resync
 
 
-def _sync(
+def _show(
     context: dg.OpExecutionContext,
     surroundings: Context,
     source: Source,
-    mode: Mode,
-    entities: list[str],
+    done: Iterable[whole.Outcome],
     *,
     dry_run: bool = False,
 ) -> None:
-    """Sync entity after entity and show each as its assets' own steps would.
+    """Let entity after entity be synced and show each as its assets' own steps would.
 
     Raises:
         NeedsPerson: a plan is held; the others are applied.
     """
     held = []
-    for outcome in whole.sync(surroundings, source, mode=mode, entities=entities or None, dry_run=dry_run):
+    for outcome in done:
         plan, connection = outcome.plan, surroundings.connection
         changes = planning.sample_changes(surroundings, plan)
         mapping = names.mapping(source.name, outcome.entity)
-        shown = metadata.of_plans([plan]) | metadata.of_changes(core_entity(outcome.entity), changes)
+        shown = metadata.of_plans([plan]) | metadata.of_changes(changes)
         if dry_run:
             context.log_event(dg.AssetObservation(mapping, metadata=shown, description="a dry run"))
             continue
@@ -162,11 +156,10 @@ def _clear_errors(sources: Mapping[str, Source]) -> dg.JobDefinition:
     def forgive(context: dg.OpExecutionContext, config: Forgiven, engine: Engine) -> None:
         which = letters.Errors(config.entity or None, tuple(config.external_ids))
         with opened(context, engine) as surroundings:
-            source, connection = known(sources, config.source), surroundings.connection
-            if config.apply:
-                found = letters.clear_errors(connection, source.name, which, who=config.who, why=config.why)
-            else:
-                found = letters.in_error(connection, source.name, which)
+            source = known(sources, config.source)
+            found = letters.clear_errors(
+                surroundings.connection, source.name, which, who=config.who, why=config.why, apply=config.apply
+            )
         did = "cleared" if config.apply else "would be cleared; to do it, launch again with apply: true and why"
         context.log.info("%d errors of %s %s", sum(found.values()), source.name, did)
         context.add_output_metadata({"errors": sum(found.values()), **found})

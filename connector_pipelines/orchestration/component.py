@@ -15,7 +15,7 @@ from connector_pipelines.orchestration.assets import source_assets
 from connector_pipelines.orchestration.events import event_sensors
 from connector_pipelines.orchestration.exports import export_assets, export_jobs, export_schedules, export_sensors
 from connector_pipelines.orchestration.health import source_sensors
-from connector_pipelines.orchestration.jobs import source_jobs
+from connector_pipelines.orchestration.jobs import reading_jobs, test_job
 from connector_pipelines.orchestration.parks import resume_sensor
 from connector_pipelines.orchestration.schedules import frequent_sensors, source_schedules
 from connector_pipelines.orchestration.sources import Declaration, component_name, why_off
@@ -76,18 +76,21 @@ class SourceComponent(dg.Component):
 
 
 def source_definitions(declaration: Declaration) -> dg.Definitions:
-    """All that belongs to one source alone."""
-    return dg.Definitions(
+    """All that belongs to one source alone; a system that only takes records is never read."""
+    both = dg.Definitions(
         assets=[*source_assets(declaration), *export_assets(declaration)],
-        jobs=[*source_jobs(declaration), *export_jobs(declaration.source)],
-        schedules=[*source_schedules(declaration), *export_schedules(declaration)],
-        sensors=[
-            *source_sensors(declaration),
-            *frequent_sensors(declaration),
-            *export_sensors(declaration),
-            *event_sensors(declaration),
-            resume_sensor(declaration),
-        ],
+        jobs=[test_job(declaration.source), *export_jobs(declaration.source)],
+        schedules=export_schedules(declaration),
+        sensors=[*source_sensors(declaration), *export_sensors(declaration)],
+    )
+    return dg.Definitions.merge(both, _reading(declaration)) if declaration.source.streams else both
+
+
+def _reading(declaration: Declaration) -> dg.Definitions:
+    return dg.Definitions(
+        jobs=reading_jobs(declaration),
+        schedules=source_schedules(declaration),
+        sensors=[*frequent_sensors(declaration), *event_sensors(declaration), resume_sensor(declaration)],
     )
 
 

@@ -16,7 +16,7 @@ from connector_pipelines.orchestration import checks, look, metadata, names
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.outward import is_export
-from connector_pipelines.sync import deciding, figures
+from connector_pipelines.sync import deciding, figures, planning
 from connector_pipelines.sync.context import Context
 
 
@@ -28,11 +28,40 @@ class Decision(dg.Config):
         min_length=8, description="The plan's hash, or its first 8 characters, as the mass-change check shows."
     )
     who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
-    why: str = Field(default="", description="The reason, for the audit log.")
+    why: str = Field(min_length=1, description="The reason, for the audit log.")
+
+
+class Waiting(dg.Config):
+    """Which plan to look at, and how much of it."""
+
+    source: str = Field(description="The source whose plan it is.")
+    hash: str = Field(min_length=8, description="The plan's hash, or its first 8 characters.")
+    rows: int = Field(default=1000, ge=0, description="How many changed fields to show; 0 shows all.")
+
+
+def show_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
+    """Look at a plan that waits, as far as one likes."""
+
+    @dg.op
+    def look_closely(context: dg.OpExecutionContext, config: Waiting, engine: Engine) -> None:
+        with opened(context, engine) as surroundings:
+            plan = deciding.undecided(surroundings, known(sources, config.source).name, config.hash)
+            shown = metadata.of_plan(plan, planning.sample_changes(surroundings, plan, limit=config.rows))
+        key = names.planned(plan.source, plan.entity)
+        context.log_event(dg.AssetObservation(key, metadata=shown, description="a plan that waits"))
+
+    @dg.job(
+        description="Shows what a plan that waits would change, one row for each field with before, after and reason,"
+        " and as many as you like. Values that say something about a person are shown by the command line alone."
+    )
+    def show_plan() -> None:
+        look_closely()
+
+    return show_plan
 
 
 def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
-    """Approve or reject a plan that waits: one that the guard held, a dry run, a preview."""
+    """Look at, approve or reject a plan that waits: one that the guard held, a dry run, a preview."""
 
     @dg.op
     def approve(context: dg.OpExecutionContext, config: Decision, engine: Engine) -> None:
@@ -57,7 +86,7 @@ def decision_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
     def reject_plan() -> None:
         reject()
 
-    return [approve_plan, reject_plan]
+    return [show_job(sources), approve_plan, reject_plan]
 
 
 def known(sources: Mapping[str, Source], name: str) -> Source:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 180.0  # the first start on a busy machine; who waits sees a process that ended at once
 _GRACE_SECONDS = 20.0
 
 
@@ -155,7 +155,7 @@ def await_port(
     """Wait until somebody listens there.
 
     Raises:
-        ConfigurationError: nobody did for a minute, or the process ended.
+        ConfigurationError: nobody did for three minutes, or the process ended.
     """
     until = time.monotonic() + _PATIENCE_SECONDS
     while not answers(port, host):

@@ -35,7 +35,8 @@ def estimate_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
             entities = whole.in_order(source, config.entities or None)
             cost = quota.predict(surroundings.connection, source.name, entities, days)
             turn = quota.next_turn(surroundings.connection, source.name)
-        until = quota.park_until(turn, datetime.now(UTC))
+            refused = quota.refuses(surroundings.connection, source.name)
+        until = quota.park_until(turn, datetime.now(UTC), refused=refused)
         begins = f"would be parked until {until:%Y-%m-%d %H:%M} UTC" if until else "would begin at once"
         context.log.info("%s takes %s and %s", source.name, cost, begins)
         context.add_output_metadata({"calls": cost.calls, "seconds": cost.seconds, "begins": begins})

@@ -15,7 +15,7 @@ from connector_pipelines.database.connection import Connection
 from connector_pipelines.model import Source
 from connector_pipelines.orchestration import launches, names
 from connector_pipelines.orchestration.engine import Engine
-from connector_pipelines.orchestration.schedules import today
+from connector_pipelines.orchestration.schedules import TICK_SECONDS, off, today
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.sync.context import silent
 from connector_pipelines.webhooks import inbox
@@ -26,9 +26,6 @@ TAG = "connector_pipelines/events"
 
 PATIENCE = timedelta(seconds=60)
 """So long a batch may be without a run: the daemon makes it right after the tick, or never, if it died in between."""
-
-_INTERVAL_SECONDS = 4
-"""Dagster's daemon looks every five seconds; with five here, a tick that is early by a hair would be left out."""
 
 
 class Verdict(Enum):
@@ -66,7 +63,7 @@ def event_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
         name=names.events_sensor(source.name),
         job_name=names.sync_job(source.name),
         description=f"Reads again what webhooks said has changed in {source.name}: one run for all events that wait.",
-        minimum_interval_seconds=_INTERVAL_SECONDS,
+        minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def events(context: dg.SensorEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
@@ -82,7 +79,8 @@ def tick(
     """Settle the batch under way, then take the next one.
 
     One batch of a source at a time: its run holds the source's pool, and more of them would only take the places of
-    other sources' runs. What arrives meanwhile is in the next batch.
+    other sources' runs. What arrives meanwhile is in the next batch. While the source is off none is taken: its events
+    wait until it is on again, and that counts as no attempt.
     """
     source = declaration.source.name
     if batch := inbox.open_batch(connection, source):
@@ -90,6 +88,8 @@ def tick(
         if judged.verdict is Verdict.WAITS:
             return dg.SkipReason(judged.reason)
         _settle(connection, batch, judged)
+    if skip := off(connection, declaration.source):
+        return skip
     day = today(declaration.timetable, now)
     if day is None:
         return dg.SkipReason(f"the first day is {declaration.timetable.start_date}")
@@ -116,11 +116,7 @@ def request(source: Source, batch: Batch, day: str) -> dg.RunRequest:
     """
     touched = [stream for stream in source.streams if stream.entity in batch.entities]
     daily = [names.external(source.name, stream.entity) for stream in touched if stream.filters_by_time]
-    keys = [
-        key
-        for name in (stream.entity for stream in touched)
-        for key in (names.external(source.name, name), names.mapping(source.name, name), names.core(name))
-    ]
+    keys = [key for stream in touched for key in names.layers(source.name, stream.entity)]
     return dg.RunRequest(
         run_key=f"events {batch.id}",
         asset_selection=keys,

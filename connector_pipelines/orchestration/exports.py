@@ -13,10 +13,11 @@ from pydantic import Field
 
 from connector_pipelines.core.extracts import extract
 from connector_pipelines.model import Source
-from connector_pipelines.orchestration import checks, look, metadata, names
+from connector_pipelines.orchestration import checks, launches, look, metadata, names
 from connector_pipelines.orchestration.decisions import known
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.jobs import IN_PROCESS
+from connector_pipelines.orchestration.schedules import TICK_SECONDS, off
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.outward import Export
@@ -25,7 +26,6 @@ from connector_pipelines.sync.context import silent
 from connector_pipelines.sync.linking import link
 from connector_pipelines.sync.outbox import Pending
 from connector_pipelines.sync.push import push
-from connector_pipelines.sync.switches import why_off
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -34,7 +34,6 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
 ]
 _TRY_AGAIN = timedelta(minutes=15)
-_TICK_SECONDS = 5
 
 
 class ExportOptions(dg.Config):
@@ -73,7 +72,7 @@ def _asset(source: Source, export: Export) -> dg.AssetsDefinition:
             *(names.core(entity) for entity in extract(export.of).entities),
             *(names.export(source.name, entity) for entity in referred),
         ],
-        check_specs=checks.specs(key, checks.BY_LAYER["export"]),
+        check_specs=checks.specs(key, checks.BY_LAYER["export"] | (checks.OF_NEEDS if export.needs else {})),
         group_name=source.name,
         kinds={"python", source.connector.name},
         tags={"layer": "export", "source": source.name, "entity": export.entity},
@@ -90,6 +89,7 @@ def _export_step(
 ) -> dg.MaterializeResult[None]:
     today = date.fromisoformat(how.as_of) if how.as_of else None
     with opened(context, engine) as surroundings:
+        launches.count(context, source.name)
         connection = surroundings.connection
         done = list(push(surroundings, source, entities=[export.entity], compare=how.compare, today=today))
         plans, sent = [one.plan for one in done], [one.receipt for one in done if one.receipt]
@@ -105,8 +105,10 @@ def _export_step(
         how_it_does = figures.of_export(connection, source.name, export.name, since)
         shown |= metadata.of_figures(how_it_does)
         for plan in plans:
-            shown |= metadata.of_changes(None, planning.sample_changes(surroundings, plan))
-    found = checks.of_export(plans, sent, held, how_it_does)
+            shown |= metadata.of_changes(planning.sample_changes(surroundings, plan))
+        without = figures.lacking(connection, source.name, export)
+        shown |= metadata.of_lacking(without)
+    found = checks.of_export(plans, sent, held, how_it_does) + ([checks.needs(without)] if export.needs else [])
     key = names.export(source.name, export.entity)
     return dg.MaterializeResult(metadata=shown, check_results=[one.result(key) for one in found])
 
@@ -132,9 +134,10 @@ def _dry_run_job(source: Source) -> dg.JobDefinition:
     @dg.op(name=f"{name}_now", description="Compares and plans. What it found stands with each export asset.")
     def look_now(context: dg.OpExecutionContext, config: DryRunExport, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
+            launches.count(context, source.name)
             for outcome in push(surroundings, source, entities=config.entities or None, dry_run=True):
                 changes = planning.sample_changes(surroundings, outcome.plan)
-                shown = metadata.of_plans([outcome.plan]) | metadata.of_changes(None, changes)
+                shown = metadata.of_plans([outcome.plan]) | metadata.of_changes(changes)
                 key = names.planned(source.name, outcome.entity)
                 context.log_event(dg.AssetObservation(key, metadata=shown, description="a dry run"))
 
@@ -159,7 +162,7 @@ class Link(dg.Config):
     key: str = Field(description="The row of core as the dead letter names it, e.g. students/17.")
     external_id: str = Field(default="", description="The record there; empty to have one created.")
     who: str = Field(default_factory=getpass.getuser, description="Who decides, for the audit log.")
-    why: str = Field(default="", description="The reason, for the audit log.")
+    why: str = Field(min_length=1, description="What makes you sure, for the audit log.")
 
 
 def link_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
@@ -196,19 +199,20 @@ def export_schedules(declaration: Declaration) -> list[dg.ScheduleDefinition]:
     job = names.export_job(source.name)
     enabled = dg.DefaultScheduleStatus.RUNNING if declaration.by_itself else dg.DefaultScheduleStatus.STOPPED
 
-    def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), run_config=compare_config(source))
+    @dg.schedule(
+        name=f"{job}_schedule",
+        job_name=job,
+        cron_schedule=timetable.export_cron,
+        execution_timezone=timetable.timezone,
+        default_status=enabled,
+    )
+    def launch(context: dg.ScheduleEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
+        with engine.open(launched_by="export schedule", report=silent) as surroundings:
+            skip = off(surroundings.connection, source)
+        at = context.scheduled_execution_time
+        return skip or dg.RunRequest(run_key=at.isoformat(), run_config=compare_config(source))
 
-    return [
-        dg.ScheduleDefinition(
-            name=f"{job}_schedule",
-            job_name=job,
-            cron_schedule=timetable.export_cron,
-            execution_timezone=timetable.timezone,
-            execution_fn=launch,
-            default_status=enabled,
-        )
-    ]
+    return [launch]
 
 
 def export_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
@@ -225,16 +229,16 @@ def export_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
         job_name=job,
         description=f"Exports what changed in core to {source.name}, when no change came for"
         f" {timetable.export_quiet_seconds:g} s.",
-        minimum_interval_seconds=_TICK_SECONDS,
+        minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if declaration.by_itself else dg.DefaultSensorStatus.STOPPED,
     )
     def changes(context: dg.SensorEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
         with engine.open(launched_by="export sensor", report=silent) as surroundings:
             outbox.watch(surroundings.connection, source)
             found = outbox.pending(surroundings.connection, source.name)
-            off = why_off(surroundings.connection, source)
-        if off:
-            return dg.SkipReason(f"{source.name} is off: {off}")
+            skip = off(surroundings.connection, source)
+        if skip:
+            return skip
         under_way = dg.RunsFilter(job_name=job, statuses=_UNDER_WAY)
         busy = context.instance.get_runs_count(under_way) > 0
         return request(source, found, datetime.now(UTC), quiet=quiet, patience=patience, busy=busy)

@@ -53,8 +53,20 @@ def explained() -> Iterator[None]:
         first = error.diag.message_primary or type(error).__name__
         category = {"category": Category.DATABASE_ERROR.value}
         raise _later() from Failure(description=f"PostgreSQL: {first}", metadata=category)
-    except Exception as error:
-        raise _later() from error
+    except Exception as error:  # noqa: BLE001 -- whatever it is, its words are redacted before Dagster keeps them
+        raise _later() from _told(error)
+
+
+class Unexpected(Exception):
+    """An error that is none of ours, as it may be shown: its name and its words, redacted."""
+
+
+def _told(error: BaseException) -> Unexpected:
+    """An error in whose words anything may stand, with its trace, and so what it came of."""
+    told = Unexpected(redact.text(f"{type(error).__name__}: {error}")).with_traceback(error.__traceback__)
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    told.__cause__ = None if before is None else _told(before)
+    return told
 
 
 def _later() -> RetryRequested:

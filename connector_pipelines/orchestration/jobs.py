@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.model import Source
 from connector_pipelines.orchestration import launches, metadata, names
 from connector_pipelines.orchestration.assets import HowMuch
@@ -23,23 +22,14 @@ IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 """All steps in the run's own process; docs/decisions/0004-one-process.md says why also for full loads."""
 
 
-def source_jobs(declaration: Declaration) -> list[Any]:
-    """Sync what changed, sync everything, only look, test the connection."""
-    source = declaration.source
-    return [_sync_job(declaration), _full_job(declaration), _dry_run_job(source), _test_job(source)]
+def reading_jobs(declaration: Declaration) -> list[Any]:
+    """Sync what changed, sync everything, only look."""
+    return [_sync_job(declaration), _full_job(declaration), _dry_run_job(declaration.source)]
 
 
 def selection(source: Source) -> dg.AssetSelection:
     """The source's two layers and the core tables it feeds."""
-    keys = [
-        key
-        for stream in source.streams
-        for key in (
-            names.external(source.name, stream.entity),
-            names.mapping(source.name, stream.entity),
-            names.core(stream.entity),
-        )
-    ]
+    keys = [key for stream in source.streams for key in names.layers(source.name, stream.entity)]
     return dg.AssetSelection.assets(*keys)
 
 
@@ -86,10 +76,11 @@ def _dry_run_job(source: Source) -> dg.JobDefinition:
     @dg.op(name=f"{name}_now", description="Reads and plans. What it found stands with each mapping asset.")
     def look_now(context: dg.OpExecutionContext, config: DryRun, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
+            launches.count(context, source.name)
             entities = config.entities or None
             for outcome in whole.sync(surroundings, source, mode=config.mode.value, entities=entities, dry_run=True):
                 changes = planning.sample_changes(surroundings, outcome.plan)
-                shown = metadata.of_plans([outcome.plan]) | metadata.of_changes(core_entity(outcome.entity), changes)
+                shown = metadata.of_plans([outcome.plan]) | metadata.of_changes(changes)
                 key = names.mapping(source.name, outcome.entity)
                 context.log_event(dg.AssetObservation(key, metadata=shown, description="a dry run"))
 
@@ -106,7 +97,8 @@ def _dry_run_job(source: Source) -> dg.JobDefinition:
     return dry_run
 
 
-def _test_job(source: Source) -> dg.JobDefinition:
+def test_job(source: Source) -> dg.JobDefinition:
+    """Tests the connection."""
     name = names.test_job(source.name)
 
     @dg.op(name=f"{name}_now", description="Asks for as little as it takes to know that URL and credentials work.")

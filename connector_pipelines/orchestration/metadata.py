@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
 
 from connector_pipelines.core.entities import ENTITIES
+from connector_pipelines.legible import legible, markdown
 from connector_pipelines.model import PlanState
+from connector_pipelines.sync.preview import HIDDEN, shape
+from connector_pipelines.sync.receipts import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,18 +23,28 @@ if TYPE_CHECKING:
     from connector_pipelines.sync.accepting import Case
     from connector_pipelines.sync.conflicts import Conflict
     from connector_pipelines.sync.explaining import Explanation
-    from connector_pipelines.sync.figures import Figures
-    from connector_pipelines.sync.letters import Letter, Letters
+    from connector_pipelines.sync.figures import Figures, Lacking
+    from connector_pipelines.sync.letters import Letters, Page
+    from connector_pipelines.sync.planning import Change
+    from connector_pipelines.sync.proving import Shown
     from connector_pipelines.sync.reconciling import Reconciliation
 
 Metadata = dict[str, Any]
-Change = tuple[str, str, "dict[str, list[object]]"]
+
+SHAPE = "fields"
+"""Under this name a read shows which fields its records have, and the next one finds it."""
 
 HASH_SHOWN = 12
 """Characters of a plan's hash that a person sees; the decision jobs take any 8 or more."""
 
+DIGESTS = "receipt digests"
+"""Where a materialization keeps the digests of its receipts, by plan: a later change of one is noticed by it."""
+
 _LISTED = 100
 """So many rows of a table are shown."""
+
+_NAMED = 20
+"""So many rows are named in a cell."""
 
 _BARS = "▁▂▃▄▅▆▇█"
 _OPEN_KINDS = {"DATE", "BOOLEAN"}
@@ -73,12 +86,12 @@ def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
     shown: Metadata = {"state": newest.state.value}
     reasons = dict.fromkeys(reason for plan in plans for reason in plan.reasons)
     if reasons:
-        shown["reasons"] = MetadataValue.md("\n".join(f"- {reason}" for reason in reasons))
+        shown["reasons"] = MetadataValue.md("\n".join(f"- {markdown(reason)}" for reason in reasons))
     if newest.state in {PlanState.HELD, PlanState.PLANNED}:
         shown["what to do"] = (
-            f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source} and"
-            f" hash {newest.hash[:HASH_SHOWN]}. Where such a change is usual, raise the limit that the reason names,"
-            f" under policy.guard.entities.{newest.entity}, or declare a season, in the source's defs.yaml."
+            f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source},"
+            f" hash {newest.hash[:HASH_SHOWN]} and why. Where such a change is usual, raise the limit that the reason"
+            f" names, under policy.guard.entities.{newest.entity}, or declare a season, in the source's defs.yaml."
         )
     return shown | {"plan hash": newest.hash[:HASH_SHOWN], "chunks": newest.chunks}
 
@@ -95,111 +108,152 @@ def of_receipts(receipts: Sequence[Receipt], rows: int) -> Metadata:
             "verified": all(receipt.verified for receipt in receipts),
             "seconds": round(sum(receipt.seconds for receipt in receipts), 3),
             "proof": MetadataValue.table([_proof(receipt) for receipt in receipts]),
+            DIGESTS: MetadataValue.json({str(receipt.plan_id): receipt.digest for receipt in receipts}),
         }
     return shown
 
 
 def _proof(receipt: Receipt) -> TableRecord:
-    return TableRecord(
+    named, more = receipt.differences[:_NAMED], len(receipt.differences) - _NAMED
+    return _record(
         {
             "source": receipt.source,
             "plan": receipt.plan_id,
             "verified": receipt.verified,
-            "rows that differ": ", ".join(receipt.differences) or "none",
+            "rows that differ": ", ".join(named) + (f" and {more:,} more" if more > 0 else "") or "none",
             "planned checksum": str(receipt.planned_checksum),
             "core checksum": str(receipt.core_checksum),
         }
     )
 
 
-def of_changes(entity: Entity | None, changes: Iterable[Change]) -> Metadata:
-    """A sample of what a plan changes: records and fields; values only where they say nothing about a person.
+def of_kept(shown: Shown, *, limit: int) -> Metadata:
+    """A receipt that somebody asked for: accounting, checksums, whether it is as it was written, what differs."""
+    kept, receipt = shown.kept, shown.kept.receipt
+    told: Metadata = {"seal": str(kept.seal), "plan": kept.plan, "plan hash": kept.hash[:HASH_SHOWN], "read": kept.run}
+    told |= {"applied": _minute(kept.at), "applied by": kept.applied_by, "signed": kept.signed or "not signed"}
+    if receipt:
+        told |= {"accounting": identity(receipt.counts), "verified": receipt.verified, **asdict(receipt.counts)}
+        told |= {"planned checksum": str(receipt.planned_checksum), "core checksum": str(receipt.core_checksum)}
+        rows = [_record({"external id": name}) for name in receipt.differences[: limit or None]]
+        told |= {"rows that differ": len(receipt.differences)}
+        told |= {"rows that differ, by name": MetadataValue.table(rows)} if rows else {}
+    return told | ({f"now: {name}": value for name, value in of_reconciliation(shown.now).items()} if shown.now else {})
 
-    Args:
-        entity: what the rows are; None for records of another system, of which no value is shown.
-        changes: the sample.
+
+def of_changes(changes: Iterable[Change]) -> Metadata:
+    """What a plan changes, one row for each field; values only where they say nothing about a person (M62). Of records
+    of another system no value is shown.
     """
-    names = _open_names(entity) if entity else set()
-    rows = [
-        TableRecord({"external id": external_id, "action": action, "fields": _fields(fields, names)})
-        for external_id, action, fields in changes
-    ]
+    rows = [_changed(one) for one in changes]
     return {"sample of changes": MetadataValue.table(rows)} if rows else {}
 
 
-def _open_names(entity: Entity) -> set[str]:
+def _changed(one: Change) -> TableRecord:
+    hidden = bool(one.field) and one.field not in _open_names(ENTITIES.get(one.entity))
+    before, after = (HIDDEN if hidden else "" if said is None else str(said) for said in (one.before, one.after))
+    return _record(
+        {
+            "entity": one.entity,
+            "external id": one.external_id,
+            "action": one.action,
+            "field": one.field,
+            "before": before,
+            "after": after,
+            "reason": one.reason,
+        }
+    )
+
+
+def _open_names(entity: Entity | None) -> set[str]:
+    if entity is None:
+        return set()
     dates = {c.name for c in entity.columns if c.kind in _OPEN_KINDS}
     return dates | {r.column for r in entity.references} | _OPEN_NAMES
 
 
-def _fields(fields: Mapping[str, Sequence[object]], shown: set[str]) -> str:
-    return ", ".join(_field(name, *said, open_=name in shown) for name, said in sorted(fields.items()))
-
-
-def _field(name: str, before: object, after: object, kept: object = None, *, open_: bool) -> str:
-    if kept:
-        return f"{name}: stays {before}, not {after} ({kept})" if open_ else f"{name}: stays ({kept})"
-    return f"{name}: {before} → {after}" if open_ else f"{name}: changed"
-
-
 def of_plan(plan: Plan, changes: Iterable[Change]) -> Metadata:
     """One plan that was made by itself: a replay, a retry."""
-    return of_plans([plan]) | of_changes(ENTITIES.get(plan.entity), changes)
+    return of_plans([plan]) | of_changes(changes)
 
 
 def of_amendment(amendment: Amendment, changes: Iterable[Change]) -> Metadata:
     """What an undo would do, and the rows it leaves with the reasons."""
-    left = [TableRecord({"external id": one.external_id, "reason": one.reason}) for one in amendment.left[:_LISTED]]
+    left = [_record({"external id": one.external_id, "reason": one.reason}) for one in amendment.left[:_LISTED]]
     shown = of_plan(amendment.plan, changes) | {"rows left": amendment.left_rows}
     return shown | ({"left as they are": MetadataValue.table(left)} if left else {})
 
 
 def of_reconciliation(found: Reconciliation) -> Metadata:
     """Differences between a source and core: how many of each kind, and the first of them without their values."""
-    rows = [TableRecord({"external id": d.external_id, "field": d.field, "kind": d.kind}) for d in found.named]
+    rows = [_record({"external id": d.external_id, "field": d.field, "kind": d.kind}) for d in found.named]
     counts = {"alarms": found.alarms, "reads": ", ".join(map(str, found.reads[-_LISTED:]))} | found.counts
-    return counts | ({"differences": MetadataValue.table(rows)} if rows else {})
+    unnamed = sum(found.counts.values()) - len(found.named)
+    more = {"not named": f"{unnamed:,} more; to see them, launch with limit: 0"} if unnamed else {}
+    return counts | ({"differences": MetadataValue.table(rows)} if rows else {}) | more
 
 
 def of_explanation(found: Explanation) -> Metadata:
     """Where a value comes from, without the value."""
     shown: Metadata = {"row": found.internal_id, "field": found.field, "origin": found.sentence}
+    shown |= {"as of": found.at.isoformat()} if found.at else {}
     if found.writing:
         shown |= {"source": found.writing.source, "external id": found.writing.external_id, "plan": found.writing.plan}
     if found.record:
         shown |= {"read": found.record.read, "page": found.record.page, "record": found.record.row}
-        shown |= {"url": found.record.url, "rule": found.record.rule}
+        shown |= {"url": found.record.url, "rule": found.record.rule, "version": found.record.version}
+        shown |= {"same version today": found.record.current}
+        shown |= {} if found.record.offset is None else {"first byte": found.record.offset}
     return shown
 
 
-def of_listed(found: Sequence[Letter]) -> Metadata:
-    """Dead letters one by one, without their records."""
+def of_listed(found: Page, entity: str) -> Metadata:
+    """The dead letters of an entity one by one; of their records the names and kinds of their fields (M62)."""
+    listed = [letter for letter in found.letters if letter.entity == entity]
     rows = [
-        TableRecord(
+        _record(
             {
                 "number": letter.id,
                 "external id": letter.external_id or "",
                 "state": letter.state,
+                "rule": letter.rule,
                 "reason": letter.reason[:200],
                 "read": letter.read,
                 "page": letter.page or 0,
+                "row": -1 if letter.row is None else letter.row,
                 "attempts": letter.attempts,
+                "record": shape(letter.payload or ""),
             }
         )
-        for letter in found
+        for letter in listed
     ]
-    return {"dead letters": MetadataValue.table(rows)}
+    counts: Metadata = {"dead letters in all": found.counts[entity], "listed": len(rows)}
+    if found.left:
+        counts["not listed"] = (
+            f"{found.left:,} more of all entities; to see them, launch with after: {found.letters[-1].id}"
+        )
+    return counts | {"dead letters": MetadataValue.table(rows)}
 
 
 def of_cases(cases: Sequence[Case]) -> Metadata:
-    """Records of which a person must say whose they are: where to look and which fields differ, no values."""
+    """Records of which a person must say whose they are: the rows they may be and which fields differ, no values."""
     rows = [
-        TableRecord({"letter": case.letter, "external id": case.external_id, "reason": case.reason})
+        _record(
+            {
+                "letter": case.letter,
+                "external id": case.external_id,
+                "reason": case.reason,
+                "candidates": "; ".join(map(str, case.candidates)),
+            }
+        )
         for case in cases[:_LISTED]
     ]
     if not rows:
         return {}
-    what = "For each: mend it at the source, or launch the job accept_identity with its letter."
+    what = (
+        "For each: mend it at the source, or launch the job accept_identity with its letter; of a new record with onto:"
+        " the number of a candidate, where it is that row."
+    )
     return {"whose is it": MetadataValue.table(rows), "whose is it: what to do": f"{len(cases):,} cases. {what}"}
 
 
@@ -216,6 +270,13 @@ def of_figures(found: Figures) -> Metadata:
     }
 
 
+def of_lacking(found: Sequence[Lacking]) -> Metadata:
+    """Records that lack what they need: how many, and which rows of core, without their values."""
+    rows = [_record({"row": key, "lacks": one.field}) for one in found for key in one.keys]
+    counts: Metadata = {f"records without {one.field}": one.count for one in found}
+    return counts | ({"lacks": MetadataValue.table(rows)} if rows else {})
+
+
 def of_letters(letters: Sequence[Letters]) -> Metadata:
     """Dead letters by reason, as a table for people."""
     if not letters:
@@ -230,7 +291,7 @@ def of_conflicts(conflicts: Sequence[Conflict], count: int) -> Metadata:
     if not count:
         return {}
     rows = [
-        TableRecord(
+        _record(
             {
                 "conflict": one.label,
                 "external id": one.external_id,
@@ -301,7 +362,8 @@ def of_limits(config: object) -> Metadata:
     if not isinstance(config, HttpOptions):
         return {}
     limits = config.limits()
-    told = [f"| {_cell(budget.name)} | {budget} |" for budget in limits.budgets]
+    budgets = [*limits.budgets, *(budget for service in limits.services for budget in service.budgets)]
+    told = [f"| {_cell(budget.name)} | {budget} |" for budget in budgets]
     shown = "\n".join(("| requests | at most |", "|---|---|", *told)) if told else "none declared"
     return {"rate limits": MetadataValue.md(shown), "limits of": limits.scope or "the host"}
 
@@ -311,6 +373,11 @@ def _counts_table(name: str, counts: Mapping[str, int]) -> MetadataValue:
     return MetadataValue.md(head + "\n".join(f"| {_cell(what)} | {count:,} |" for what, count in counts.items()))
 
 
+def _record(cells: Mapping[str, str | int | bool]) -> TableRecord:
+    """A row of a table; the UI shows text as it is, but for what nobody would see."""
+    return TableRecord({name: legible(cell) if isinstance(cell, str) else cell for name, cell in cells.items()})
+
+
 def _cell(text: str) -> str:
     """Text that cannot break out of a table's cell; long ones are cut."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())[:200]
+    return markdown(" ".join(text.split())[:200])

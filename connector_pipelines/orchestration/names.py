@@ -35,6 +35,11 @@ def core(entity: str) -> AssetKey:
     return AssetKey([CORE, entity])
 
 
+def layers(source: str, entity: str) -> tuple[AssetKey, AssetKey, AssetKey]:
+    """What a read of an entity goes through."""
+    return external(source, entity), mapping(source, entity), core(entity)
+
+
 def invalid(source: str) -> AssetKey:
     """The place of a source that cannot be used."""
     return AssetKey([source, "invalid"])

@@ -1,6 +1,6 @@
 """The operations page: an asset for all sources together, and one for each, whose metadata says how the syncs do.
 
-They are renewed by the watch sensor whenever a sync ended, and when somebody materializes them.
+They are renewed by the watch sensor when a sync ended or a person decided something, and when they are materialized.
 
 Dagster reads the annotations of steps as objects, so they are not postponed here.
 """
@@ -12,13 +12,18 @@ from typing import Any
 import dagster as dg
 
 from connector_pipelines.database.connection import Connection
+from connector_pipelines.external.options import ends
+from connector_pipelines.external.sunset import Announcement
 from connector_pipelines.orchestration import metadata
-from connector_pipelines.orchestration.checks import GOAL, USUAL_SECONDS, Verdict
+from connector_pipelines.orchestration.checks import Verdict
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.metadata import Metadata
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
-from connector_pipelines.sync import digest, letters, overview
+from connector_pipelines.sync import decided, digest, letters, overview
+from connector_pipelines.sync.alarms import ENDS_SOON_DAYS, Level, days_left, ending
+from connector_pipelines.sync.figures import GOAL, USUAL_SECONDS
+from connector_pipelines.sync.settled import WHOSE, Settled, settled
 from connector_pipelines.sync.switches import why_off
 
 Row = dict[str, Any]
@@ -30,8 +35,10 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 CHECKS = {
     "fresh": "Every entity was read within the hours that its schedule promises.",
-    "success": f"At least {GOAL:.1%} of the week's records were not refused, and of its runs did not fail.",
-    "latency": f"The source answers within {USUAL_SECONDS:g} s on average.",
+    "success": f"More than {GOAL:.1%} of the week's records were not refused, and of its runs did not fail.",
+    "credentials": f"The source's credentials are valid for more than {ENDS_SOON_DAYS} days, where that is known.",
+    "announced": "The source did not announce in the last week that an endpoint we use will go away.",
+    "latency": f"The source answers in less than {USUAL_SECONDS:g} s on average.",
 }
 
 
@@ -50,7 +57,8 @@ def _overview(declarations: Sequence[Declaration]) -> dg.AssetsDefinition:
         key=OVERVIEW,
         group_name=GROUP,
         kinds={"python"},
-        description="How all syncs do: rates of runs and records, queues, what waits for a person, budgets, APIs.",
+        description="How all syncs do: rates of runs and records, queues, what waits for a person and what people"
+        " decided, budgets, APIs.",
     )
     def overview_now(context: dg.AssetExecutionContext, engine: Engine) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster knows no subscript
         with opened(context, engine) as surroundings:
@@ -128,6 +136,8 @@ def of_all(connection: Connection, declarations: Sequence[Declaration], now: dat
             "queue depth": sum(queue.depth for queue in queues.values()),
         }
         | ({"waits for a person": _table(todo)} if todo else {})
+        | _settled(settled(connection, now - WEEK, now))
+        | _decisions(decided.decisions(connection))
         | _budgets(overview.budgets(connection))
         | _endpoints(overview.endpoints(connection, now - DAY))
     )
@@ -164,13 +174,19 @@ def of_source(connection: Connection, declaration: Declaration, now: datetime) -
         | _named("durations of the week", took)
         | _named("history", [_synced(one) for one in overview.history(connection, name)])
         | metadata.of_letters(letters.by_reason(connection, name))
+        | _settled(settled(connection, now - WEEK, now, name))
+        | _named("announced to end", [_announced(one) for one in overview.announced(connection, name, now - WEEK)])
+        | _decisions(decided.decisions(connection, name))
         | _budgets(overview.budgets(connection, name))
         | _endpoints(overview.endpoints(connection, now - DAY, name))
     )
 
 
 def verdicts(connection: Connection, declaration: Declaration, now: datetime) -> list[Verdict]:
-    """Whether a source is as fresh, as successful and as quick as it should be. Warnings: alarms are elsewhere."""
+    """Whether a source is as fresh, as successful and as quick as it should be, and how long it lets us in.
+
+    Warnings, but for credentials that have ended: alarms are elsewhere.
+    """
     source, timetable = declaration.source, declaration.timetable
     within = timedelta(hours=timetable.fresh_within_hours)
     entities = [stream.entity for stream in source.streams]
@@ -180,6 +196,9 @@ def verdicts(connection: Connection, declaration: Declaration, now: datetime) ->
     calls = overview.endpoints(connection, now - DAY, source.name)
     requests = sum(one.requests for one in calls)
     mean = sum(one.mean * one.requests for one in calls) / requests if requests else 0.0
+    told_of = overview.announced(connection, source.name, now - WEEK)
+    left = days_left(ends(source.config), now)
+    level, sentence = ending(left)
     hours = f"within {timetable.fresh_within_hours:g} hours"
     return [
         Verdict(
@@ -190,14 +209,28 @@ def verdicts(connection: Connection, declaration: Declaration, now: datetime) ->
         ),
         Verdict(
             "success",
-            passed=min(total.run_rate, total.record_rate) >= GOAL,
+            passed=min(total.run_rate, total.record_rate) > GOAL,
             sentence=f"{total.run_rate:.1%} of the week's runs, {total.record_rate:.2%} of its records",
             error=False,
             numbers={"runs": total.run_rate, "records": total.record_rate},
         ),
         Verdict(
+            "credentials",
+            passed=level is Level.NOTHING,
+            sentence=sentence,
+            error=level is Level.CRITICAL,
+            numbers={} if left is None else {"days left": left},
+        ),
+        Verdict(
+            "announced",
+            passed=not told_of,
+            sentence="; ".join(one.sentence for one in told_of) or "no endpoint was announced to end",
+            error=False,
+            numbers={"endpoints": len(told_of)},
+        ),
+        Verdict(
             "latency",
-            passed=mean <= USUAL_SECONDS,
+            passed=mean < USUAL_SECONDS,
             sentence=f"{requests:,} requests took {mean:.2f} s on average",
             error=False,
             numbers={"mean seconds": mean},
@@ -217,6 +250,37 @@ def _synced(one: overview.Synced) -> Row:
         "refused": one.refused,
         "why": (one.error or "")[:200],
     }
+
+
+def _decisions(found: Sequence[decided.Decided]) -> Metadata:
+    rows = [
+        {
+            "when": f"{one.at:%Y-%m-%d %H:%M} UTC",
+            "who": one.who[:200],
+            "what": one.what,
+            "source": one.source,
+            "entity": one.entity[:200],
+            "why": one.why[:200],
+        }
+        for one in found
+    ]
+    return _named("newest decisions", rows)
+
+
+def _settled(found: Sequence[Settled]) -> Metadata:
+    """Of conflicts, how many were settled, and how; those that wait stand beside it."""
+    rows = [
+        {"source": s.source, "entity": s.entity, "taken": WHOSE[s.how], "by": s.who[:200], "count": s.count}
+        for s in found
+    ]
+    shown = _named("how conflicts were resolved, last 7 days", rows)
+    return {"conflicts resolved, last 7 days": sum(one.count for one in found)} | shown
+
+
+def _announced(one: Announcement) -> Row:
+    dates = {"deprecated since": one.since, "ends": one.until}
+    told = {name: day.isoformat() if day else "" for name, day in dates.items()}
+    return {"endpoint": one.endpoint, **told, "see": one.link}
 
 
 def _budgets(left: Sequence[overview.BudgetLeft]) -> Metadata:

@@ -13,6 +13,7 @@ from connector_pipelines.model import Source, Window
 from connector_pipelines.orchestration import launches, names
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.metadata import Metadata
+from connector_pipelines.orchestration.schedules import off
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.sync import parking, quota
 from connector_pipelines.sync.context import Context, silent
@@ -68,7 +69,10 @@ def _park(context: dg.AssetExecutionContext, surroundings: Context, source: Sour
 
 
 def resume_sensor(declaration: Declaration) -> dg.SensorDefinition:
-    """Launches a source's parked backfills when their time has come; on from the start: a person launched them once."""
+    """Launches a source's parked backfills when their time has come; on from the start: a person launched them once.
+
+    While the source is off they stay parked: each is launched once, and that one run would be refused.
+    """
     source = declaration.source
 
     @dg.sensor(
@@ -78,8 +82,13 @@ def resume_sensor(declaration: Declaration) -> dg.SensorDefinition:
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def resume(context: dg.SensorEvaluationContext, engine: Engine) -> dg.SensorResult:  # noqa: ARG001 -- Dagster's signature
+    def resume(
+        context: dg.SensorEvaluationContext,  # noqa: ARG001 -- Dagster's signature
+        engine: Engine,
+    ) -> dg.SensorResult | dg.SkipReason:
         with engine.open(launched_by="resume sensor", report=silent) as surroundings:
+            if skip := off(surroundings.connection, source):
+                return skip
             due = parking.due(surroundings.connection, source.name, datetime.now(UTC))
             parking.forget(surroundings.connection, source.name, datetime.now(UTC))
         return dg.SensorResult(run_requests=[again(one) for one in due])

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.mapping import conflicts
+from connector_pipelines.policy import Missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from connector_pipelines.model import Source
+    from connector_pipelines.model import Entity, Source
     from connector_pipelines.policy import SyncPolicy
 
 Finding = tuple[tuple[str | int, ...], str]
@@ -21,6 +22,7 @@ def findings(source: Source) -> Iterator[Finding]:
     """What a policy names and the source does not feed."""
     policy, fed = source.policy, {name: entity for name, entity in ENTITIES.items() if source.provides(name)}
     yield from _exports(source)
+    yield from _imports(source, fed)
     written = [export.name for export in source.exports]
     read = {name: rules for name, rules in policy.conflicts.items() if name not in written}
     for *place, why in conflicts.unknown(read, fed):
@@ -34,6 +36,16 @@ def findings(source: Source) -> Iterator[Finding]:
             if column not in known:
                 told = f"there are {', '.join(known)}" if known else "there are none"
                 yield ("matching", entity, at), f"{column} identifies no row of {entity}; {told}"
+
+
+def _imports(source: Source, fed: Mapping[str, Entity]) -> Iterator[Finding]:
+    """Parents that are to be read by their ids from a source that cannot be asked so."""
+    single = {stream.entity for stream in source.streams if stream.by_id}
+    for entity, missing in source.policy.missing_parents.items():
+        parents = fed[entity].parents if entity in fed else ()
+        if missing is Missing.IMPORT and parents and not single.intersection(parents):
+            why = f"the source cannot be asked for single {' or '.join(parents)}; let the records wait, or skip them"
+            yield ("missing_parents", entity), why
 
 
 def _exports(source: Source) -> Iterator[Finding]:
@@ -60,3 +72,5 @@ def _named(policy: SyncPolicy) -> Iterator[Finding]:
         yield from ((("guard", "seasons", at, "entities"), entity) for entity in season.entities)
     yield from ((("drops", at), entity) for at, entity in enumerate(policy.drops))
     yield from ((("matching", entity), entity) for entity in policy.matching)
+    yield from ((("auto_create", entity), entity) for entity in policy.auto_create if entity != "*")
+    yield from ((("missing_parents", entity), entity) for entity in policy.missing_parents)

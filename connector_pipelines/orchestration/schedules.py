@@ -3,20 +3,27 @@
 Dagster reads the annotations of schedules and sensors as objects, so they are not postponed here.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from connector_pipelines.capabilities import Realtime, capabilities, require
-from connector_pipelines.model import Source
+from connector_pipelines.database.connection import Connection
+from connector_pipelines.model import Source, Stream
 from connector_pipelines.orchestration import names
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.timetable import Frequency, Timetable
 from connector_pipelines.settings import settings
+from connector_pipelines.sync import overview
 from connector_pipelines.sync.context import silent
 from connector_pipelines.sync.reconciling import comparable
 from connector_pipelines.sync.switches import why_off
+
+TICK_SECONDS = 4
+"""Of sensors that must be quick. Dagster's daemon looks every five seconds; with five here, a tick that is early by a
+hair would be left out."""
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -54,7 +61,7 @@ def seconds_between(declaration: Declaration) -> float | None:
 
 def _schedule(declaration: Declaration, job: str, cron: str) -> dg.ScheduleDefinition:
     source, timetable = declaration.source, declaration.timetable
-    daily = any(stream.filters_by_time for stream in source.streams)
+    whole = job == names.full_job(source.name)
 
     @dg.schedule(
         name=f"{job}_schedule",
@@ -64,7 +71,7 @@ def _schedule(declaration: Declaration, job: str, cron: str) -> dg.ScheduleDefin
         default_status=_schedule_status(declaration),
     )
     def launch(context: dg.ScheduleEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
-        return _off(source, engine) or request(timetable, context.scheduled_execution_time, daily=daily)
+        return _launch(declaration, engine, context.scheduled_execution_time, whole=whole)
 
     return launch
 
@@ -82,6 +89,8 @@ def reconcile_schedule(declaration: Declaration) -> dg.ScheduleDefinition:
     )
     def compare(context: dg.ScheduleEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
         with engine.open(launched_by="reconcile schedule", report=silent) as surroundings:
+            if skip := off(surroundings.connection, source):
+                return skip
             entities = comparable(surroundings.connection, source.name)
         if not entities:
             return dg.SkipReason("nothing was read in full yet")
@@ -93,10 +102,9 @@ def reconcile_schedule(declaration: Declaration) -> dg.ScheduleDefinition:
 
 def frequent_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
     """Reads what changed every so many seconds, unless the read before is under way; none where a clock says when."""
-    source, timetable, seconds = declaration.source, declaration.timetable, seconds_between(declaration)
+    source, seconds = declaration.source, seconds_between(declaration)
     if seconds is None:
         return []
-    daily = any(stream.filters_by_time for stream in source.streams)
     job = names.sync_job(source.name)
 
     @dg.sensor(
@@ -109,7 +117,7 @@ def frequent_sensors(declaration: Declaration) -> list[dg.SensorDefinition]:
     def again(context: dg.SensorEvaluationContext, engine: Engine) -> dg.RunRequest | dg.SkipReason:
         if context.instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY)):
             return dg.SkipReason("the read before is still under way")
-        return _off(source, engine) or request(timetable, datetime.now(UTC), daily=daily)
+        return _launch(declaration, engine, datetime.now(UTC))
 
     return [again]
 
@@ -118,13 +126,56 @@ def _schedule_status(declaration: Declaration) -> dg.DefaultScheduleStatus:
     return dg.DefaultScheduleStatus.RUNNING if declaration.by_itself else dg.DefaultScheduleStatus.STOPPED
 
 
-def _off(source: Source, engine: Engine) -> dg.SkipReason | None:
-    with engine.open(launched_by="schedule", report=silent) as surroundings:
-        why = why_off(surroundings.connection, source)
+def off(connection: Connection, source: Source) -> dg.SkipReason | None:
+    """Why nothing may be launched for a source now; None where it is on.
+
+    Every schedule and sensor that launches runs of a source asks this first: a run would only be refused, and what it
+    answers would count as tried.
+    """
+    why = why_off(connection, source)
     return dg.SkipReason(f"{source.name} is off: {why}") if why else None
 
 
-def request(timetable: Timetable, at: datetime, *, daily: bool) -> dg.RunRequest | dg.SkipReason:
+def _launch(
+    declaration: Declaration, engine: Engine, at: datetime, *, whole: bool = False
+) -> dg.RunRequest | dg.SkipReason:
+    """What a tick launches: all that the source provides, or what of it is due."""
+    source, timetable = declaration.source, declaration.timetable
+    with engine.open(launched_by="schedule", report=silent) as surroundings:
+        skip = off(surroundings.connection, source)
+        begun = {} if whole else overview.begun(surroundings.connection, source.name)
+    if skip:
+        return skip
+    streams = due(source.streams, begun, timetable, at)
+    if source.streams and not streams:
+        return dg.SkipReason("it is read once a day, and was read today")
+    keys = [key for stream in streams for key in names.layers(source.name, stream.entity)]
+    part = keys if len(streams) < len(source.streams) else None
+    return request(timetable, at, daily=any(stream.filters_by_time for stream in streams), keys=part)
+
+
+def due(
+    streams: Sequence[Stream], begun: Mapping[str, datetime], timetable: Timetable, at: datetime
+) -> Sequence[Stream]:
+    """The streams that a tick reads; of those that are read once a day the ones that were not read today. Pure.
+
+    Days are those of the source, not spans of 24 hours: a nightly read begins a little earlier or later each time, and
+    would leave every other night out. A read that failed counts, too, or it would be repeated all day.
+
+    Args:
+        streams: of the source.
+        begun: when each entity was last asked for.
+        timetable: the source's.
+        at: when the tick was due.
+    """
+    day = at.astimezone(timetable.zone).date()
+    done = {entity for entity, when in begun.items() if when.astimezone(timetable.zone).date() >= day}
+    return [stream for stream in streams if not (stream.once_a_day and stream.entity in done)]
+
+
+def request(
+    timetable: Timetable, at: datetime, *, daily: bool, keys: Sequence[dg.AssetKey] | None = None
+) -> dg.RunRequest | dg.SkipReason:
     """What a tick launches. Pure.
 
     Its run key is the tick's own: a tick that is evaluated twice launches one run, and none keeps another from running
@@ -134,11 +185,12 @@ def request(timetable: Timetable, at: datetime, *, daily: bool) -> dg.RunRequest
         timetable: the source's.
         at: when the tick was due.
         daily: whether the job has days.
+        keys: of the assets, where they are not all of the job's.
     """
     day = today(timetable, at)
     if daily and day is None:
         return dg.SkipReason(f"the first day is {timetable.start_date}")
-    return dg.RunRequest(run_key=at.isoformat(), partition_key=day if daily else None)
+    return dg.RunRequest(run_key=at.isoformat(), partition_key=day if daily else None, asset_selection=keys)
 
 
 def today(timetable: Timetable, at: datetime) -> str | None:

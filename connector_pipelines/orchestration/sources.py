@@ -170,9 +170,26 @@ def read(file: Path, environ: Mapping[str, str] | None = None) -> Declaration | 
     try:
         return _declare(name, file, document, os.environ if environ is None else environ)
     except _Wrong as wrong:
-        found = sorted((_line(root, path), why) for path, why in wrong.findings)
-        lines = [f"{_place(file)}, line {line}: {why}" for line, why in found]
-        return Invalid(name, file, "\n".join(lines))
+        return _invalid(file, root, wrong.findings)
+
+
+def refuse(declaration: Declaration, *findings: tuple[environment.Path, str]) -> Invalid:
+    """A declaration that reads well and still cannot be used: for what only Dagster can judge.
+
+    Args:
+        declaration: as it was read.
+        findings: for each thing that is wrong the path below `attributes`, and a sentence.
+    """
+    root = yaml.compose(declaration.file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    return _invalid(
+        declaration.file, root, [(("attributes", *path), f"{_dotted(path)}: {why}") for path, why in findings]
+    )
+
+
+def _invalid(file: Path, root: yaml.Node | None, findings: Sequence[tuple[environment.Path, str]]) -> Invalid:
+    found = sorted((_line(root, path), why) for path, why in findings)
+    lines = [f"{_place(file)}, line {line}: {why}" for line, why in found]
+    return Invalid(file.parent.name, file, "\n".join(lines))
 
 
 class _Wrong(Exception):

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
-from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.orchestration import checks, launches, look, metadata, names, parks
 from connector_pipelines.orchestration.failures import explained
-from connector_pipelines.sync import accepting, applying, conflicts, deciding, letters, planning, pull
+from connector_pipelines.sync import accepting, applying, conflicts, deciding, letters, planning, pull, sampling
 from connector_pipelines.sync.sources import register
+from connector_pipelines.validation import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from dagster import OpExecutionContext
+    from dagster import AssetKey, OpExecutionContext
 
     from connector_pipelines.model import Mode, Progress, Source, Stream, Window
     from connector_pipelines.orchestration.engine import Engine
@@ -29,8 +29,7 @@ def read_step(
     """Steps 1 and 2: read, land, accept or dead-letter."""
     entity = stream.entity
     with opened(context, engine) as surroundings:
-        if stream.entity == source.streams[0].entity:
-            launches.count(source.name, context.run.tags)
+        launches.count(context, source.name)
         register(surroundings.connection, source)
         expected = parks.expected(context, surroundings, source, entity, span)
         read = pull.pull(surroundings, source, entity, mode=mode, span=span)
@@ -41,16 +40,26 @@ def read_step(
             | metadata.of_letters(letters.by_reason(connection, source.name, entity))
             | metadata.of_history(look.last_runs(connection, source.name, entity))
         )
+        now = shapes.shape(sampling.sample(surroundings, source, read))
+    today, key = read.started_at.date(), names.external(source.name, entity)
+    known = shapes.remember(_known_shape(context, key), now, today)
     shown |= {
+        metadata.SHAPE: MetadataValue.json(shapes.dump(known)),
         "endpoint": stream.endpoint or entity,
         "dagster/column_schema": metadata.external_schema(stream),
         "next": MetadataValue.asset(names.mapping(source.name, entity)),
     }
-    found = [checks.schema(read), checks.completeness(read)]
+    found = [checks.schema(read), checks.completeness(read), checks.shape(shapes.drift(known, now, today), len(known))]
     if stream.entity == source.streams[0].entity:
         found.append(checks.connection(read))
-    key = names.external(source.name, entity)
     return MaterializeResult(metadata=shown, check_results=[one.result(key) for one in found])
+
+
+def _known_shape(context: AssetExecutionContext, key: AssetKey) -> shapes.Memory:
+    """What earlier reads looked like, as the asset's last materialization has it."""
+    last = context.instance.get_latest_materialization_event(key)
+    found = last.asset_materialization if last else None
+    return shapes.load(found.metadata[metadata.SHAPE].value) if found and metadata.SHAPE in found.metadata else {}
 
 
 def map_step(context: AssetExecutionContext, engine: Engine, source: Source, entity: str) -> MaterializeResult[None]:
@@ -62,7 +71,7 @@ def map_step(context: AssetExecutionContext, engine: Engine, source: Source, ent
         held = [plan for plan in deciding.held_plans(surroundings, source.name) if plan.entity == entity]
         shown = metadata.of_plans(concerned) | {"next": MetadataValue.asset(names.core(entity))}
         if newest:
-            shown |= metadata.of_changes(core_entity(entity), planning.sample_changes(surroundings, newest))
+            shown |= metadata.of_changes(planning.sample_changes(surroundings, newest))
         shown |= metadata.of_cases(accepting.open_cases(surroundings.connection, source.name, entity))
         shown |= _waiting_conflicts(surroundings, source.name, entity)
         shown |= metadata.of_history(look.last_runs(surroundings.connection, source.name, entity))

@@ -5,26 +5,25 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-
-def _known(name: str) -> str:
-    if name not in available_timezones():
-        message = f"{name!r} is no time zone; write one like America/New_York or UTC"
-        raise ValueError(message)
-    return name
+from connector_pipelines.orchestration.cron_fields import is_cron
+from connector_pipelines.settings import TimeZone
 
 
-def _five_fields(cron: str) -> str:
-    if len(cron.split()) != 5:  # noqa: PLR2004 -- minute, hour, day, month, weekday
-        message = f"{cron!r} is no cron expression; write five fields, like 0 2 * * * for 2 o'clock each night"
+def _followed(cron: str) -> str:
+    if not is_cron(cron):
+        message = (
+            f"{cron!r} is no cron expression; write five fields, minute hour day month weekday, like 0 2 * * * for"
+            " 2 o'clock each night"
+        )
         raise ValueError(message)
     return cron
 
 
-Cron = Annotated[str, AfterValidator(_five_fields)]
+Cron = Annotated[str, AfterValidator(_followed)]
 
 
 class Frequency(StrEnum):
@@ -70,9 +69,9 @@ class Timetable(BaseModel):
         default=5, ge=0, description="Changes of core are exported when none came for so long: many changes, few calls."
     )
     export_patience_seconds: float = Field(
-        default=60, ge=0, description="The longest that a change waits for quiet before it is exported."
+        default=15, ge=0, description="The longest that a change waits for quiet before it is exported."
     )
-    timezone: Annotated[str, AfterValidator(_known)] = Field(
+    timezone: TimeZone = Field(
         default="UTC", description="Time zone of the cron expressions and of the days, e.g. America/New_York."
     )
     start_date: date = Field(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.orchestration import build
 from connector_pipelines.orchestration.sources import DEFS, Invalid, default_source
+from connector_pipelines.orchestration.watching import digest_schedule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,4 +19,5 @@ def invalid_sources(folder: Path = DEFS) -> list[Invalid]:
         ConfigurationError: the default source is not enabled, or the environment is not usable.
     """
     default_source(folder)
+    digest_schedule()  # refuses a wrong cron
     return build.invalid_sources(folder)

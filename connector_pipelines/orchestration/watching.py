@@ -16,9 +16,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.external import redact
 from connector_pipelines.external.notify import places
+from connector_pipelines.external.options import ends
 from connector_pipelines.orchestration import names, operations
+from connector_pipelines.orchestration.crons import refusal
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.sources import Declaration
 from connector_pipelines.orchestration.steps import opened
@@ -26,6 +29,7 @@ from connector_pipelines.settings import settings
 from connector_pipelines.sync import alerting, digest, parking
 from connector_pipelines.sync.alarms import Level
 from connector_pipelines.sync.context import silent
+from connector_pipelines.sync.decided import decided_since
 
 SECONDS = 30
 """Between two looks; a rule that holds for 15 minutes is told within 15 and a half."""
@@ -108,7 +112,7 @@ class Seen:
     Attributes:
         arrived: how many messages were sent.
         next: from when on the next look asks.
-        shown: the operations pages, where a sync ended.
+        shown: the operations pages, where a sync ended or somebody decided something.
     """
 
     arrived: int
@@ -127,11 +131,18 @@ def look(
         parked = parking.parked(connection, [one.run_id for one in ended])
         ended = [replace(one, state="parked") if one.run_id in parked else one for one in ended]
         new = alerting.note_runs(connection, ended)
-        alerting.watch(connection, known, now)
+        alerting.watch(connection, known, now, {one.source.name: ends(one.source.config) for one in declarations})
         arrived = alerting.deliver(connection, places(), now, at_least=Level[settings().alert_level.upper()])
         alerting.forget(connection, now)
+        new |= decided_since(connection, _shown_at(instance) or now)
         shown = operations.events(connection, declarations, now, only=new) if new else []
     return Seen(arrived, following, shown)
+
+
+def _shown_at(instance: dg.DagsterInstance) -> datetime | None:
+    """When the operations pages were renewed last."""
+    newest = instance.get_latest_materialization_event(operations.OVERVIEW)
+    return datetime.fromtimestamp(newest.timestamp, UTC) if newest else None
 
 
 def watch_sensor(declarations: Sequence[Declaration]) -> dg.SensorDefinition:
@@ -165,7 +176,7 @@ def digest_job() -> dg.JobDefinition:
 
     @dg.op(description="Shows the last 24 hours, and sends them once a day.")
     def tell(context: dg.OpExecutionContext, config: Report, engine: Engine) -> None:
-        now = datetime.now(UTC)
+        now = datetime.now(settings().digest_zone)
         with opened(context, engine) as surroundings:
             message = digest.message(digest.digest(surroundings.connection, now))
             new = alerting.tell(surroundings.connection, message)
@@ -185,11 +196,20 @@ def digest_job() -> dg.JobDefinition:
 
 
 def digest_schedule() -> dg.ScheduleDefinition:
-    """Each morning, where there is an address to send it to."""
+    """Each morning, where there is an address to send it to.
+
+    Raises:
+        ConfigurationError: its cron expression is none. The settings cannot say so: they are read without Dagster.
+    """
+    if why := refusal(settings().digest_cron):
+        raise ConfigurationError(
+            f"the environment is not usable: CONNECTOR_PIPELINES_DIGEST_CRON: {why}.", remedy="Correct this variable."
+        )
     status = dg.DefaultScheduleStatus.RUNNING if settings().alert_urls else dg.DefaultScheduleStatus.STOPPED
     return dg.ScheduleDefinition(
         name="daily_digest_schedule",
         job_name="daily_digest",
         cron_schedule=settings().digest_cron,
+        execution_timezone=settings().digest_timezone,
         default_status=status,
     )

@@ -5,12 +5,13 @@ The decision holds for exactly what the record said when it was refused; a recor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.errors import ConfigurationError, at
+from connector_pipelines.mapping.candidates import Candidate, candidates
 from connector_pipelines.mapping.cases import RULES
 from connector_pipelines.sync import records
 
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
     from connector_pipelines.sync.context import Context
 
 
+WEIGHED = 100
+"""So many cases are compared with core when they are listed: nobody decides on more at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A record that waits for a person to say whose it is."""
+    """A record that waits for a person to say whose it is.
+
+    Attributes:
+        candidates: rows of core that it may belong to, the likeliest first; looked up for the list of cases alone.
+    """
 
     letter: int
     source: str
@@ -28,16 +37,22 @@ class Case:
     external_id: str
     rule: str
     reason: str
+    candidates: tuple[Candidate, ...] = ()
 
 
 def open_cases(connection: Connection, source: str, entity: str | None = None) -> list[Case]:
-    """The cases of a source that nobody decided on yet, oldest first."""
+    """The cases of a source that nobody decided on yet, oldest first; the first `WEIGHED` with their candidates."""
     rows = connection.execute(
         f"{_CASES} WHERE source = %s AND (%s::text IS NULL OR entity = %s) AND state = 'open' AND rule = ANY(%s)"
         " ORDER BY id",
         [source, entity, entity, list(RULES)],
     ).fetchall()
-    return [Case(*cast("tuple[int, str, str, str, str, str]", row)) for row in rows]
+    found = [Case(*cast("tuple[int, str, str, str, str, str]", row)) for row in rows]
+    weighed: dict[int, tuple[Candidate, ...]] = {}
+    for name in dict.fromkeys(case.entity for case in found[:WEIGHED]):
+        numbers = [case.letter for case in found[:WEIGHED] if case.entity == name]
+        weighed |= candidates(connection, core_entity(name), source, numbers)
+    return [replace(case, candidates=weighed.get(case.letter, ())) for case in found]
 
 
 def accept_identity(context: Context, letter: int, *, who: str, why: str, onto: int | None = None) -> Case:
@@ -66,8 +81,7 @@ def accept_identity(context: Context, letter: int, *, who: str, why: str, onto: 
                 f"dead letter {letter} is no open case of identity.", remedy="Choose one that is listed as open."
             )
         with at(case.source, case.entity):
-            if not why.strip():
-                raise ConfigurationError("a decision needs its reason.", remedy="Say what makes you sure.")
+            records.demand_reason(why, "no identity is accepted")
             if onto is not None:
                 _must_be_free(connection, case, onto)
         connection.execute(

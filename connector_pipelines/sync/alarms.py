@@ -7,6 +7,7 @@
     exports   what a source is sent                                  over 5 % of 15 minutes was not taken
     latency   a source's API            p95 of 15 minutes over 5 s
     core      what a source fed         the last comparison found what nothing explains
+    token     a source's credentials            end within two weeks             have ended
 
 People are told when it gets worse, and once when all is well again (G125, M83, M84); never twice of the same.
 """
@@ -14,7 +15,7 @@ People are told when it gets worse, and once when all is well again (G125, M83, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 
 from connector_pipelines.external.latency import SLOW_SECONDS
@@ -41,6 +42,9 @@ FLOORS = {"run rate": 5, "records": 20, "exports": 20, "latency": 20}
 HOLDS = {"run rate": timedelta(minutes=15), "records": timedelta(minutes=15)}
 """So long it must last before people are told; at once where nothing is said."""
 
+ENDS_SOON_DAYS = 14
+"""So many days before the last day of its credentials people are told (M58)."""
+
 RATE_WINDOW = timedelta(hours=1)
 LATENCY_WINDOW = EXPORT_WINDOW = timedelta(minutes=15)
 
@@ -57,6 +61,7 @@ class Facts:
         sent, not_taken: records of the last 15 minutes' exports.
         requests, p95_seconds: of the last 15 minutes.
         differs: what the last comparison of core with the source said, if it failed.
+        days_left: until its credentials end; 0 on their last day, None where nobody knows.
     """
 
     source: str
@@ -71,6 +76,7 @@ class Facts:
     requests: int = 0
     p95_seconds: float = 0.0
     differs: str = ""
+    days_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,8 @@ class Message:
 
 def findings(facts: Facts) -> list[Finding]:
     """How every rule stands for a source."""
-    return [_runs(facts), _run_rate(facts), _records(facts), _exports(facts), _latency(facts), _core(facts)]
+    rules = (_runs, _run_rate, _records, _exports, _latency, _core, _token)
+    return [rule(facts) for rule in rules]
 
 
 def _runs(facts: Facts) -> Finding:
@@ -144,6 +151,27 @@ def _latency(facts: Facts) -> Finding:
 def _core(facts: Facts) -> Finding:
     level = Level.WARNING if facts.differs else Level.NOTHING
     return Finding("core", facts.source, level, facts.differs or "core is what the source said")
+
+
+def _token(facts: Facts) -> Finding:
+    level, sentence = ending(facts.days_left)
+    return Finding("token", facts.source, level, sentence)
+
+
+def days_left(last: date | None, now: datetime) -> int | None:
+    """Days until credentials end, 0 on their last day, by UTC's calendar; None where nobody knows."""
+    return None if last is None else (last - now.astimezone(UTC).date()).days
+
+
+def ending(left: int | None) -> tuple[Level, str]:
+    """How bad it is that credentials end in so many days, and a sentence."""
+    if left is None:
+        return Level.NOTHING, "nobody said until when its credentials are valid"
+    if left < 0:
+        return Level.CRITICAL, "its credentials have ended: put new ones in place, and their last day into valid_until"
+    soon = left <= ENDS_SOON_DAYS
+    renew = "; renew them, and correct valid_until" if soon else ""
+    return Level.WARNING if soon else Level.NOTHING, f"its credentials end in {left:,} days{renew}"
 
 
 def judge(state: State | None, finding: Finding, now: datetime) -> tuple[State, Message | None]:

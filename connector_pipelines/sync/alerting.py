@@ -6,8 +6,8 @@ process that dies between sending one and noting it sends that one again; nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from connector_pipelines.external.latency import added, percentile
@@ -19,6 +19,7 @@ from connector_pipelines.sync.alarms import (
     Level,
     Message,
     State,
+    days_left,
     findings,
     judge,
 )
@@ -78,7 +79,7 @@ def note_runs(connection: Connection, ended: Iterable[Ended]) -> set[str]:
 
 
 def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list[Facts]:
-    """What is known of each source now. A cancelled run is neither a success nor a failure."""
+    """What the records say of each source now. A cancelled run is neither a success nor a failure."""
     runs = connection.execute(
         """
         WITH r AS (
@@ -134,9 +135,20 @@ def facts(connection: Connection, sources: Sequence[str], now: datetime) -> list
     return [Facts(source, **values) for source, values in known.items()]
 
 
-def watch(connection: Connection, sources: Sequence[str], now: datetime) -> list[Message]:
-    """Judge every rule for every source, remember it, and write down what is to be told."""
-    found = [finding for one in facts(connection, sources, now) for finding in findings(one)]
+def watch(
+    connection: Connection, sources: Sequence[str], now: datetime, ends: Mapping[str, date | None] | None = None
+) -> list[Message]:
+    """Judge every rule for every source, remember it, and write down what is to be told.
+
+    Args:
+        connection: of the database.
+        sources: by name.
+        now: the clock.
+        ends: the last day of each one's credentials, where it is known.
+    """
+    last = ends or {}
+    known_now = [replace(f, days_left=days_left(last.get(f.source), now)) for f in facts(connection, sources, now)]
+    found = [finding for one in known_now for finding in findings(one)]
     messages = []
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])  # two watchers would both tell

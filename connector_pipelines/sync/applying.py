@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -17,11 +17,12 @@ from connector_pipelines.core.read_back import read_back
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, connect, query
 from connector_pipelines.database.tables import mappings_table, plan_table, read_tables, rows_table
-from connector_pipelines.errors import PlanOutdated, at
+from connector_pipelines.errors import AnotherRunIsActive, PlanOutdated, at
 from connector_pipelines.model import PlanState, Progress, Receipt
 from connector_pipelines.sync import cursors, records
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.planning import replan
+from connector_pipelines.sync.receipts import write_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,6 +64,8 @@ def apply(context: Context, entity: str, sources: Mapping[str, Source], *, only:
     Raises:
         SyncError: what stopped the run, with its place; every chunk before is durable.
     """
+    for parent in core_entity(entity).parents:
+        _apply_imports(context, parent, sources, only)
     receipts = []
     with hold(context.connection, f"core/{entity}"):
         for plan in records.accepted_plans(context.connection, entity, only):
@@ -71,6 +74,17 @@ def apply(context: Context, entity: str, sources: Mapping[str, Source], *, only:
                     receipt = _apply_or_replan(context, plan, sources[plan.source])
                     receipts += [receipt] if receipt else []
     return receipts
+
+
+def _apply_imports(context: Context, entity: str, sources: Mapping[str, Source], only: str | None) -> None:
+    """Parents that were read because children name them go before these, in the same run (G43)."""
+    due = [plan for plan in records.accepted_imports(context.connection, entity, only) if plan.source in sources]
+    if not due:
+        return
+    with suppress(AnotherRunIsActive), hold(context.connection, f"core/{entity}"):  # else it applies them, or its next
+        for plan in due:
+            with at(plan.source, entity):
+                _apply_or_replan(context, plan, sources[plan.source])
 
 
 def apply_now(context: Context, plan: Plan) -> Receipt:
@@ -165,7 +179,7 @@ def _finish(context: Context, plan: Plan, read: Read, started: float) -> Receipt
     with connection.transaction():
         # First, before any row is locked: whoever plans children of these rows holds the table until they are planned.
         staging.drop(connection, plan_table(plan.id), *read_tables(plan.read_id))
-        records.write_receipt(connection, receipt)
+        receipt = write_receipt(connection, receipt)
         records.move_plan(connection, plan, PlanState.APPLIED, by=context.launched_by)
         dead_letters.settle(connection, read)
         _mark_refused(context, read)

@@ -130,7 +130,8 @@ def resolve(context: Context, decisions: Sequence[Decision], *, who: str) -> Out
         who: decides, for the record and the audit log.
 
     Raises:
-        ConfigurationError: a label is none, a conflict is named twice, or a value does not fit its field.
+        ConfigurationError: a label is none, a conflict is named twice, a reason is missing, or a value does not fit its
+            field.
         MappingFailed: core does not take a value.
         AnotherRunIsActive: a core table that is concerned is being written just now.
     """
@@ -160,6 +161,7 @@ def _by_id(decisions: Sequence[Decision]) -> dict[int, Decision]:
                 f"{decision.label!r} {'is decided twice' if parts else 'names no conflict'}.",
                 remedy="Name each conflict once, as it is listed, such as 17-1.",
             )
+        records.demand_reason(decision.why, f"conflict {decision.label} is not decided")
         found[int(parts[1])] = decision
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from connector_pipelines.database.connection import query
 from connector_pipelines.database.tables import shaped_table
 from connector_pipelines.mapping import extracting
-from connector_pipelines.mapping.contesting import contest
+from connector_pipelines.mapping.contesting import Times, contest
 from connector_pipelines.mapping.recognizing import own
 from connector_pipelines.model import Progress
 from connector_pipelines.policy import Rule
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def rules_of(source: Source, export: Export) -> Mapping[str, Rule]:
-    """The rules of an export's fields; none where core always wins."""
-    rules = source.policy.conflicts.get(export.name, {})
+    """The rules of an export's fields, as the policy or else the connector says; none where core always wins."""
+    rules = source.conflicts.get(export.name, {})
     return rules if set(rules.values()) - {Rule.CORE_OWNS} else {}
 
 
@@ -33,8 +33,8 @@ def settle_contested(context: Context, source: Source, export: Export, client: A
     rules, done = rules_of(source, export), 0
     if not rules:
         return
-    core_time, there_time = export.times or ("", "")
-    for rows in extracting.to_contest(context.connection, read, core_time, batch=export.batch):
+    there_time = export.times[1] if export.times else ""
+    for rows in extracting.to_contest(context.connection, read, export):
         there = dict(export.read_back(client, [row.external_id for row in rows]))
         decided = []
         for row in rows:
@@ -42,7 +42,7 @@ def settle_contested(context: Context, source: Source, export: Export, client: A
             if stands is None:
                 continue  # gone: the plan's own update will find that out
             ours = own(row.record, stands)
-            times = (row.changed_at, _moment(stands.get(there_time)))
+            times = Times(row.changed_at, moment(stands.get(there_time)), read.started_at)
             found = contest(rules, known=row.known, wanted=row.record, stands=ours, times=times)
             torn = f"core and the system say different things of {', '.join(found.torn)}" if found.torn else None
             decided.append({"key": row.key, "record": found.record, "stands": ours, "torn": torn})
@@ -59,6 +59,13 @@ _DECIDED = """
 """
 
 
-def _moment(seconds: Any) -> datetime | None:
-    """A time as systems tell it: seconds since 1970, where 0 is never."""
-    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) and seconds else None
+def moment(told: Any) -> datetime | None:
+    """A time as systems tell it: seconds since 1970, where 0 is never, or ISO 8601, in UTC unless it says otherwise."""
+    try:
+        if isinstance(told, str):
+            found = datetime.fromisoformat(told)
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        number = isinstance(told, int | float) and not isinstance(told, bool)
+        return datetime.fromtimestamp(told, UTC) if number and told > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from connector_pipelines.database import staging
 from connector_pipelines.database.tables import plan_table, read_tables
 from connector_pipelines.errors import ApprovalRefused, ConfigurationError, at
-from connector_pipelines.model import PlanState
+from connector_pipelines.model import PlanState, RunKind
 from connector_pipelines.sync import records
 from connector_pipelines.sync.directions import carry_out, replan
 from connector_pipelines.sync.locks import hold
@@ -47,13 +47,20 @@ class Applied:
         return any(receipt.plan_id == self.plan.id and receipt.verified for receipt in self.receipts)
 
 
-def approve_and_apply(context: Context, source: Source, plan_hash: str, *, who: str, why: str = "") -> Applied:
+def approve_and_apply(context: Context, source: Source, plan_hash: str, *, who: str, why: str) -> Applied:
     """Release the plan with exactly this hash and apply it, together with older ones that are accepted already.
+
+    Args:
+        context: the run's surroundings.
+        source: whose plan it is.
+        plan_hash: its hash, or the first 8 characters.
+        who: who decides.
+        why: the reason, for the audit log.
 
     Raises:
         AnotherRunIsActive: the source's entity is being read or planned just now, or its core table written.
         ApprovalRefused: it would do something else today; core was not touched by it. The message says what to do.
-        ConfigurationError: no plan that waits has this hash.
+        ConfigurationError: no plan that waits has this hash, or nobody says why.
     """
     approved = approve(context, source, plan_hash, who=who, why=why)
     receipts = carry_out(context, source, approved.entity)
@@ -67,7 +74,7 @@ def approve_and_apply(context: Context, source: Source, plan_hash: str, *, who: 
     return Applied(now, tuple(receipts))
 
 
-def approve(context: Context, source: Source, plan_hash: str, *, who: str, why: str = "") -> Plan:
+def approve(context: Context, source: Source, plan_hash: str, *, who: str, why: str) -> Plan:
     """Release the plan with exactly this hash, to be applied by whoever applies next.
 
     The plan is made again first: if core or the plan changed since it was made, the approval is refused and the new
@@ -77,6 +84,7 @@ def approve(context: Context, source: Source, plan_hash: str, *, who: str, why: 
     Raises:
         AnotherRunIsActive, ApprovalRefused, ConfigurationError: see `approve_and_apply`.
     """
+    records.demand_reason(why, "a plan is not approved")
     waiting = undecided(context, source.name, plan_hash)
     with at(waiting.source, waiting.entity), hold(context.connection, f"{waiting.source}/{waiting.entity}"):
         if records.later_read_applied(context.connection, waiting):
@@ -96,7 +104,7 @@ def approve(context: Context, source: Source, plan_hash: str, *, who: str, why: 
 def _made_anew(context: Context, source: Source, waiting: Plan) -> Plan:
     """What the plan is today. A dry run counts from here on, unless it came out different: then it stays one."""
     read = records.load_read(context.connection, waiting.read_id)
-    if read.amends:
+    if read.kind is RunKind.RESOLUTION:
         return waiting  # each of its rows is compared with core when it is written
     if not read.trial:
         return replan(context, source, waiting)
@@ -120,15 +128,18 @@ def _made_to_count(context: Context, source: Source, trial: Plan, read: Read) ->
     return fresh
 
 
-def reject(context: Context, source: Source, plan_hash: str, *, who: str, why: str = "") -> Plan:
+def reject(context: Context, source: Source, plan_hash: str, *, who: str, why: str) -> Plan:
     """Discard the plan with this hash; core stays as it is, and the next read is planned as ever.
 
     Raises:
-        ConfigurationError: no plan that waits has this hash.
+        ConfigurationError: no plan that waits has this hash, nobody says why, or somebody else decides on it in this
+            moment.
     """
+    records.demand_reason(why, "a plan is not rejected")
     waiting = undecided(context, source.name, plan_hash)
+    refused = _decide(context, waiting, PlanState.REFUSED, who=who, why=why)
     staging.drop(context.connection, plan_table(waiting.id), *read_tables(waiting.read_id))
-    return _decide(context, waiting, PlanState.REFUSED, who=who, why=why)
+    return refused
 
 
 def held_plans(context: Context, source: str) -> list[Plan]:
@@ -166,15 +177,16 @@ def undecided(context: Context, source: str, plan_hash: str) -> Plan:
 
 
 def _decide(context: Context, plan: Plan, state: PlanState, *, who: str, why: str) -> Plan:
-    with context.connection.transaction():
-        records.move_plan(context.connection, plan, state, by=who)
-        records.audit(
-            context.connection,
-            f"plan {state}",
-            who=who,
-            source=plan.source,
-            entity=plan.entity,
-            hash=plan.hash,
-            why=why,
-        )
-    return records.load_plan(context.connection, plan.id)
+    connection, of = context.connection, {"who": who, "source": plan.source, "entity": plan.entity}
+    undoes = records.load_read(connection, plan.read_id).undoes
+    with connection.transaction():
+        if not records.move_plan(connection, plan, state, by=who):
+            raise ConfigurationError(
+                f"somebody else decided on plan {plan.hash[:12]} in this moment.",
+                remedy="Look at the source's plans again.",
+            )
+        records.audit(connection, f"plan {state}", **of, hash=plan.hash, why=why)
+        if undoes and state is PlanState.ACCEPTED:
+            # With the acceptance: who is killed while the plan is applied has decided all the same.
+            records.audit(connection, "undone", **of, hash=plan.hash, why=why, plans=undoes)
+    return records.load_plan(connection, plan.id)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from connector_pipelines.mapping.cases import RULES
 from connector_pipelines.sync.alarms import Level, Message
+from connector_pipelines.sync.figures import GOAL, USUAL_SECONDS
+from connector_pipelines.sync.settled import WHOSE, Settled, settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,13 +53,43 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a source's day was like beside what people are promised (K17).
+
+    Attributes:
+        rows, refused: records of its plans.
+        requests, seconds: to it, and how long all of them took.
+    """
+
+    source: str
+    rows: int
+    refused: int
+    requests: int
+    seconds: float
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """What was promised and not kept, in words; also where it is not bad enough for an alert."""
+        share, mean = self.refused / max(self.rows, 1), self.seconds / max(self.requests, 1)
+        records = f"{share:.1%} of {self.rows:,} records were refused, more than {1 - GOAL:.1%}"
+        answers = f"its answers took {mean:.1f} s on average, more than {USUAL_SECONDS:g} s"
+        return tuple(said for said, is_so in ((records, share > 1 - GOAL), (answers, mean > USUAL_SECONDS)) if is_so)
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
-    """A day."""
+    """A day, and what happened in it.
+
+    Attributes:
+        until: when it ended; its date is that of its own time zone.
+    """
 
     until: datetime
     changed: tuple[Changed, ...]
     runs: tuple[Runs, ...]
     waiting: tuple[Waiting, ...]
+    kept: tuple[Kept, ...] = ()
+    settled: tuple[Settled, ...] = ()
 
 
 TO_DO = {
@@ -82,6 +114,18 @@ _RUNS: LiteralString = """
     FROM connector.job_runs WHERE ended_at > %(since)s AND ended_at <= %(until)s AND job <> 'reconcile'
     GROUP BY source ORDER BY source
 """
+_KEPT: LiteralString = """
+    SELECT source, coalesce(p.rows, 0), coalesce(p.refused, 0), coalesce(a.requests, 0), coalesce(a.seconds, 0)
+    FROM (
+        SELECT source, sum((counts ->> 'fetched')::bigint + (counts ->> 'retried')::bigint)::bigint AS rows,
+            sum((counts ->> 'dead_lettered')::bigint - (counts ->> 'waiting')::bigint)::bigint AS refused
+        FROM connector.sync_plans
+        WHERE state <> 'superseded' AND created_at > %(since)s AND created_at <= %(until)s GROUP BY source
+    ) p FULL JOIN (
+        SELECT source, sum(requests)::bigint AS requests, sum(seconds) AS seconds
+        FROM connector.api_calls WHERE at > %(since)s AND at <= %(until)s GROUP BY source
+    ) a USING (source) ORDER BY source
+"""
 _WAITING: LiteralString = """
     SELECT 'held plans', source, entity, count(*) FROM connector.sync_plans WHERE state = 'held' GROUP BY 2, 3
     UNION ALL
@@ -104,21 +148,27 @@ def digest(connection: Connection, until: datetime) -> Digest:
     span = {"since": until - SPAN, "until": until}
     changed = connection.execute(_CHANGED, span).fetchall()
     runs = connection.execute(_RUNS, span).fetchall()
+    kept = connection.execute(_KEPT, span).fetchall()
     return Digest(
         until,
         tuple(Changed(*cast("tuple[Any, ...]", row)) for row in changed),
         tuple(Runs(*cast("tuple[Any, ...]", row)) for row in runs),
         tuple(waiting(connection)),
+        tuple(Kept(*cast("tuple[Any, ...]", row)) for row in kept),
+        tuple(settled(connection, span["since"], until)),
     )
 
 
 def message(day: Digest) -> Message:
     """The digest as people read it; the same day is told once. Pure. It holds no values of records."""
     failed = sum(one.failed for one in day.runs)
+    missed = [f"WARNING {one.source}: {said}" for one in day.kept for said in one.missed]
     parts = [
         _part("What waits for a person", [_to_do(one) for one in day.waiting], "nothing"),
+        *([_part("What was promised and missed", missed, "")] if missed else []),
         _part("Runs", [_ran(one) for one in day.runs], "none"),
         _part("What changed", [_did(one) for one in day.changed], "nothing"),
+        *([_part("Conflicts that were resolved", [_settled(one) for one in day.settled], "")] if day.settled else []),
     ]
     title = f"{day.until:%Y-%m-%d}: {failed:,} failed runs, {sum(one.count for one in day.waiting):,} things wait"
     return Message(Level.INFO, title, "\n\n".join(parts), key=f"digest {day.until:%Y-%m-%d}")
@@ -140,3 +190,7 @@ def _ran(one: Runs) -> str:
 def _did(one: Changed) -> str:
     did = f"{one.created:,} created, {one.updated:,} updated, {one.dropped:,} dropped, {one.refused:,} refused"
     return f"{one.source}/{one.entity}: {did}"
+
+
+def _settled(one: Settled) -> str:
+    return f"{one.source}/{one.entity}: {one.count:,} by {one.who[:200]} ({WHOSE[one.how]})"

@@ -17,7 +17,7 @@ from connector_pipelines.external.surroundings import opened
 from connector_pipelines.mapping import extracting, outgoing
 from connector_pipelines.mapping.recognizing import grouped, own, recognize
 from connector_pipelines.model import PlanState, Progress, RunKind, Window
-from connector_pipelines.outward import Skipped, Unwanted, Wanted
+from connector_pipelines.outward import Skipped, Unwanted
 from connector_pipelines.pages import BadRow
 from connector_pipelines.sync import records
 from connector_pipelines.sync.contesting import settle_contested
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from connector_pipelines.model import Plan, Read, Source
-    from connector_pipelines.outward import Export
+    from connector_pipelines.outward import Export, Wanted
     from connector_pipelines.sync.context import Context
 
 _SHAPED_AT_ONCE = 5_000
@@ -153,12 +153,11 @@ def _shaped(
 def _find(context: Context, export: Export, client: Any, read: Read) -> None:
     """Look there for what should be new."""
     done = 0
-    for rows in extracting.to_find(context.connection, read, export):
-        wanted = [Wanted(key, record) for key, record in rows]
+    for wanted in extracting.to_find(context.connection, read, export):
         found = _recognized(export, wanted, client)
         if found:
             context.connection.execute(query(_FOUND, table=shaped_table(read.id)), [json.dumps(found)])
-        done += len(rows)
+        done += len(wanted)
         context.report(Progress(read.source, read.entity, "look for", done, None))
 
 

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connector_pipelines.database.connection import Connection
+    from connector_pipelines.outward import Export
+
+
+GOAL = 0.995
+"""The share of records that shall come to core, or stand in a source that is written to (M130)."""
+
+USUAL_SECONDS = 2.0
+"""A source's API shall answer within, on average (M132, K20)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,35 @@ def of_export(connection: Connection, source: str, entity: str, since: datetime)
         {"source": source, "entity": entity, "there": entity.removeprefix(PREFIX), "since": since},
     ).fetchone()
     return Figures(*cast("tuple[int, int, int, int, int, float, float, int, float]", row))
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Records that stand in the other system without a field that they need.
+
+    Attributes:
+        keys: which rows of core, the first of them.
+    """
+
+    field: str
+    why: str
+    count: int
+    keys: tuple[str, ...] = ()
+
+
+def lacking(connection: Connection, source: str, export: Export, *, named: int = 20) -> list[Lacking]:
+    """For each field that an export's records need, who stands there without (M1, N9); nothing where all have it."""
+    found = []
+    for name, why in export.needs.items():
+        row = connection.execute(
+            "SELECT count(*), (array_agg(key ORDER BY id))[1:%s] FROM connector.exports"
+            " WHERE source = %s AND entity = %s AND state IN ('sent', 'verified') AND coalesce(record ->> %s, '') = ''",
+            [named, source, export.entity, name],
+        ).fetchone()
+        count, keys = cast("tuple[int, list[str] | None]", row)
+        if count:
+            found.append(Lacking(name, why, count, tuple(keys or ())))
+    return found
 
 
 def note_sent(connection: Connection, source: str, entity: str, *, sent: int, failed: int) -> None:

@@ -32,7 +32,7 @@ class Letters:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One unsettled dead letter, without the record itself.
+    """One unsettled dead letter.
 
     Attributes:
         read: the last run that met it; page and row are where its record stands there.
@@ -50,6 +50,27 @@ class Letter:
     row: int | None
     attempts: int
     since: datetime
+    payload: str | None = None
+    """The record, where it was asked for: see `payload` below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the chosen letters, the oldest first.
+
+    Attributes:
+        counts: how many are chosen in all, by entity.
+        left: how many of them come after these.
+    """
+
+    letters: list[Letter]
+    counts: dict[str, int]
+    left: int
+
+    @property
+    def count(self) -> int:
+        """How many are chosen in all."""
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +113,63 @@ def by_reason(connection: Connection, source: str, entity: str | None = None) ->
     return [Letters(*cast("tuple[str, str, str, int, str]", row)) for row in rows]
 
 
-def listed(connection: Connection, source: str, choice: Choice, *, limit: int = 100) -> list[Letter]:
-    """The chosen letters one by one, oldest first. What stands in the records is not among it: see `payload`."""
+LISTED = 100
+"""So many are listed at once unless somebody asks for more."""
+
+
+def listed(
+    connection: Connection,
+    source: str,
+    choice: Choice,
+    *,
+    limit: int = LISTED,
+    after: int = 0,
+    payloads: bool = False,
+) -> list[Letter]:
+    """The chosen letters one by one, oldest first.
+
+    Args:
+        connection: any.
+        source: whose.
+        choice: which.
+        limit: at most so many; 0 for all.
+        after: only those with greater numbers: where the page before ended.
+        payloads: with their records, which may be personal.
+    """
     head: LiteralString = (
-        "SELECT id, entity, external_id, state, rule, reason, last_run_id, page, row, attempts, created_at"
-        " FROM connector.dead_letters WHERE"
+        "SELECT id, entity, external_id, state, rule, reason, last_run_id, page, row, attempts, created_at,"
+        " CASE WHEN %(payloads)s THEN coalesce(payload, staged::text) END FROM connector.dead_letters WHERE"
     )
-    statement = head + CHOSEN + " ORDER BY id LIMIT %(limit)s"
-    rows = connection.execute(statement, choice.values(source) | {"limit": limit}).fetchall()
-    return [Letter(*cast("tuple[Any, ...]", row)) for row in rows]
+    statement = head + CHOSEN + " AND id > %(after)s ORDER BY id LIMIT nullif(%(limit)s, 0)"
+    values = choice.values(source) | {"limit": limit, "after": after, "payloads": payloads}
+    return [Letter(*cast("tuple[Any, ...]", row)) for row in connection.execute(statement, values).fetchall()]
+
+
+def page(
+    connection: Connection,
+    source: str,
+    choice: Choice,
+    *,
+    limit: int = LISTED,
+    after: int = 0,
+    payloads: bool = False,
+) -> Page:
+    """Some of the chosen letters, see `listed`, and how many there are."""
+    found = listed(connection, source, choice, limit=limit, after=after, payloads=payloads)
+    head: LiteralString = (
+        "SELECT entity, count(*), count(*) FILTER (WHERE id > %(last)s) FROM connector.dead_letters WHERE"
+    )
+    last = found[-1].id if found else after
+    rows = connection.execute(head + CHOSEN + " GROUP BY entity", choice.values(source) | {"last": last}).fetchall()
+    counts = cast("list[tuple[str, int, int]]", rows)
+    return Page(found, {entity: count for entity, count, _ in counts}, sum(left for _, _, left in counts))
+
+
+def counted(connection: Connection, source: str, choice: Choice) -> int:
+    """How many letters are chosen: what `clear` would settle."""
+    head: LiteralString = "SELECT count(*) FROM connector.dead_letters WHERE"
+    ((count,),) = connection.execute(head + CHOSEN, choice.values(source)).fetchall()
+    return cast("int", count)
 
 
 def payload(connection: Connection, source: str, letter_id: int) -> str:
@@ -118,20 +187,21 @@ def payload(connection: Connection, source: str, letter_id: int) -> str:
     return str(row[0])
 
 
-def clear(connection: Connection, source: str, choice: Choice, *, who: str, why: str) -> int:
+def clear(connection: Connection, source: str, choice: Choice, *, who: str, why: str, apply: bool = True) -> int:
     """Settle letters without accepting their rows; who and why stand in the audit log (G73).
 
     The error of their mappings goes, too, and their records are looked at again when they are sent the next time: one
-    that still breaks a rule is a new letter then.
+    that still breaks a rule is a new letter then. Without `apply` nothing is done.
 
     Returns:
-        how many were cleared.
+        how many were cleared, or would be.
 
     Raises:
         ConfigurationError: nobody says why.
     """
-    if not why.strip():
-        raise ConfigurationError("dead letters are not cleared without a reason.", remedy="Say why, for the audit log.")
+    if not apply:
+        return counted(connection, source, choice)
+    records.demand_reason(why, "dead letters are not cleared")
     head: LiteralString = "UPDATE connector.dead_letters SET state = 'resolved', updated_at = now() WHERE"
     with connection.transaction():
         cleared = head + CHOSEN + " RETURNING id, entity, external_id"
@@ -171,17 +241,21 @@ def in_error(connection: Connection, source: str, which: Errors) -> dict[str, in
     return dict(cast("list[tuple[str, int]]", rows))
 
 
-def clear_errors(connection: Connection, source: str, which: Errors, *, who: str, why: str) -> dict[str, int]:
+def clear_errors(
+    connection: Connection, source: str, which: Errors, *, who: str, why: str, apply: bool = True
+) -> dict[str, int]:
     """Take the mark `error` from records, and settle their dead letters; they are looked at again when they come (G73).
+    Without `apply` nothing is done.
 
     Returns:
-        how many records of each entity were forgiven.
+        how many records of each entity were forgiven, or would be.
 
     Raises:
         ConfigurationError: nobody says why.
     """
-    if not why.strip():
-        raise ConfigurationError("errors are not cleared without a reason.", remedy="Say why, for the audit log.")
+    if not apply:
+        return in_error(connection, source, which)
+    records.demand_reason(why, "errors are not cleared")
     chosen: LiteralString = "SELECT entity_type, external_id FROM connector.external_system_mappings WHERE"
     with connection.transaction():
         rows = connection.execute(chosen + _IN_ERROR + " FOR UPDATE", which.values(source)).fetchall()

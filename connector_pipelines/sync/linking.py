@@ -33,10 +33,12 @@ def link(
 
     Raises:
         AnotherRunIsActive: the export is being planned or sent just now.
-        ConfigurationError: there is no such record, it belongs to another row, or the row stands there already.
+        ConfigurationError: no reason is given, there is no such record, it belongs to another row, or the row stands
+            there already.
     """
     export, connection = export_of(source, entity), context.connection
     with at(source.name, export.name), hold(connection, f"{source.name}/{export.name}"):
+        records.demand_reason(why, f"{key} is not linked")
         stands = ledger.external_id_of(connection, source.name, export.entity, key)
         if stands:
             raise ConfigurationError(f"{key} is kept up as {stands} already.", remedy="Nothing needs to be decided.")

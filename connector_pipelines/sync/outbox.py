@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Source
 
 
+_LOCK = 7_205_759_405
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """What waits to be exported to a source.
@@ -50,6 +53,7 @@ def watch(connection: Connection, source: Source) -> None:
         return
     names = [export.entity for export in source.exports]
     with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])  # two would make the same triggers
         connection.execute("DELETE FROM connector.export_watches WHERE source = %s", [source.name])
         connection.execute(
             "INSERT INTO connector.export_watches (source, export, entity)"

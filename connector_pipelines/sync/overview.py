@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from connector_pipelines.external.latency import added, percentile
+from connector_pipelines.external.sunset import ANNOUNCED, Announcement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,6 +179,20 @@ def _endpoint(row: tuple[object, ...]) -> Endpoint:
     return Endpoint(source, name, requests, failed, refused, limited, seconds / requests, p50, p95, p99)
 
 
+_ANNOUNCED: LiteralString = """
+    SELECT DISTINCT ON (detail ->> 'endpoint') detail ->> 'endpoint', (detail ->> 'since')::date,
+        (detail ->> 'until')::date, detail ->> 'link'
+    FROM connector.integration_audit_logs WHERE action = %s AND source = %s AND at > %s
+    ORDER BY detail ->> 'endpoint', at DESC
+"""
+
+
+def announced(connection: Connection, source: str, since: datetime) -> list[Announcement]:
+    """What a source announced of its endpoints since a moment: that they are deprecated, or when they end (M124)."""
+    rows = connection.execute(_ANNOUNCED, [ANNOUNCED, source, since]).fetchall()
+    return [Announcement(*cast("tuple[Any, ...]", row)) for row in rows]
+
+
 _LEFT: LiteralString = r"""
     SELECT scope, budget, size, least(size, count(at) FILTER (
         WHERE at > clock_timestamp() - make_interval(secs => span) AND at <= clock_timestamp()))::int
@@ -186,7 +201,7 @@ _LEFT: LiteralString = r"""
             substring(l.budget FROM ' in ([\d.]+) s$')::float8 AS span, s.at
         FROM connector.rate_limits l JOIN connector.rate_slots s USING (scope, budget)
     ) x
-    WHERE size IS NOT NULL AND scope IN (
+    WHERE size IS NOT NULL AND split_part(scope, ' / ', 1) IN (
         SELECT c.scope FROM connector.api_calls c WHERE %(source)s::text IS NULL OR c.source = %(source)s)
     GROUP BY scope, budget, size ORDER BY scope, budget
 """
@@ -245,13 +260,24 @@ def by_day(connection: Connection, source: str, days: int = 14) -> list[tuple[in
 
 
 def freshness(connection: Connection, source: str) -> list[Fresh]:
-    """When each entity of a source was last read to its end and applied."""
+    """When each entity of a source was last read to its end and applied; single records say nothing of the others."""
     rows = connection.execute(
         "SELECT r.entity, max(r.started_at) FROM connector.sync_runs r JOIN connector.sync_plans p ON p.run_id = r.id"
-        " WHERE r.source = %s AND r.kind = 'read' AND p.state = 'applied' GROUP BY r.entity ORDER BY r.entity",
+        " WHERE r.source = %s AND r.kind = 'read' AND r.ids IS NULL AND p.state = 'applied'"
+        " GROUP BY r.entity ORDER BY r.entity",
         [source],
     ).fetchall()
     return [Fresh(*cast("tuple[Any, ...]", row)) for row in rows]
+
+
+def begun(connection: Connection, source: str) -> dict[str, datetime]:
+    """When each entity of a source was last asked for, whatever became of it; looks of a person do not count."""
+    rows = connection.execute(
+        "SELECT entity, max(started_at) FROM connector.sync_runs"
+        " WHERE source = %s AND kind = 'read' AND ids IS NULL GROUP BY entity",
+        [source],
+    ).fetchall()
+    return dict(cast("list[tuple[str, datetime]]", rows))
 
 
 def stale(found: list[Fresh], entities: list[str], now: datetime, within: timedelta) -> list[str]:

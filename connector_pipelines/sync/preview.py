@@ -115,7 +115,7 @@ def masked(shown: Preview) -> Preview:
     """
     return replace(
         shown,
-        rows=tuple(replace(row, raw=_shape(row.raw), mapped=row.mapped and _hidden(row.mapped)) for row in shown.rows),
+        rows=tuple(replace(row, raw=shape(row.raw), mapped=row.mapped and _hidden(row.mapped)) for row in shown.rows),
     )
 
 
@@ -162,8 +162,8 @@ def _hidden(mapped: Mapping[str, str]) -> dict[str, str]:
     return {name: HIDDEN if name in PERSONAL else value for name, value in mapped.items()}
 
 
-def _shape(raw: str) -> str:
-    """Names and kinds of a record's fields."""
+def shape(raw: str) -> str:
+    """Names and kinds of a record's fields: what may be shown of it where it is kept."""
     try:
         return json.dumps(_kinds(json.loads(raw)), ensure_ascii=False)
     except (ValueError, RecursionError):

@@ -55,7 +55,7 @@ def pull(
         source: where to read.
         entity: what to read.
         mode: FULL for everything; INCREMENTAL for what changed in `span`, or since the last applied read.
-        span: the days to read, in UTC; open without one.
+        span: the days to read, in UTC, or the ids of the records; open without one.
         dry_run: only look: the plan made of it waits for a person, and nobody sees its dead letters before.
 
     Returns:
@@ -82,6 +82,8 @@ def pull(
 
 def _window(connection: Connection, source: Source, stream: Stream, mode: Mode, span: Window) -> Window:
     """What to ask for; everything where the system can be asked for nothing less."""
+    if span.ids:
+        return span
     cursor = cursors.current(connection, source.name, stream.entity)
     if stream.counts:
         return cursors.onward(mode, cursor, cursors.position(connection, source.name, stream.entity))

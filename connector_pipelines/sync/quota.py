@@ -114,10 +114,10 @@ _PACES: LiteralString = """
         (SELECT sum(w.rows) / nullif(sum(w.days), 0) FROM (
             SELECT r.rows, extract(epoch FROM coalesce(r.until, r.started_at) - r.since)::float8 / 86400 AS days
             FROM connector.sync_runs r WHERE r.source = %(source)s AND r.entity = e.entity AND r.complete
-                AND r.kind = 'read' AND r.since IS NOT NULL ORDER BY r.id DESC LIMIT 30) w),
+                AND r.kind = 'read' AND r.ids IS NULL AND r.since IS NOT NULL ORDER BY r.id DESC LIMIT 30) w),
         (SELECT max(p.rows::float8 / p.pages) FROM (
             SELECT r.rows, r.pages FROM connector.sync_runs r WHERE r.source = %(source)s AND r.entity = e.entity
-                AND r.complete AND r.pages > 0 ORDER BY r.id DESC LIMIT 30) p),
+                AND r.complete AND r.ids IS NULL AND r.pages > 0 ORDER BY r.id DESC LIMIT 30) p),
         (SELECT f.pages FROM connector.sync_runs f WHERE f.source = %(source)s AND f.entity = e.entity AND f.complete
             AND f.since IS NULL AND f.until IS NULL AND f.kind IN ('read', 'dry_run') ORDER BY f.id DESC LIMIT 1)
     FROM unnest(%(entities)s::text[]) e (entity)
@@ -128,7 +128,7 @@ _SPENT: LiteralString = r"""
         (SELECT count(*)::int FROM connector.rate_slots s WHERE s.scope = l.scope AND s.budget = l.budget
             AND s.at > clock_timestamp() - make_interval(secs => substring(l.budget FROM ' in ([\d.]+) s$')::float8))
     FROM connector.rate_limits l
-    WHERE l.scope IN (SELECT scope FROM connector.api_calls WHERE source = %(source)s)
+    WHERE split_part(l.scope, ' / ', 1) IN (SELECT scope FROM connector.api_calls WHERE source = %(source)s)
         AND l.budget !~ ' for (sync|backfill): ' AND l.budget ~ ': \d+ in [\d.]+ s$'
 """
 
@@ -168,7 +168,7 @@ def refuses(connection: Connection, source: str) -> bool:
     """Whether nobody asks a source just now, because its requests failed again and again."""
     shut = (
         "SELECT EXISTS (SELECT FROM connector.gates WHERE open_until > clock_timestamp()"
-        " AND scope IN (SELECT scope FROM connector.api_calls WHERE source = %s))"
+        " AND split_part(scope, ' / ', 1) IN (SELECT scope FROM connector.api_calls WHERE source = %s))"
     )
     return bool(scalar(connection, shut, source))
 

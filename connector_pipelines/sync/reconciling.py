@@ -17,14 +17,17 @@ from connector_pipelines.policy import Rule
 from connector_pipelines.sync import records
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.pull import restage
+from connector_pipelines.sync.whole import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from connector_pipelines.database.connection import Connection
     from connector_pipelines.model import Source
     from connector_pipelines.sync.context import Context
 
 NAMED = 100
-"""So many differences are named; `Reconciliation.counts` counts them all."""
+"""So many differences are named unless somebody asks for more; `Reconciliation.counts` counts them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,22 @@ class Reconciliation:
         return sum(self.counts.get(kind, 0) for kind in differences.ALARMS)
 
 
+def reconcile_all(
+    context: Context, source: Source, entities: Sequence[str] | None = None, *, limit: int = NAMED
+) -> Iterator[Reconciliation]:
+    """Compare a source's entities with core, parents before children; each as soon as it is done. See `reconcile`."""
+    for entity in in_order(source, entities):
+        yield reconcile(context, source, entity, limit=limit)
+
+
 def reconcile(context: Context, source: Source, entity: str, *, limit: int = NAMED) -> Reconciliation:
     """Compare a source's entity with core.
+
+    Args:
+        context: the run's surroundings.
+        source: what said it.
+        entity: what to compare.
+        limit: at most so many differences are named; 0 names all.
 
     Raises:
         AnotherRunIsActive: the source's entity is being read or planned just now.
@@ -80,7 +97,7 @@ def reconcile(context: Context, source: Source, entity: str, *, limit: int = NAM
                 read = records.load_read(connection, read_id)
                 restage(context, source, replace(read, kind=RunKind.REPLAY))
             differences.compare(connection, core, source.name, reads, owned=_owned(source, entity))
-            named = tuple(Difference(*row) for row in differences.first(connection, limit))
+            named = tuple(Difference(*row) for row in differences.first(connection, limit or None))
             counts = differences.counted(connection)
     return Reconciliation(source.name, entity, tuple(reads), counts, named)
 
@@ -104,12 +121,14 @@ def _reads(context: Context, source: str, entity: str) -> list[int]:
     applied = cast("list[tuple[int, bool]]", rows)
     full = [read for read, snapshot in applied if snapshot]
     if not full:
-        raise ConfigurationError("no complete full read was applied yet.", remedy="Run the full sync first.")
+        raise ConfigurationError(
+            "no complete full read was applied yet.", remedy="Run the full sync first; with a filter none is full."
+        )
     return [read for read, _ in applied if read >= full[-1]]
 
 
 def _owned(source: Source, entity: str) -> list[str]:
     """The fields that the source's policy leaves to core."""
-    rules, core = source.policy.conflicts.get(entity, {}), core_entity(entity)
+    rules, core = source.conflicts.get(entity, {}), core_entity(entity)
     fed = [c.name for c in core.columns] + [r.column for r in core.references]
     return [name for name in fed if rules.get(name, rules.get("*")) is Rule.CORE_OWNS]

@@ -25,7 +25,7 @@ def reconnect(context: Context, source: Source, *, who: str) -> Health:
     refuse_off(connection, source)
     connection.execute(
         "UPDATE connector.gates SET failures = 0, open_until = NULL"
-        " WHERE scope IN (SELECT scope FROM connector.api_calls WHERE source = %s)",
+        " WHERE split_part(scope, ' / ', 1) IN (SELECT scope FROM connector.api_calls WHERE source = %s)",
         [source.name],
     )
     health = test_connection(context, source)

@@ -11,9 +11,11 @@ from psycopg.rows import dict_row
 from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.connection import Connection, scalar
 from connector_pipelines.database.tables import read_tables
-from connector_pipelines.model import Baseline, Counts, Plan, PlanState, Read, Receipt, RunKind, Window
+from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.external import redact
+from connector_pipelines.model import Counts, Plan, PlanState, Read, RunKind, Window
 from connector_pipelines.outward import is_export
-from connector_pipelines.pages import Stability
+from connector_pipelines.pages import Baseline, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +42,9 @@ def start_run(
     ).fetchall()
     staging.drop(connection, *(table for (run_id,) in cut_off for table in read_tables(cast("int", run_id))))
     row = connection.execute(
-        "INSERT INTO connector.sync_runs (source, entity, kind, launched_by, since, until)"
-        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id, started_at",
-        [source, entity, kind, launched_by, window.since, window.until],
+        "INSERT INTO connector.sync_runs (source, entity, kind, launched_by, since, until, ids)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id, started_at",
+        [source, entity, kind, launched_by, window.since, window.until, list(window.ids) or None],
     ).fetchone()
     run_id, started_at = cast("tuple[int, datetime]", row)
     read = Read(run_id, source, entity, window, started_at, kind=kind)
@@ -79,7 +81,7 @@ def fail_run(connection: Connection, read: Read, error: SyncError) -> None:
     connection.execute(
         "UPDATE connector.sync_runs SET state = 'failed', finished_at = now(), error_category = %s, error = %s"
         " WHERE id = %s",
-        [error.category, str(error), read.id],
+        [error.category, redact.text(str(error)), read.id],
     )
     staging.drop(connection, *read_tables(read.id))
 
@@ -98,7 +100,7 @@ def load_read(connection: Connection, run_id: int) -> Read:
         id=row["id"],
         source=row["source"],
         entity=row["entity"],
-        window=Window(row["since"], row["until"]),
+        window=Window(row["since"], row["until"], ids=tuple(row["ids"] or ())),
         started_at=row["started_at"],
         pages=row["pages"],
         rows=row["rows"],
@@ -113,6 +115,7 @@ def load_read(connection: Connection, run_id: int) -> Read:
         baseline=Baseline(**row["baseline"]) if row["baseline"] else None,
         kind=RunKind(row["kind"]),
         replays=row["replays"],
+        undoes=tuple(row["undoes"] or ()),
     )
 
 
@@ -159,6 +162,15 @@ def accepted_plans(connection: Connection, entity: str, source: str | None = Non
     return [load_plan(connection, cast("int", plan_id)) for (plan_id,) in rows]
 
 
+def accepted_imports(connection: Connection, entity: str, source: str | None = None) -> list[Plan]:
+    """Those of them whose records were asked for by their ids, because children named them."""
+    return [
+        plan
+        for plan in accepted_plans(connection, entity, source)
+        if scalar(connection, "SELECT ids IS NOT NULL FROM connector.sync_runs WHERE id = %s", plan.read_id)
+    ]
+
+
 def plan_of(connection: Connection, read_id: int) -> Plan:
     """The newest plan of a read."""
     newest = "SELECT id FROM connector.sync_plans WHERE run_id = %s ORDER BY id DESC LIMIT 1"
@@ -181,13 +193,17 @@ def overtaken(connection: Connection, plan: Plan) -> bool:
 
 
 def later_read_applied(connection: Connection, plan: Plan) -> bool:
-    """Whether core already holds what a later read of the same source and entity found."""
+    """Whether core already holds what a later read of the same source and entity found.
+
+    An undo says nothing about the source, and so no read makes it old.
+    """
     return bool(
         scalar(
             connection,
             "SELECT EXISTS (SELECT FROM connector.sync_plans p JOIN connector.sync_runs later ON later.id = p.run_id"
             " JOIN connector.sync_runs r ON r.id = %s"
             " WHERE p.source = r.source AND p.entity = r.entity AND p.state = 'applied' AND later.kind = 'read'"
+            " AND r.kind <> 'undo'"
             " AND coalesce(later.replays, later.id) > coalesce(r.replays, r.id))",
             plan.read_id,
         )
@@ -208,32 +224,24 @@ def hold_plan(connection: Connection, plan: Plan, reason: str) -> None:
     )
 
 
-def move_plan(connection: Connection, plan: Plan, to: PlanState, *, by: str) -> None:
-    """Put a plan into another state and note who did it."""
-    connection.execute(
+def move_plan(connection: Connection, plan: Plan, to: PlanState, *, by: str) -> bool:
+    """Put a plan into another state and note who did it; False where it is not in the state any more that is known."""
+    moved = connection.execute(
         "UPDATE connector.sync_plans SET state = %s, decided_at = now(), decided_by = %s,"
-        " applied_at = CASE WHEN %s = 'applied' THEN now() END WHERE id = %s",
-        [to, by, to, plan.id],
+        " applied_at = CASE WHEN %s = 'applied' THEN now() END WHERE id = %s AND state = %s",
+        [to, by, to, plan.id, plan.state],
     )
+    return moved.rowcount == 1
 
 
-def write_receipt(connection: Connection, receipt: Receipt) -> None:
-    """Keep the proof of an applied plan."""
-    connection.execute(
-        "INSERT INTO connector.sync_receipts (plan_id, source, entity, counts, planned_checksum, core_checksum,"
-        " differences, verified, seconds) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [
-            receipt.plan_id,
-            receipt.source,
-            receipt.entity,
-            json.dumps(asdict(receipt.counts)),
-            receipt.planned_checksum,
-            receipt.core_checksum,
-            json.dumps(receipt.differences),
-            receipt.verified,
-            receipt.seconds,
-        ],
-    )
+def demand_reason(why: str, refused: str) -> None:
+    """Whoever decides says why: a log of decisions without their reasons answers nobody's question.
+
+    Raises:
+        ConfigurationError: there is no reason; the message begins with what was refused.
+    """
+    if not why.strip():
+        raise ConfigurationError(f"{refused} without a reason.", remedy="Say why, for the audit log.")
 
 
 def audit(connection: Connection, action: str, *, who: str, source: str, entity: str, **detail: object) -> None:

@@ -123,10 +123,10 @@ def _again(
     """A run for pages that are landed already: what it asked for, and when, is what the old one did."""
     new = scalar(
         context.connection,
-        "INSERT INTO connector.sync_runs (id, source, entity, kind, replays, launched_by, state, since, until,"
+        "INSERT INTO connector.sync_runs (id, source, entity, kind, replays, launched_by, state, since, until, ids,"
         " started_at, complete, snapshot, stability) OVERRIDING SYSTEM VALUE"
         " VALUES (coalesce(%s, nextval('connector.sync_runs_id_seq')),"
-        " %s, %s, %s, %s, %s, 'read', %s, %s, %s, true, %s, %s) RETURNING id",
+        " %s, %s, %s, %s, %s, 'read', %s, %s, %s, %s, true, %s, %s) RETURNING id",
         run_id,
         old.source,
         old.entity,
@@ -135,6 +135,7 @@ def _again(
         context.launched_by,
         old.window.since,
         old.window.until,
+        list(old.window.ids) or None,
         old.started_at,
         old.snapshot,
         old.stability,

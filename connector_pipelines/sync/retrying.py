@@ -30,12 +30,14 @@ from connector_pipelines.sync.salt import salt_of
 from connector_pipelines.sync.whole import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from connector_pipelines.model import Plan, Read, Receipt, Source
     from connector_pipelines.outward import Export
     from connector_pipelines.sync.context import Context
     from connector_pipelines.sync.letters import Choice
+
+    _Note = Callable[[str, list[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +54,49 @@ class Retried:
     receipt: Receipt | None
 
 
-def retry(context: Context, source: Source, choice: Choice) -> list[Retried]:
-    """Retry the chosen letters, entity after entity, parents before children.
+def retry(context: Context, source: Source, choice: Choice, *, who: str, why: str = "") -> list[Retried]:
+    """Retry the chosen letters, entity after entity, parents before children; who did it stands in the audit log.
 
     Raises:
         AnotherRunIsActive: the source's entity is being read or planned just now, or its core table written.
     """
+
+    def note(entity: str, ids: list[int]) -> None:
+        records.audit(
+            context.connection, "dead letters retried", who=who, source=source.name, entity=entity, why=why, ids=ids
+        )
+
     entities = in_order(source, [choice.entity] if choice.entity else None)
-    read = [done for entity in entities if (done := _retry(context, source, replace(choice, entity=entity), entity))]
+    read = [
+        done for entity in entities if (done := _retry(context, source, replace(choice, entity=entity), entity, note))
+    ]
     return read + [
         done
         for export in source.exports
-        if choice.entity in {None, export.name} and (done := _send_again(context, source, choice, export))
+        if choice.entity in {None, export.name} and (done := _send_again(context, source, choice, export, note))
     ]
 
 
-def _send_again(context: Context, source: Source, choice: Choice, export: Export) -> Retried | None:
+def _send_again(context: Context, source: Source, choice: Choice, export: Export, note: _Note) -> Retried | None:
     """What another system refused is sent again with all else that is due."""
-    chosen = letters.listed(context.connection, source.name, replace(choice, entity=export.name), limit=_ALL)
+    chosen = letters.listed(context.connection, source.name, replace(choice, entity=export.name), limit=0)
     keys = [letter.external_id for letter in chosen if letter.external_id]
     if not keys:
         return None
+    note(export.name, [letter.id for letter in chosen if letter.external_id])
     ledger.forgive(context.connection, source.name, export.entity, keys)
     last = list(push(context, source, entities=[export.entity]))[-1]
     return Retried(len(keys), last.plan, last.receipt)
 
 
-_ALL = 2**31 - 1
-
-
-def _retry(context: Context, source: Source, choice: Choice, entity: str) -> Retried | None:
+def _retry(context: Context, source: Source, choice: Choice, entity: str, note: _Note) -> Retried | None:
     connection = context.connection
     with at(source.name, entity):
         with hold(connection, f"{source.name}/{entity}"), connection.transaction():
             chosen = _chosen(context, source, choice)
             if not chosen:
                 return None
+            note(entity, chosen)
             plan = plan_read(context, source, _staged(context, source, entity, chosen))
         receipts = apply(context, entity, {source.name: source}, only=source.name)
         now = records.plan_of(connection, plan.read_id)

@@ -31,13 +31,14 @@ def salt_of(source: Source, stream: Stream) -> int:
     Returns:
         63 bits, so that PostgreSQL's bigint holds them.
     """
-    rules = sorted(source.policy.conflicts.get(stream.entity, {}).items())
+    rules = sorted(source.conflicts.get(stream.entity, {}).items())
     return _salt(source, repr(core_entity(stream.entity)), stream.entity, repr(rules))
 
 
 def salt_of_export(source: Source, export: Export) -> int:
-    """The same for what is written: over the connector's code, the source's configuration and the extract."""
-    return _salt(source, repr(extract(export.of)), export.name)
+    """The same for what is written: over the connector's code, the source's configuration, extract and rules."""
+    rules = sorted(source.conflicts.get(export.name, {}).items())
+    return _salt(source, repr(extract(export.of)), export.name, repr(rules))
 
 
 def _salt(source: Source, *words: str) -> int:
@@ -58,6 +59,6 @@ def _folders(config: type[BaseModel]) -> Iterator[Path]:
 @cache
 def _code(folders: frozenset[Path]) -> str:
     """A hash of the Python files of these folders, and of ours that records pass through."""
-    passed = (_OURS / "series.py", _OURS / "validation" / "accept.py")
+    passed = (_OURS / "assessed.py", _OURS / "series.py", _OURS / "validation" / "accept.py")
     files = [*sorted(file for folder in folders for file in folder.glob("*.py")), *passed]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

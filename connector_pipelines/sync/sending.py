@@ -25,6 +25,7 @@ from connector_pipelines.model import PlanState, Progress, Receipt
 from connector_pipelines.outward import Action, Done, NotDone
 from connector_pipelines.sync import records
 from connector_pipelines.sync.figures import note_sent
+from connector_pipelines.sync.receipts import write_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,27 +65,41 @@ def send(context: Context, export: Export, client: Any, plan: Plan) -> Receipt:
         raise PlanOutdated("the plan's rows were lost with the database server's memory.", remedy="Export again.")
     if staging.exists(connection, plan_table(plan.id)):
         ledger.adopt(connection, plan, export.entity)
+    most = _most(context, export, plan)
     while plan.applied_chunks < plan.chunks:
-        plan = _send_chunk(context, export, client, plan, read)
+        plan = _send_chunk(context, export, client, plan, read, most=most)
         context.report(Progress(plan.source, plan.entity, "send", plan.applied_chunks, plan.chunks, "batches"))
     return _finish(context, export, plan, read, started)
 
 
-def _send_chunk(context: Context, export: Export, client: Any, plan: Plan, read: Read) -> Plan:
+def _most(context: Context, export: Export, plan: Plan) -> int:
+    """How many rows are sent in one call: half as many each time that nobody answered for one that is left (M121).
+
+    What arrived counts as never lost, so that the next export sends full batches again.
+    """
+    return max(1, export.batch >> ledger.lost(context.connection, plan.source, export.entity))
+
+
+def _send_chunk(context: Context, export: Export, client: Any, plan: Plan, read: Read, *, most: int) -> Plan:
     size, chunk = records.chunk_rows_of(context.connection, plan), plan.applied_chunks + 1
     waiting = ledger.orders(context.connection, plan, export.entity, first=(chunk - 1) * size + 1, last=chunk * size)
     for action, orders in waiting.items():
-        if not ledger.mark(context.connection, plan, export.entity, action, [order.key for order in orders]):
-            raise PlanOutdated(f"plan {plan.hash[:12]} is not accepted any more.", remedy="Export again.")
-        batch = _Batch(action, orders)
-        _call(export, client, batch)
-        plan = _book(context, export, plan, read, batch)
-        if batch.stopped:
-            raise batch.stopped
+        for at in range(0, len(orders), most):
+            plan = _send_part(context, export, client, plan, read, batch=_Batch(action, orders[at : at + most]))
     if chunk.bit_count() == 1:
         ledger.analyze(context.connection)
     plan = replace(plan, applied_chunks=chunk)
     context.connection.execute("UPDATE connector.sync_plans SET applied_chunks = %s WHERE id = %s", [chunk, plan.id])
+    return plan
+
+
+def _send_part(context: Context, export: Export, client: Any, plan: Plan, read: Read, *, batch: _Batch) -> Plan:
+    if not ledger.mark(context.connection, plan, export.entity, batch.action, [order.key for order in batch.orders]):
+        raise PlanOutdated(f"plan {plan.hash[:12]} is not accepted any more.", remedy="Export again.")
+    _call(export, client, batch)
+    plan = _book(context, export, plan, read, batch)
+    if batch.stopped:
+        raise batch.stopped
     return plan
 
 
@@ -256,7 +271,7 @@ def _finish(context: Context, export: Export, plan: Plan, read: Read, started: f
     with connection.transaction():
         if staging.exists(connection, plan_table(plan.id)):
             connection.execute(query(_TOUCH, plan=plan_table(plan.id)), [plan.source, export.entity])
-        records.write_receipt(connection, receipt)
+        receipt = write_receipt(connection, receipt)
         records.move_plan(connection, plan, PlanState.APPLIED, by=context.launched_by)
         connection.execute(
             "UPDATE connector.dead_letters SET state = 'resolved', updated_at = now()"
@@ -276,7 +291,7 @@ _TOUCH = """
 
 
 def _read_back(context: Context, export: Export, plan: Plan) -> tuple[int, int, tuple[str, ...]]:
-    """Checksums of what was sent, as wanted and as it stands there, and at most 20 keys that differ."""
+    """Checksums of what was sent, as wanted and as it stands there, and the keys that differ."""
     if not plan.chunks:
         return 0, 0, ()
     row = context.connection.execute(
@@ -284,7 +299,7 @@ def _read_back(context: Context, export: Export, plan: Plan) -> tuple[int, int, 
             """
             SELECT coalesce(sum(hashtextextended(l.key || l.record::text, 0)), 0),
                 coalesce(sum(hashtextextended(l.key || coalesce(l.stands, l.record)::text, 0)), 0),
-                (array_agg(l.key ORDER BY l.key) FILTER (WHERE l.stands IS NOT NULL OR l.record <> p.record))[1:20]
+                array_agg(l.key ORDER BY l.key) FILTER (WHERE l.stands IS NOT NULL OR l.record <> p.record)
             FROM {plan} p CROSS JOIN LATERAL (SELECT o.* FROM connector.exports o
                 WHERE o.source = %s AND o.entity = %s AND o.key = p.external_id OFFSET 0) l  -- as in _keep_changes
             WHERE p.sends IN ('create', 'update', 'restore') AND l.state IN ('sent', 'verified')

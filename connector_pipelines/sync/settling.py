@@ -76,7 +76,7 @@ def _drifted(key: str, known: Record, stands: Record | None, *, contested: bool)
     if stands is None:
         return Entry(key, "wanted", gone=True, settled=False, done=False)
     if contested:
-        return Entry(key, "sent", settled=False, done=False)
+        return Entry(key, "sent", record=known, settled=False, done=False)
     return Entry(key, "sent", record=own(known, stands), settled=False, done=False)
 
 

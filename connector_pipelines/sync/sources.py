@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from connector_pipelines.database.connection import Connection, scalar
+from connector_pipelines.database.tables import IntegrationStatus
 from connector_pipelines.errors import SyncError, at
+from connector_pipelines.external import redact
 from connector_pipelines.external.surroundings import opened
 from connector_pipelines.mapping.identities import activate
 from connector_pipelines.model import Health
@@ -63,8 +65,8 @@ def test_connection(context: Context, source: Source) -> Health:
         with at(source.name), opened(source) as client:
             health = source.connector.check(client)
     except SyncError as error:
-        health = Health(ok=False, detail=str(error), latency_seconds=0.0)
-    status = "connected" if health.ok else "error"
+        health = Health(ok=False, detail=redact.text(str(error)), latency_seconds=0.0)
+    status = IntegrationStatus.CONNECTED if health.ok else IntegrationStatus.ERROR
     with context.connection.transaction():
         context.connection.execute(
             "INSERT INTO connector.integration_status_logs (integration_id, status, detail, latency_ms)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from connector_pipelines.database.connection import Connection, scalar
+from connector_pipelines.database.tables import IntegrationStatus
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.sync import records
 from connector_pipelines.sync.sources import register
@@ -40,12 +41,12 @@ def deactivate(connection: Connection, source: Source, *, who: str, why: str) ->
     register(connection, source)
     with connection.transaction():
         connection.execute(
-            "UPDATE connector.integrations SET status = 'disconnected', updated_at = now(),"
+            "UPDATE connector.integrations SET status = %s, updated_at = now(),"
             " off = format('deactivated by %%s at %%s UTC: %%s', %s::text,"
             " to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), %s::text) WHERE name = %s",
-            [who, why, source.name],
+            [IntegrationStatus.DISCONNECTED, who, why, source.name],
         )
-        _log(connection, source.name, "disconnected", f"deactivated by {who}: {why}")
+        _log(connection, source.name, IntegrationStatus.DISCONNECTED, f"deactivated by {who}: {why}")
         records.audit(connection, "source deactivated", who=who, source=source.name, entity="", why=why)
 
 
@@ -60,16 +61,16 @@ def activate(connection: Connection, source: Source, *, who: str, why: str = "")
     register(connection, source)
     with connection.transaction():
         changed = connection.execute(
-            "UPDATE connector.integrations SET status = 'pending', off = NULL, updated_at = now()"
+            "UPDATE connector.integrations SET status = %s, off = NULL, updated_at = now()"
             " WHERE name = %s AND off IS NOT NULL",
-            [source.name],
+            [IntegrationStatus.PENDING, source.name],
         ).rowcount
         if changed:
-            _log(connection, source.name, "pending", f"activated by {who}")
+            _log(connection, source.name, IntegrationStatus.PENDING, f"activated by {who}")
             records.audit(connection, "source activated", who=who, source=source.name, entity="", why=why)
 
 
-def _log(connection: Connection, source: str, status: str, detail: str) -> None:
+def _log(connection: Connection, source: str, status: IntegrationStatus, detail: str) -> None:
     connection.execute(
         "INSERT INTO connector.integration_status_logs (integration_id, status, detail)"
         " SELECT id, %s, %s FROM connector.integrations WHERE name = %s",

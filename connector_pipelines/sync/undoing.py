@@ -2,6 +2,9 @@
 
 What a person or a later sync changed since is left, and named. What was undone stays so until the source says something
 new about the record: its mapping still holds the hash of what the source said last.
+
+The inverse is a plan like any other: the mass-change guard judges it by the source's limits, core that moves makes it
+anew, and what the guard holds is approved or rejected by its hash (S5).
 """
 
 from __future__ import annotations
@@ -11,16 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from connector_pipelines.core.entities import ENTITIES
-from connector_pipelines.core.entities import entity as core_entity
 from connector_pipelines.errors import ApprovalRefused, ConfigurationError, at
-from connector_pipelines.mapping.amend import Amendment, amend
-from connector_pipelines.mapping.inverse import inverse
-from connector_pipelines.model import RunKind
+from connector_pipelines.model import PlanState
+from connector_pipelines.sync import planning, records
 from connector_pipelines.sync.deciding import approve_and_apply
 from connector_pipelines.sync.locks import hold
 
 if TYPE_CHECKING:
-    from connector_pipelines.model import Source
+    from connector_pipelines.mapping.amend import Amendment
+    from connector_pipelines.model import Plan, Source
     from connector_pipelines.sync.context import Context
     from connector_pipelines.sync.deciding import Applied
 
@@ -43,6 +45,11 @@ class Undo:
         hashes = [amendment.plan.hash for amendment in self.amendments]
         return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
+    @property
+    def held(self) -> tuple[Plan, ...]:
+        """The plans among them that change more than the guard lets pass, in the order in which to approve them."""
+        return tuple(one.plan for one in self.amendments if one.plan.state is PlanState.HELD)
+
 
 def preview(context: Context, source: Source, what: str) -> Undo:
     """Plan the undo of what was applied. Core stays as it is.
@@ -63,35 +70,33 @@ def preview(context: Context, source: Source, what: str) -> Undo:
     )
 
 
-def undo(context: Context, source: Source, what: str, undo_hash: str, *, who: str, why: str = "") -> list[Applied]:
-    """Undo exactly what a preview showed.
+def undo(context: Context, source: Source, what: str, undo_hash: str, *, who: str, why: str) -> list[Applied]:
+    """Undo exactly what a preview showed. The audit log says what was undone, by whom and why.
 
     Raises:
-        ApprovalRefused: it would do something else now than what had this hash; nothing was done.
-        AnotherRunIsActive, ConfigurationError: see `preview`.
+        ApprovalRefused: it would do something else now than what had this hash, or the guard holds some of it;
+            nothing was done.
+        AnotherRunIsActive, ConfigurationError: see `preview`; the latter also when nobody says why.
     """
+    records.demand_reason(why, "nothing is undone")
     now = preview(context, source, what)
     if len(undo_hash) < _SHORTEST or not now.hash.startswith(undo_hash):
         raise ApprovalRefused(
             f"the undo of {what[:12]} is not what has the hash {undo_hash[:12]!r}.",
             remedy=f"Look at the preview; its hash is {now.hash[:12]} now.",
         )
-    plans = [amendment.plan for amendment in now.amendments]
-    return [approve_and_apply(context, source, plan.hash, who=who, why=why) for plan in plans]
+    if now.held:
+        raise ApprovalRefused(
+            "the guard holds the undo: "
+            + "; ".join(f"{plan.entity}, hash {plan.hash[:12]}: {', '.join(plan.reasons)}" for plan in now.held),
+            remedy="Approve these plans one by one in this order, as any that is held; then undo the rest, if any.",
+        )
+    return [approve_and_apply(context, source, amendment.plan.hash, who=who, why=why) for amendment in now.amendments]
 
 
 def _amended(context: Context, source: Source, entity: str, plans: list[int]) -> Amendment:
-    connection, core = context.connection, core_entity(entity)
-    with at(source.name, entity), hold(connection, f"{source.name}/{entity}"):
-        return amend(
-            connection,
-            core,
-            source.name,
-            inverse(core, source.name, plans),
-            kind=RunKind.UNDO,
-            launched_by=context.launched_by,
-            chunk_rows=context.chunk_rows,
-        )
+    with at(source.name, entity), hold(context.connection, f"{source.name}/{entity}"):
+        return planning.undo(context, source, entity, plans)
 
 
 def _applied(context: Context, source: str, what: str) -> dict[str, list[int]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import connect
-from connector_pipelines.errors import SyncError
+from connector_pipelines.errors import ConfigurationError, SyncError
+from connector_pipelines.mapping import fingerprints
 from connector_pipelines.model import Mode
 from connector_pipelines.sync import records
 from connector_pipelines.sync.applying import apply
@@ -64,13 +65,42 @@ def sync(
     not in memory.
 
     Raises:
+        ConfigurationError: the source feeds nothing.
         SyncError: what stopped an entity, with its place. Entities before it are done; core has nothing of later ones.
     """
+    if not source.streams:
+        raise ConfigurationError(
+            f"{source.name} feeds nothing to core.", remedy=f"It takes records of core: export to {source.name}."
+        )
     register(context.connection, source)
     reads = _reads(context, source, in_order(source, entities), _How(mode, span, dry_run))
     carry_out = _in_turn if context.url is None or dry_run else _ahead
     with few_collections():
         yield from carry_out(context, source, reads)
+
+
+def resync(
+    context: Context, source: Source, *, who: str, apply: bool, entities: Sequence[str] | None = None
+) -> Iterator[Outcome]:
+    """Read everything and compare every record with core, also those that look unchanged (G73).
+
+    Args:
+        context: the run's surroundings.
+        source: what to read.
+        who: who asks for it, for the audit log.
+        apply: do it; without, everything is read and planned, and core stays.
+        entities: only these; all by default.
+
+    Raises:
+        ConfigurationError, SyncError: see `sync`.
+    """
+    if apply:
+        named, connection = in_order(source, entities), context.connection
+        register(connection, source)
+        with connection.transaction():
+            fingerprints.forget(connection, source.name, named)
+            records.audit(connection, "full re-sync", who=who, source=source.name, entity=", ".join(named))
+    return sync(context, source, entities=entities, dry_run=not apply)
 
 
 def _in_turn(context: Context, source: Source, reads: Iterator[_Begun]) -> Iterator[Outcome]:

@@ -25,6 +25,9 @@ PLACE = ("page", "row", "fingerprint")
 the row to its receipt.
 """
 
+LONGEST_ID = 500
+"""Characters of an id that a dead letter is found by: an index of PostgreSQL takes no more than 2,704 bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -137,7 +140,7 @@ def _one_by_one(stream: Stream, part: Rows) -> tuple[list[tuple[int, Any]], list
         try:
             good.append((at, stream.decode(raw)))
         except BadRow as row:
-            bad.append(Rejection(part.page, position, row.external_id, row.rule, row.reason, _text_of(raw)))
+            bad.append(Rejection(part.page, position, _usable(row.external_id), row.rule, row.reason, _text_of(raw)))
     return good, bad
 
 
@@ -212,7 +215,9 @@ def _rejections(
 
 def _usable(external_id: object) -> str | None:
     """An id that can be stored and looked up; the payload holds any other."""
-    return external_id if isinstance(external_id, str) and external_id.strip() and "\x00" not in external_id else None
+    if not isinstance(external_id, str) or not external_id.strip() or "\x00" in external_id:
+        return None
+    return external_id if len(external_id) <= LONGEST_ID else None
 
 
 def _without_skipped(core: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

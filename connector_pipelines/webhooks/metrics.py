@@ -67,6 +67,14 @@ GAUGES = (
         "SELECT source, entity, count(*) FROM connector.conflicts WHERE state = 'open' GROUP BY 1, 2",
     ),
     Gauge(
+        "conflicts_resolved_last_day",
+        "Conflicts that were settled in the last 24 hours, by how, and whether a person or a sync did it.",
+        ("source", "entity", "taken", "by"),
+        "SELECT source, entity, decision, CASE WHEN decision IN ('agreed', 'rule') THEN 'sync' ELSE 'person' END,"
+        " count(*) FROM connector.conflicts"
+        " WHERE state = 'resolved' AND decided_at > now() - interval '1 day' GROUP BY 1, 2, 3, 4",
+    ),
+    Gauge(
         "held_plans",
         "Plans that the mass-change guard holds for a person.",
         ("source", "entity"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.capabilities import hook_of
 from connector_pipelines.database.connection import connect
@@ -50,18 +50,19 @@ def serve(app: Starlette, *, host: str, port: int) -> None:
     """Serve an application until it is interrupted."""
     import uvicorn
 
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings().trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings().trusted_proxies],
-        limit_concurrency=_AT_ONCE,
-        timeout_graceful_shutdown=10,
-    )
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10, **options())
+
+
+def options() -> dict[str, Any]:
+    """What the server is told of connections: how many there may be, and whose word is taken for a caller's address."""
+    proxies = settings().trusted_proxies
+    return {
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": bool(proxies),
+        "forwarded_allow_ips": [str(network) for network in proxies],
+        "limit_concurrency": _AT_ONCE,
+    }
 
 
 def receive(url: str, sources: Iterable[Source], *, host: str, port: int, say: Callable[[str], None]) -> None:

@@ -138,6 +138,14 @@ def test_configuration_keeps_secrets_out(source: Source) -> None:
     assert source.connector.config.model_validate_json(dumped) == source.config
 
 
+@pytest.mark.parametrize("url", ["ftp://sis.example", "sis.example", "https://", "http://sis.example", "https://sis:x"])
+def test_an_unusable_address_is_refused_where_it_is_declared(source: Source, url: str) -> None:
+    """What is no https address, or would send credentials unencrypted, is a mistake of its field (G17)."""
+    with pytest.raises(ValidationError, match=r"no http\(s\) URL|unencrypted") as refused:
+        source.connector.config.model_validate(source.config.model_dump() | {"base_url": url})
+    assert ("base_url",) in [error["loc"] for error in refused.value.errors()]
+
+
 def test_nothing_is_asked_before_the_first_read(source: Source) -> None:
     """Opening and closing a client, and asking for a reading without taking a page, sends nothing."""
     gone = source.config.model_dump() | _elsewhere(source.config)

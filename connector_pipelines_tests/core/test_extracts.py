@@ -27,14 +27,16 @@ SCHOOL = """
     INSERT INTO core.enrollments (student_id, section_id, status, start_date) VALUES
         (1, 1, 'dropped', '2026-02-01'), (1, 2, 'enrolled', '2026-03-01'), (1, 5, 'enrolled', NULL);
     INSERT INTO core.teaching_assignments (instructor_id, section_id, status, is_primary) VALUES (1, 1, 'active', true);
-    INSERT INTO core.assessments (title, status, section_id, learning_outcome, program_outcome, is_finalized, max_score)
-        VALUES ('Quiz', 'active', 1, 'SLO1', 'PO1', true, 10), ('Draft', 'active', 2, 'SLO2', 'PO1', NULL, 10);
+    INSERT INTO core.assessments (title, status, section_id, learning_outcome, program_outcome, is_finalized, max_score,
+        due_at) VALUES ('Quiz', 'active', 1, 'SLO1', 'PO1', true, 10, '2026-04-01T10:00Z'),
+        ('Draft', 'active', 2, 'SLO2', 'PO1', NULL, 10, NULL);
     INSERT INTO core.grades (grade_type, status, student_id, assessment_id, section_id, score, achievement, is_override)
         VALUES ('assignment_grade', 'active', 1, 1, NULL, 8, 'Met', NULL),
             ('assignment_grade', 'active', 1, 2, NULL, 2, 'Not Met', true),
             ('course_total', 'active', 1, NULL, 1, 90, NULL, NULL),
             ('section_total', 'active', 1, NULL, 1, 80, NULL, NULL);
     UPDATE core.sections SET organization_id = 1;
+    UPDATE core.students SET notes = 'Sits in front';
 """
 
 LATER = """
@@ -150,6 +152,60 @@ def test_programs_are_made_of_final_results_alone(school: Any) -> None:
         0,
     )
     assert (float(row["share_met"]), float(row["mean_score"])) == (1.0, 0.8)
+
+
+def test_rows_about_many_refer_to_nobody() -> None:
+    """What says of how many persons a row is made refers to no person, grade or assessment (G97)."""
+    about = [one for one in EXTRACTS.values() if one.crowd]
+    assert {one.name for one in about} == {
+        "program_outcomes",
+        "anonymous_results",
+        "result_statistics",
+        "outcome_trends",
+        "institution_outcomes",
+    }
+    assert {target for one in about for target in one.references.values()} <= {"terms", "organizations"}
+    assert all(one.crowd in one.columns for one in about)
+
+
+def test_notes_are_of_students_of_whom_there_is_something_to_know(school: Any, connection: Connection) -> None:
+    """A note, or an outcome that was not met by the newest result, makes a row; without either there is none (G94)."""
+    told = {key: (row["note"], row["not_met"]) for key, row in school("student_notes").items()}
+    assert told == {"students/1": ("Sits in front", 0)}
+    connection.execute(
+        "UPDATE core.students SET notes = ''; UPDATE core.grades SET achievement = 'Not Met' WHERE id = 1"
+    )
+    told = {key: (row["note"], row["not_met"]) for key, row in school("student_notes").items()}
+    assert told == {"students/1": (None, 1)}
+    connection.execute(LATER)
+    assert school("student_notes") == {}
+
+
+def test_grades_of_a_course_alone_are_of_the_student_s_term(school: Any, connection: Connection) -> None:
+    """A grade of an assessment that names no section is in the offering in which the student is, if there is one."""
+    connection.execute(
+        "INSERT INTO core.assessments (title, status, course_id) VALUES ('There', 'active', 1);"
+        "INSERT INTO core.grades (grade_type, status, student_id, assessment_id)"
+        " VALUES ('course_total', 'active', 1, 3)"
+    )
+    row = school("final_grades", date(2026, 7, 1))["grades/5"]
+    assert (row["offering"], row["section"], row["ended"]) == ("courses/1@terms/2", None, True)
+    connection.execute(
+        "INSERT INTO core.sections (title, status, course_id, term_id) VALUES ('A3', 'active', 1, 1);"
+        "INSERT INTO core.enrollments (student_id, section_id, status) VALUES (1, 6, 'enrolled')"
+    )
+    assert school("final_grades")["grades/5"]["offering"] is None
+
+
+def test_grades_know_when_core_changed_them(school: Any, connection: Connection) -> None:
+    """A grade was changed when somebody set it, or when it was given, whichever is later; a settled edit is none."""
+    connection.execute("UPDATE core.grades SET graded_at = '2026-05-02T10:00Z', score = 9 WHERE id = 1")
+    row = school("grades")["grades/1"]
+    assert row["changed_at"] >= row["edited_at"] > row["graded_at"]
+    assert school("grades")["grades/2"]["changed_at"] is None
+    connection.execute("DELETE FROM connector.core_edits")
+    row = school("grades")["grades/1"]
+    assert (row["changed_at"], row["edited_at"]) == (row["graded_at"], None)
 
 
 def test_unknown_extract_is_named() -> None:

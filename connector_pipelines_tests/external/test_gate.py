@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from connector_pipelines.errors import DatabaseUnavailable, NetworkError, RateLimited
 from connector_pipelines.external.gate import FAILURES, Gate, Verdict
 from connector_pipelines.external.http import Client, Request
-from connector_pipelines.external.limits import Budget, Limits, Rate
+from connector_pipelines.external.limits import Budget, Limits, Rate, Service
 from connector_pipelines.external.line import Line
 from connector_pipelines.external.retry import Policy
 from connector_pipelines.external.surroundings import share
@@ -148,6 +148,27 @@ def test_threads_wait_out_one_pause_together(database: str, stand: Any, answer: 
     assert len(server.asked) == 6
 
 
+@pytest.mark.parametrize(
+    ("headers", "waits"),
+    [
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "40"}, True),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "40"}, True),
+        ({"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "40"}, False),
+        ({"X-RateLimit-Remaining": "0"}, False),
+    ],
+)
+def test_the_last_request_that_is_left_is_followed_by_a_pause(
+    database: str, stand: Any, answer: Any, headers: dict[str, str], *, waits: bool
+) -> None:
+    """A good answer that says that nothing is left until then keeps everybody from asking for a refusal."""
+    server, slept = stand(lambda _: answer(headers=headers)), Slept()
+    with share(database), Client(server.url, sleep=slept) as first, Client(server.url, sleep=slept) as second:
+        assert first.get("a").status == 200
+        second.get("b")
+    assert len(server.asked) == 2
+    assert any(35 < seconds <= 40 for seconds in slept.seconds) is waits
+
+
 def test_a_spent_budget_ends_the_read_with_the_time_to_go_on(database: str, stand: Any, answer: Any) -> None:
     """A turn beyond the patience is an error that says when, before anything is sent."""
     server = stand(lambda _: answer())
@@ -204,6 +225,53 @@ def test_breaker_opens_for_everybody_and_one_probe_closes_it(
         down[0] = False
         assert client.get("a").status == 200
     assert connection.execute("SELECT failures, open_until FROM connector.gates").fetchall() == [(0, None)]
+
+
+PARTS = (Service("users", "^users_", (Rate(2, 3_600),)), Service("grades", "^grades_"))
+
+
+def about(part: str) -> Request:
+    """A call about one part of a source that has one address for everything."""
+    return Request("server", method="POST", body=part.encode(), counts_as=f"{part}_get")
+
+
+def test_one_service_is_throttled_and_the_other_goes_on(database: str, stand: Any, answer: Any) -> None:
+    """A part of a source that has spent its own budget waits; the others do not, but for what holds for all (M61)."""
+    server = stand(lambda _: answer())
+    limits = Limits((Budget("all", (Rate(6, 3_600),)),), patience_seconds=30, services=PARTS)
+    with share(database), Client(server.url, limits=limits, sleep=Slept()) as client:
+        client.send(about("users"))
+        client.send(about("users"))
+        with pytest.raises(RateLimited, match="/ users are spent"):
+            client.send(about("users"))
+        for _ in range(4):
+            client.send(about("grades"))
+        with pytest.raises(RateLimited, match=r"the limits of [\d.:]+ are spent"):
+            client.send(about("grades"))
+    assert len(server.asked) == 6
+
+
+def test_one_service_fails_and_the_other_goes_on(
+    database: str, stand: Any, answer: Any, connection: Connection
+) -> None:
+    """Each part has its own breaker: what fails is left alone, what works is asked, each mends itself (M61)."""
+    down = [True]
+    server = stand(lambda call: answer(503 if down[0] and call.body == b"grades" else 200))
+    limits, policy = Limits(services=PARTS), Policy(max_retries=0)
+    with share(database), Client(server.url, limits=limits, policy=policy, sleep=Slept()) as client:
+        for _ in range(FAILURES):
+            with pytest.raises(NetworkError, match="answered 503"):
+                client.send(about("grades"))
+        with pytest.raises(NetworkError, match="/ grades failed 5 times in a row"):
+            client.send(about("grades"))
+        assert client.send(about("users")).status == 200
+        assert client.get("something").status == 200
+        connection.execute("UPDATE connector.gates SET open_until = now() WHERE open_until IS NOT NULL")
+        down[0] = False
+        assert client.send(about("grades")).status == 200
+    rows = connection.execute("SELECT scope, failures, open_until FROM connector.gates ORDER BY scope").fetchall()
+    host = server.url.removeprefix("http://")
+    assert rows == [(host, 0, None), (f"{host} / grades", 0, None), (f"{host} / users", 0, None)]
 
 
 def test_a_refusal_is_a_sign_of_life(database: str, stand: Any, answer: Any, connection: Connection) -> None:

@@ -135,3 +135,15 @@ def test_names_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
     """A source's name is one folder below the root and nothing else."""
     with pytest.raises(ConfigurationError, match="cannot name a folder"):
         Landing(str(tmp_path)).open(name, "students", 1)
+
+
+def test_removed_pages_say_that_they_were(root: str) -> None:
+    """A read is removed whole, wherever it lies; asking for it names the removal, and landing it again works."""
+    landing = landed(root)
+    assert landing.reads("sis", "students") == [7]
+    landing.remove("sis", "students", 7)
+    assert landing.reads("sis", "students") == []
+    with pytest.raises(BrokenPage, match="the pages of read 7 were removed by retention"):
+        landing.page("sis", "students", 7, 1)
+    assert landed(root).page("sis", "students", 7, 1).body == BODIES[0]
+    assert Landing(root).reads("sis", "courses") == []

@@ -11,7 +11,8 @@ from connector_pipelines.errors import SyncError
 from connector_pipelines.external import meter as module
 from connector_pipelines.external.http import Client
 from connector_pipelines.external.latency import added, at_most, class_of, endpoint, percentile
-from connector_pipelines.external.messages import Request, Response
+from connector_pipelines.external.messages import Request
+from connector_pipelines.external.retry import Do, Policy
 from connector_pipelines.external.surroundings import Surroundings, restored, share
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def test_ids_are_no_part_of_an_endpoint(url: str, name: str) -> None:
     assert endpoint(Request(url)) == name
 
 
+def test_a_request_may_say_what_it_counts_as() -> None:
+    """Where one path serves for all calls each function is an endpoint of its own."""
+    url = "https://m.example/webservice/rest/server.php"
+    assert endpoint(Request(url, method="POST", counts_as="core_user_get_users")) == "POST core_user_get_users"
+
+
 class Counted:
     """Stands for the line to the database: keeps what is written."""
 
@@ -73,7 +80,7 @@ def test_many_requests_are_few_rows() -> None:
     meter = module.Meter(line, "alpha", "here", clock=lambda: now[0])  # type: ignore[arg-type]  # stands for it
     for number in range(1_000):
         with meter.timed(Request(f"https://s.example/list{number % 200}x")) as answered:
-            answered.append(Response(200, {}, b"", "", 0.1))
+            answered.append(module.Heard(200, Do.ACCEPT))
         now[0] += 0.15
     meter.write()
     assert len(line.written) == 3
@@ -108,6 +115,26 @@ def test_a_client_leaves_what_its_requests_took(
         ("GET /closed", 1, 0, 1, True),
         ("GET /students", 2, 0, 0, True),
     ]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_what_an_answer_means_is_counted(database: str, stand: Callable[..., Any], answer: Callable[..., Any]) -> None:
+    """Errors that come with status 200 count as what the source means by them: failed, refused, or too often."""
+    meant = {b"later": Do.RETRY, b"denied": Do.DENY, b"often": Do.WAIT}
+    policy = Policy(max_retries=0, max_waits=0, overrides={200: lambda said: meant.get(said.body, Do.ACCEPT)})
+    with share(database) as _:
+        here = module_surroundings()
+        site = stand(lambda asked: answer(body=asked.path.strip("/").encode()))
+        with restored(Surroundings(here.line, "alpha", "toy")), Client(site.url, policy=policy) as client:
+            client.get("/fine")
+            for path in ("/later", "/denied", "/often"):
+                with pytest.raises(SyncError):
+                    client.get(path)
+    with connect(database) as connection:
+        rows = connection.execute(
+            "SELECT endpoint, failed, refused, limited FROM connector.api_calls ORDER BY endpoint"
+        ).fetchall()
+    assert rows == [("GET /denied", 0, 1, 0), ("GET /fine", 0, 0, 0), ("GET /later", 1, 0, 0), ("GET /often", 0, 0, 1)]
 
 
 def module_surroundings() -> Surroundings:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
 from connector_pipelines.external.cache import Looks
 from connector_pipelines.external.http import Request
@@ -25,18 +26,64 @@ def test_own_limits_come_on_top_of_the_vendors() -> None:
     assert HttpOptions().limits([vendor]).budgets == (vendor,)
 
 
+def test_a_user_may_limit_endpoints_and_verbs() -> None:
+    """A budget of one's own counts what it names, in its own span, beside the vendor's of the same name."""
+    asked = {"name": "reports", "requests": 30, "seconds": 10, "methods": ["POST"], "path": "/reports/", "at_once": 2}
+    limits = HttpOptions.model_validate({"budgets": [asked]}).limits([Budget("reports", (Rate(300, 3_600),))])
+    assert [str(budget) for budget in limits.of(Request("/reports/7", method="POST"))] == [
+        "300 in 3600 s",
+        "30 in 10 s, 2 at once",
+    ]
+    assert [budget.name for budget in limits.of(Request("/reports/7"))] == ["reports"]
+    assert len({budget.name for budget in limits.budgets}) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ([{"name": "a"}], "needs requests or at_once"),
+        ([{"name": "a", "requests": 1, "path": "("}], "no regular expression"),
+        ([{"name": "a", "requests": 1}] * 2, "the same name"),
+        ([{"name": "a", "requests": 1, "methods": ["LOOK"]}], "GET"),
+    ],
+)
+def test_budgets_that_cannot_be_are_refused(wrong: list[dict[str, Any]], says: str) -> None:
+    """A budget that limits nothing, or cannot be told from another, is a mistake of the declaration."""
+    with pytest.raises(ValidationError, match=says):
+        HttpOptions.model_validate({"budgets": wrong})
+
+
 def test_limits_say_what_they_are() -> None:
     """A budget reads as people write it: so many in so many seconds, so many at once."""
     assert str(Budget("all", (Rate(500, 60), Rate(10, 1)), at_once=10)) == "500 in 60 s, 10 in 1 s, 10 at once"
     assert str(Budget("reports", (Rate(300, 3_600),))) == "300 in 3600 s"
 
 
-@pytest.mark.parametrize(("given", "own", "expected"), [(1, 5, 2), (None, 5, 6), (None, None, 3), (0, 5, 1)])
+@pytest.mark.parametrize(
+    ("given", "environment", "own", "expected"),
+    [
+        (1, "2", 5, 2),
+        (0, "2", 5, 1),
+        (None, "2", 5, 3),
+        (None, "2", None, 3),
+        (None, None, 5, 6),
+        (None, None, None, 4),
+    ],
+)
 def test_the_nearest_word_on_retries_counts(
-    stand: Any, monkeypatch: pytest.MonkeyPatch, *, given: int | None, own: int | None, expected: int, answer: Any
+    stand: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    given: int | None,
+    environment: str | None,
+    own: int | None,
+    expected: int,
+    answer: Any,
 ) -> None:
-    """The source's setting, else the connector's default, else the environment's (K1); waits are 1, 2, 4, 8, 16 s."""
-    monkeypatch.setenv("INTEGRATION_MAX_RETRIES", "2")
+    """The source's setting, else the environment's, else the connector's default (K1); waits are 1, 2, 4, 8, 16 s."""
+    monkeypatch.delenv("INTEGRATION_MAX_RETRIES", raising=False)
+    if environment:
+        monkeypatch.setenv("INTEGRATION_MAX_RETRIES", environment)
     settings.cache_clear()
     slept: list[float] = []
     server = stand(lambda _: answer(503))

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import json
 import logging
 import re
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from connector_pipelines.external import redact
+from connector_pipelines.external.auth import Basic
 from connector_pipelines.external.http import Client
+from connector_pipelines.external.messages import Request
+from connector_pipelines.external.secrets import Secret
+from connector_pipelines.external.tokens import Token
 
 SECRET = "s3cr3t-v4lue"
 
@@ -108,3 +114,38 @@ def test_libraries_log_no_secrets(stand: Any, answer: Any, caplog: pytest.LogCap
     assert "/rest" in caplog.text
     assert SECRET not in caplog.text
     assert "Lovelace" not in caplog.text
+
+
+@pytest.mark.parametrize("shown", ["{}", "the key {} is unknown", "?key={}&page=2", "/k/{}/items", '{{"k": "{}"}}'])
+@pytest.mark.parametrize("value", ["k9-lives/in+a=b", 'quoted"and\\slashed', "plain0123456789"])
+def test_credentials_that_were_used_are_known_by_their_value(value: str, shown: str) -> None:
+    """A secret that was revealed is hidden wherever it stands and whatever it is called, also as it travels (E60)."""
+    Secret.literal(value).reveal()
+    for travelling in (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]):
+        assert redact.text(shown.format(travelling)) == shown.format(redact.HIDDEN)
+
+
+def test_tokens_that_were_fetched_are_known_too() -> None:
+    """A token that a source issued is hidden from then on; short values, which may be words, are not looked for."""
+    Token("tok3n-fr0m-the-source")
+    Token("demo")
+    assert redact.text("the demo has no session tok3n-fr0m-the-source") == "the demo has no session ***"
+
+
+def test_a_password_is_known_as_basic_sends_it() -> None:
+    """A source that repeats the Authorization header without its name shows neither user nor password."""
+    signed = Basic(Secret.literal("somebody"), Secret.literal("pa55word")).sign(Request("https://a.example"), _nobody)
+    sent = str(signed.header("Authorization")).removeprefix("Basic ")
+    assert redact.text(f"no such account: {sent}") == "no such account: ***"
+
+
+def test_the_latest_credentials_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that renews its token for weeks forgets the first ones, and hides the last ones."""
+    monkeypatch.setattr(redact, "_MOST", 3)
+    monkeypatch.setattr(redact, "_latest", {})
+    tokens = [redact.remember(f"token-number-{number}") for number in range(5)]
+    assert [redact.text(token) == redact.HIDDEN for token in tokens] == [False, False, True, True, True]
+
+
+def _nobody(_: Request) -> Any:
+    raise AssertionError

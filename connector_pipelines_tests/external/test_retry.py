@@ -88,6 +88,21 @@ def test_what_an_answer_means(
     assert (result.status if isinstance(result, Response) else type(result)) == end
 
 
+def test_every_status_ends_as_its_kind_demands() -> None:
+    """From 200 to 599 there is no status whose outcome is left to chance (G27, G29)."""
+    ends: dict[int, list[object]] = {}
+    for status in range(200, 600):
+        result, _, sent = play([status] * 4, Policy(max_retries=3))
+        ends[status] = [Response if isinstance(result, Response) else type(result), sent]
+    refused: dict[int, list[object]] = {code: [RefusedBySource, 1] for code in (*range(300, 500), 501, 505)}
+    denied: dict[int, list[object]] = {code: [AuthFailed, 1] for code in (401, 403, 407)}
+    passing: dict[int, list[object]] = {code: [NetworkError, 4] for code in (408, 425, *range(500, 600))}
+    good: dict[int, list[object]] = {code: [Response, 1] for code in range(200, 300)}
+    assert ends == good | passing | refused | denied | {code: passing[code] for code in (408, 425)} | {
+        429: [RateLimited, 4]
+    }
+
+
 @pytest.mark.parametrize("retries", [0, 1, 5, 8])
 def test_number_of_retries_is_configured(retries: int) -> None:
     """`max_retries` counts the re-sends after the first try; pauses double up to a minute."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,23 +49,46 @@ TABLE: list[Case] = [
     (Rule.LAST_WRITE_WINS, EDIT, None, EDIT, "core", "a person decided against this value"),
     (Rule.LAST_WRITE_WINS, EDIT, READ, EDIT, "core", "a person decided against this value"),
     (Rule.EXTERNAL_WINS, EDIT, None, EDIT, "source", "the source owns the field"),
+    # Grades that are not final go by the later write.
+    (Rule.CORE_FINAL, None, EDIT, None, "source", "nobody edited the field"),
+    (Rule.CORE_FINAL, EDIT, EDIT - SECOND, None, "core", "core was edited last"),
+    (Rule.CORE_FINAL, EDIT, EDIT, None, "source", "the source changed it last"),
+    (Rule.CORE_FINAL, EDIT, EDIT + SECOND, None, "source", "the source changed it last"),
+    (Rule.CORE_FINAL, EDIT, None, None, "person", "the record does not say when it changed"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", TABLE)
 def test_verdict(connection: Connection, case: Case) -> None:
     """Every rule has one winner and one reason for each order of the times, also where one is missing or skewed."""
-    rule, edited, modified, decided, winner, reason = case
-    given = "(VALUES (%s, %s::timestamptz, %s::timestamptz, %s::timestamptz, %s::timestamptz))"
-    names = "v (rule, edited_at, modified_at, decided_at, read_at)"
+    *facts, winner, reason = case
+    assert judged(connection, *facts) == [winner, reason]
+
+
+def judged(connection: Connection, rule: Any, *times: Any, final: bool = False) -> Any:
+    """Winner and reason."""
+    given = "(VALUES (%s, %s::timestamptz, %s::timestamptz, %s::timestamptz, %s::timestamptz, %s))"
+    names = "v (rule, edited_at, modified_at, decided_at, read_at, final)"
     statement = query(f"SELECT {{verdict}} FROM {given} {names}", verdict=verdict())
-    found = connection.execute(statement, [rule.value, edited, modified, decided, READ]).fetchone()
-    assert found == ([winner, reason],)
+    ((found,),) = connection.execute(statement, [rule.value, *times, READ, final]).fetchall()
+    return found
+
+
+FINAL = ["core", "a person set it in a final grade or an override"]
+
+
+@pytest.mark.parametrize("modified", [EDIT - SECOND, EDIT + SECOND, None])
+def test_what_a_person_set_in_a_final_row_stays(connection: Connection, modified: datetime | None) -> None:
+    """Whatever the times are, core wins in a final row under that rule alone, and where a person did set the field."""
+    assert judged(connection, Rule.CORE_FINAL, EDIT, modified, None, final=True) == FINAL
+    assert judged(connection, Rule.CORE_FINAL, None, modified, None, final=True)[0] == "source"
+    assert judged(connection, Rule.EXTERNAL_WINS, EDIT, modified, None, final=True)[0] == "source"
 
 
 def test_every_line_of_the_table_is_reached() -> None:
     """The cases above leave no verdict untried."""
-    assert {(line.winner, line.reason) for line in VERDICTS} == {(winner, reason) for *_, winner, reason in TABLE}
+    tried = {(winner, reason) for *_, winner, reason in TABLE} | {(FINAL[0], FINAL[1])}
+    assert {(line.winner, line.reason) for line in VERDICTS} == tried
 
 
 def test_rule_of_a_field() -> None:

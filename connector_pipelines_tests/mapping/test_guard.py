@@ -25,10 +25,10 @@ EMPTY = "empty: the source sent nothing, and had 1,000 records before"
             Counts(fetched=799, unchanged=799, absent=201),
             ("shrunk: 201 of 1,000 records are gone (absent: limit 0.2, passes from 0.201)",),
         ),
-        (Counts(fetched=2000, unchanged=1000, created=1000), ()),
+        (Counts(fetched=1900, unchanged=1000, created=900), ()),
         (
-            Counts(fetched=2001, unchanged=1000, created=1001),
-            ("doubled: 1,001 new records, 1,000 before (created: limit 1, passes from 1.001)",),
+            Counts(fetched=2000, unchanged=1000, created=1000),
+            ("doubled: 1,000 new records, 1,000 before (created: limit 0.9, passes from 1)",),
         ),
         (
             Counts(fetched=1000, created=1000, absent=1000),
@@ -91,6 +91,13 @@ def test_few_rows_pass() -> None:
         assert judge(counts, before=20, snapshot=True, limits=Limits()).state is PlanState.ACCEPTED
 
 
+@pytest.mark.parametrize("before", [1, 10])
+def test_the_floor_itself_is_looked_at(before: int) -> None:
+    """As many new rows as the floor are held where they are more than there were before, be that a single one."""
+    (reason,) = judge(Counts(fetched=20, created=20), before=before, snapshot=True, limits=Limits()).reasons
+    assert reason.startswith(f"doubled: 20 new records, {before} before")
+
+
 def test_empty_answer_to_a_question_about_changes_passes() -> None:
     """An incremental read that holds nothing says that nothing changed."""
     assert judge(Counts(), before=1000, snapshot=False, limits=Limits()).state is PlanState.ACCEPTED
@@ -136,7 +143,7 @@ POLICY = GuardPolicy(
         ("students", date(2026, 8, 1), 0.05, 3.0, ("rollover",)),
         ("students", date(2026, 8, 31), 0.05, 3.0, ("rollover",)),
         ("students", date(2026, 9, 1), 0.05, 0.3, ()),
-        ("sections", date(2026, 7, 31), 0.2, 1.0, ()),
+        ("sections", date(2026, 7, 31), 0.2, 0.9, ()),
         ("sections", date(2026, 8, 15), 0.2, 3.0, ("rollover",)),
     ],
 )

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from connector_pipelines.database.connection import query
+from connector_pipelines.database.connection import connect, query
 from connector_pipelines.database.tables import mappings_table
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.mapping.identities import activate
@@ -27,6 +28,22 @@ def test_activate_makes_one_table_named_after_the_source(connection: Connection)
         " WHERE inhparent = 'connector.external_system_mappings'::regclass ORDER BY 1"
     )
     assert connection.execute(tables).fetchall() == [("connector.canvas_mappings",), ("connector.moodle_mappings",)]
+
+
+def test_two_runs_may_activate_at_once(connection: Connection, database: str) -> None:
+    """Who activates a source that another run is just activating waits for it, and finds its table."""
+
+    def beside() -> bool:
+        with connect(database) as other:
+            return activate(other, "moodle")
+
+    with ThreadPoolExecutor() as threads, connect(database) as looking:
+        with connection.transaction():
+            activate(connection, "moodle")
+            second = threads.submit(beside)
+            while not second.done() and not looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                continue
+        assert second.result()
 
 
 def test_partition_has_its_constraint_and_reverse_index(connection: Connection) -> None:

@@ -95,6 +95,17 @@ class Project(Kept):
         found = self.definitions(engine).resolve_job_def(job)
         return found.execute_in_process(instance=self.instance, raise_on_error=False, **how)
 
+    def deactivate(self, name: str) -> None:
+        """Launches the job with which a person switches a source off."""
+        self._switch("deactivate_source", "switch_off", source=name, who="ada", why="the school moves")
+
+    def activate(self, name: str) -> None:
+        """Launches the job with which a person switches it on again."""
+        self._switch("activate_source", "switch_on", source=name, who="ben")
+
+    def _switch(self, job: str, op: str, **config: str) -> None:
+        assert self.run(job, run_config={"ops": {op: {"config": config}}}).success
+
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:

@@ -12,8 +12,10 @@ import dagster as dg
 import pytest
 from dagster._daemon.backfill import execute_backfill_iteration
 
+from connector_pipelines.database.connection import connect
 from connector_pipelines.orchestration.sources import Declaration, read_all
 from connector_pipelines.orchestration.watching import look
+from connector_pipelines.sync import parking
 from connector_pipelines_tests.orchestration.served import Served, serve
 
 if TYPE_CHECKING:
@@ -183,6 +185,13 @@ def test_a_run_without_a_day_says_what_to_do(project: Any, students: Any) -> Non
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
 
 
+def resume(project: Any) -> Any:
+    """What the sensor for parked backfills does when its time has come."""
+    sensor = project.definitions().resolve_sensor_def("resume_alpha")
+    around = {"instance": project.instance, "resources": {"engine": project.engine()}}
+    return sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around))
+
+
 @pytest.mark.parametrize(
     ("column", "ahead", "why"),
     [
@@ -204,6 +213,10 @@ def test_a_backfill_that_must_wait_is_parked_and_comes_back(
         " VALUES ('alpha', 'here', 'GET /', 1, 1, '{}')"
     )
     span = {"dagster/asset_partition_range_start": day(0), "dagster/asset_partition_range_end": day(2)}
+    of_days = {"source": "alpha", "first": day(0), "last": day(2)}
+    estimated = project.run("estimate_backfill", run_config={"ops": {"estimate": {"config": of_days}}})
+    [step] = estimated.filter_events(lambda event: event.is_successful_output)
+    assert step.step_output_data.metadata["begins"].value.startswith("would be parked until")
     parked = project.run("sync_alpha", tags=span)
     assert not parked.success
     told = parked.get_step_failure_events()[0].event_specific_data.error_display_string
@@ -212,9 +225,7 @@ def test_a_backfill_that_must_wait_is_parked_and_comes_back(
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
 
     def due() -> Any:
-        sensor = project.definitions().resolve_sensor_def("resume_alpha")
-        around = {"instance": project.instance, "resources": {"engine": project.engine()}}
-        return sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around)).run_requests
+        return resume(project).run_requests
 
     assert due() == []
     project.execute(f"UPDATE connector.parked SET until = now(); UPDATE connector.gates SET {column} = NULL")
@@ -235,3 +246,17 @@ def test_a_backfill_that_must_wait_is_parked_and_comes_back(
     look(project.instance, project.engine(), declarations, now, after=now - timedelta(days=1))
     assert project.rows("SELECT state FROM connector.job_runs ORDER BY ended_at") == [("parked",), ("succeeded",)]
     assert project.rows("SELECT * FROM connector.alerts") == []
+
+
+def test_backfills_of_a_source_that_is_off_stay_parked(project: Any) -> None:
+    """After `deactivate_source` a parked backfill whose time has come is not launched, and is once it is on again."""
+    project.declare("alpha", "entities: [students]", f"schedule: {{start_date: {FIRST}}}")
+    with connect(project.url) as connection:
+        due = parking.Parked("r1", "alpha", datetime.now(UTC), ("alpha/external/students",), {})
+        parking.park(connection, due)
+    project.deactivate("alpha")
+    skipped = resume(project)
+    assert not skipped.run_requests
+    assert skipped.skip_message.startswith("alpha is off: deactivated by ada at")
+    project.activate("alpha")
+    assert [run.run_key for run in resume(project).run_requests] == ["parked r1"]

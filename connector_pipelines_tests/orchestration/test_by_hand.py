@@ -41,10 +41,12 @@ PER_SOURCE = {"sync_alpha", "full_sync_alpha", "dry_run_alpha", "test_connection
 
 
 def test_every_job_for_people_runs_through_graphql(
-    served: Served, project: Any, monkeypatch: pytest.MonkeyPatch
+    served: Served, project: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Each job is launched once as the UI does it, with its typed config; none is left out, each has a description."""
     monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", vault.new_key())
+    monkeypatch.setenv("CONNECTOR_PIPELINES_RETENTION_DAYS", "30")
+    monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path / "local"))
     settings.cache_clear()
     ran: dict[str, dg.DagsterRunStatus] = {}
     told: dict[str, list[str]] = {}
@@ -67,12 +69,16 @@ def test_every_job_for_people_runs_through_graphql(
     run("activate_source", of("switch_on", source="alpha"))
     run("reconnect", of("ask_again", source="alpha"))
     run("rotate_keys", of("seal_anew", who="ada"))
+    run("retention", of("remove_expired", apply=True, why="30 days"))
     run("roll_back_configuration", of("go_back", source="alpha", version=1))
     run("list_dead_letters", of("list_now", source="alpha"))
     run("retry_dead_letters", of("retry_now", source="alpha"))
-    run("clear_dead_letters", of("clear_now", source="alpha", why="done"))
+    run("clear_dead_letters", of("clear_now", source="alpha", apply=True, why="done"))
     run("reconcile", of("reconcile_now", source="alpha"))
+    run("show_receipt", of("show_now", source="alpha", check=True))
     [(student,)] = project.rows("SELECT min(id) FROM core.students")
+    run("export_subject", of("write_held", entity="students", id=student, why="she asked"))
+    assert len(list((tmp_path / "local" / "subjects").glob("*.json"))) == 1
     run("explain", of("explain_now", entity="students", id=student, field="family_name"))
     [(applied, read)] = project.rows(
         "SELECT hash, run_id FROM connector.sync_plans WHERE state = 'applied' ORDER BY id LIMIT 1"
@@ -82,14 +88,15 @@ def test_every_job_for_people_runs_through_graphql(
     run("estimate_backfill", of("estimate", source="alpha", first="2026-11-01", last="2026-11-05"))
     run("undo", of("undo_now", source="alpha", what=applied))
     run("replay_read", of("replay_now", source="alpha", read=read))
-    run("reject_plan", of("reject", source="alpha", hash=waiting(project)))
+    run("show_plan", of("look_closely", source="alpha", hash=waiting(project)))
+    run("reject_plan", of("reject", source="alpha", hash=waiting(project), why="not now"))
     run("replay_read", of("replay_now", source="alpha", read=read))
     failing = {
-        "approve_plan": of("approve", source="alpha", hash="0123456789"),
+        "approve_plan": of("approve", source="alpha", hash="0123456789", why="seen"),
         "resolve_conflicts": of("resolve", decisions=[{"conflict": "1-1", "take": "core", "why": "seen"}]),
         "accept_identity": of("accept", letter=1, why="seen"),
         "switch_webhook": of("switch", source="alpha", on=False),
-        "link_export": of("link_now", source="alpha", entity="users", key="students/1"),
+        "link_export": of("link_now", source="alpha", entity="users", key="students/1", why="asked the school"),
     }
     for job, config in failing.items():
         run(job, config)  # nothing waits: each says so

@@ -10,8 +10,9 @@ import dagster as dg
 import pytest
 
 from connector_pipelines.errors import ConfigurationError
-from connector_pipelines.orchestration import components, sources, validate
+from connector_pipelines.orchestration import build, components, sources, validate
 from connector_pipelines.orchestration.environment import Unset, put_in
+from connector_pipelines.orchestration.timetable import Timetable
 from connector_pipelines.settings import settings
 
 TOY = "type: connector_pipelines.orchestration.components.ToySource\nattributes:\n"
@@ -26,15 +27,31 @@ WRONG = {
     "literal secret": (TOY + "  file: x\n  key: hunter2\n", "line 4: key: a secret is written {{ env.NAME }}"),
     "unset variable": (TOY + "  file: '{{ env.NOT_SET_ANYWHERE }}'\n", "file names NOT_SET_ANYWHERE, which is not set"),
     "time zone": (TOY + "  file: x\n  schedule:\n    timezone: Mars/Base\n", "line 5: schedule.timezone: 'Mars/Base'"),
-    "cron": (TOY + "  file: x\n  schedule: {cron: '0 99 * * *'}\n", "0 99 * * *"),
+    "cron": (TOY + "  file: x\n  schedule: {cron: '0 99 * * *'}\n", "line 4: schedule.cron: '0 99 * * *' is no cron"),
+    "cron with a field too many": (
+        TOY + "  file: x\n  schedule: {full_cron: '0 0 2 * * *'}\n",
+        "line 4: schedule.full_cron: '0 0 2 * * *' is no cron expression; write five fields",
+    ),
+    "cron of what the source has not": (
+        TOY + "  file: x\n  schedule:\n    export_cron: '0 0 30 2 *'\n",
+        "line 5: schedule.export_cron: '0 0 30 2 *' is no cron expression",
+    ),
     "policy": (TOY + "  file: x\n  policy:\n    guard: {limits: {absent: -1}}\n", "line 5: policy.guard.limits.absent"),
     "unknown policy": (
         TOY + "  file: x\n  policy: {drop: all}\n",
-        "policy.drop is no field; there are conflicts, drops",
+        "policy.drop is no field; there are auto_create, conflicts, drops",
     ),
     "unknown drop": (
         TOY + "  file: x\n  policy:\n    drops: [terms]\n",
         "line 5: policy.drops.0: the source feeds no terms; it feeds organizations",
+    ),
+    "parents that cannot be asked for": (
+        TOY + "  file: x\n  policy:\n    missing_parents: {enrollments: import}\n",
+        "line 5: policy.missing_parents.enrollments: the source cannot be asked for single students",
+    ),
+    "nothing of what it may create": (
+        TOY + "  file: x\n  policy: {auto_create: {dragons: false}}\n",
+        "policy.auto_create.dragons: the source feeds no dragons",
     ),
     "unknown season": (
         TOY
@@ -60,7 +77,7 @@ WRONG = {
     ),
     "no rule": (
         TOY + "  file: x\n  policy:\n    conflicts:\n      students: {phone: whoever}\n",
-        "line 6: policy.conflicts.students.phone: Input should be 'external_wins', 'last_write_wins', 'core_owns' or",
+        "line 6: policy.conflicts.students.phone: Input should be 'external_wins', 'last_write_wins', 'core_owns', ",
     ),
     "unknown entity": (TOY + "  file: x\n  entities: [dragons]\n", "dragons"),
     "unknown part": (TOY + "  file: x\nsurprise: 1\n", "surprise"),
@@ -86,6 +103,24 @@ def test_a_wrong_source_stands_aside(declared: Any, text: str, reason: str) -> N
     assert "hunter2" not in asset.description
     assert (asset.group_name, asset.kinds) == ("beta", {"invalid"})
     assert [(one.name, reason in one.reason) for one in validate.invalid_sources(declared.folder)] == [("beta", True)]
+
+
+@pytest.mark.parametrize("field", [name for name in Timetable.model_fields if name.endswith("cron")])
+def test_a_wrong_cron_takes_no_other_source_down(declared: Any, field: str) -> None:
+    """A cron that Dagster cannot follow makes its own source invalid, by field and line; all others load."""
+    declared.declare("alpha", "entities: [students]")
+    declared.declare("beta", "policy: {exports: [users]}", f"schedule: {{{field}: '99 99 * * *'}}")
+    [wrong] = build.invalid_sources(declared.folder)
+    assert wrong.name == "beta"
+    assert wrong.reason.startswith(f"beta/defs.yaml, line 5: schedule.{field}: '99 99 * * *' is no cron expression;")
+    repository = declared.definitions().get_repository_def()
+    assert {one.name for one in repository.schedule_defs} == {
+        "sync_alpha_schedule",
+        "full_sync_alpha_schedule",
+        "reconcile_alpha_schedule",
+        "daily_digest_schedule",
+    }
+    assert dg.AssetKey(["beta", "invalid"]) in repository.asset_graph.get_all_asset_keys()
 
 
 def test_every_finding_is_told(declared: Any) -> None:
@@ -189,7 +224,8 @@ def test_each_connector_has_its_component() -> None:
     """Every connector has a component named after it, whose schema is its config, a schedule, a policy and a switch."""
     assert {"OneRosterSource", "ToySource"} <= set(dir(components))
     schema = components.ToySource.get_model_cls().model_json_schema()
-    assert set(schema["properties"]) == {"file", "key", "entities", "webhook", "schedule", "policy", "enabled"}
+    own = {"file", "key", "entities", "webhook", "needs"}
+    assert set(schema["properties"]) == own | {"schedule", "policy", "enabled"}
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["file"]
     assert "{{ env.NAME }}" in json.dumps(schema)

@@ -216,6 +216,33 @@ def test_before_the_first_day_nothing_is_taken(project: Any, told: Callable[...,
     assert [status for status, *_ in events(project)] == ["pending"]
 
 
+def test_events_of_a_source_that_is_off_wait(project: Any, school: Any, told: Callable[..., None]) -> None:
+    """After `deactivate_source` a tick launches nothing and says why; the events are read once it is on again."""
+    project.send("alpha", **school)
+    told("students")
+    project.deactivate("alpha")
+    for _ in range(2):
+        assert skipped(project).startswith("alpha is off: deactivated by ada at")
+    assert events(project) == [("pending", 0, None)]
+    project.activate("alpha")
+    assert launch(project, requested(project)).success
+    assert skipped(project) == "no event waits"
+    assert [(status, attempts) for status, attempts, _ in events(project)] == [("processed", 1)]
+
+
+def test_a_run_that_ended_is_settled_while_its_source_is_off(
+    project: Any, school: Any, told: Callable[..., None]
+) -> None:
+    """A run that was under way when its source was switched off answers its events; those that came since wait."""
+    project.send("alpha", **school)
+    told("students")
+    assert launch(project, requested(project)).success
+    told("students")
+    project.declare("alpha", "webhook: true", "enabled: false")
+    assert skipped(project) == "alpha is off: its defs.yaml says enabled: false"
+    assert [(status, attempts) for status, attempts, _ in events(project)] == [("processed", 1), ("pending", 0)]
+
+
 def test_old_events_are_forgotten(project: Any, told: Callable[..., None]) -> None:
     """What was done long ago is removed; what failed stays until somebody looked."""
     told("students", "sections", event="e")

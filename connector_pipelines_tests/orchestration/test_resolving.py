@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+
+from connector_pipelines.orchestration import operations
+from connector_pipelines.orchestration.sources import Declaration, read
+from connector_pipelines.sync.digest import digest, message
 
 FULL = {"ops": {"alpha__external__students": {"config": {"mode": "full"}}}}
 TODAY = "2026-11-05"
@@ -78,3 +83,34 @@ def test_a_decision_that_cannot_be_meant(torn: Any) -> None:
         decide(take="nobody", why="because")
     assert not decide(take="core", why="").success
     assert torn.rows("SELECT 1 FROM connector.integration_audit_logs") == []
+
+
+def test_what_was_settled_is_counted_beside_what_waits(torn: Any, students: Any) -> None:
+    """After a decision, and where both sides came to agree, pages and digest say how often, how and by whom (M77)."""
+    torn.run("sync_alpha", partition_key=TODAY, run_config=FULL)
+    decision = {"decisions": [{"conflict": "1-1", "take": "core", "why": "married"}], "who": "ann"}
+    assert torn.run("resolve_conflicts", run_config={"ops": {"resolve": {"config": decision}}}).success
+    students[1]["family_name"] = "Editedname"
+    torn.send("alpha", students=[students])
+    torn.run("sync_alpha", partition_key=TODAY, run_config=FULL)
+    declared = read(torn.folder / "alpha" / "defs.yaml")
+    assert isinstance(declared, Declaration)
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    with torn.engine().open(launched_by="a test", report=lambda _: None) as surroundings:
+        connection = surroundings.connection
+        pages = (
+            operations.of_all(connection, [declared], now),
+            operations.of_source(connection, declared, now),
+        )
+        later = operations.of_all(connection, [declared], now + timedelta(days=8))
+        told = message(digest(connection, now)).body
+    for page in pages:
+        assert (page["open conflicts"], page["conflicts resolved, last 7 days"]) == (0, 2)
+        rows = [record.data for record in page["how conflicts were resolved, last 7 days"].records]
+        assert [(row["taken"], row["by"], row["count"]) for row in rows] == [
+            ("both sides agree by now", "sync", 1),
+            ("core's value", "ann", 1),
+        ]
+    assert later["conflicts resolved, last 7 days"] == 0
+    assert "- alpha/students: 1 by ann (core's value)" in told
+    assert "- alpha/students: 1 by sync (both sides agree by now)" in told

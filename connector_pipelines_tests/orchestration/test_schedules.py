@@ -17,7 +17,7 @@ from connector_pipelines.connectors import connectors
 from connector_pipelines.orchestration import build
 from connector_pipelines.orchestration.health import ask
 from connector_pipelines.orchestration.jobs import full_config
-from connector_pipelines.orchestration.schedules import frequent_sensors, request, source_schedules
+from connector_pipelines.orchestration.schedules import due, frequent_sensors, request, source_schedules
 from connector_pipelines.orchestration.sources import Declaration, declared_source, read, why_off
 from connector_pipelines.orchestration.timetable import Frequency, Timetable
 from connector_pipelines.settings import settings
@@ -81,10 +81,10 @@ def test_before_the_first_day_nothing_is_launched() -> None:
 
 def tick(project: Any, schedule: str, at: datetime = datetime(2026, 11, 5, 2, tzinfo=UTC)) -> Any:
     """What a schedule does when its time has come."""
-    found = project.definitions().resolve_schedule_def(schedule)
-    return found.evaluate_tick(
-        dg.build_schedule_context(scheduled_execution_time=at, resources={"engine": project.engine()})
-    )
+    repository = project.definitions().get_repository_def()
+    around = {"instance": project.instance, "repository_def": repository, "resources": {"engine": project.engine()}}
+    context = dg.build_schedule_context(scheduled_execution_time=at, **around)
+    return repository.get_schedule_def(schedule).evaluate_tick(context)
 
 
 def test_a_source_without_days_is_launched_without_one(project: Any) -> None:
@@ -147,7 +147,7 @@ def test_realtime_asks_as_often_as_the_system_allows(declared: Any, monkeypatch:
 
 
 def test_reads_every_so_many_seconds_do_not_pile_up(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MOODLE_SYNC_INTERVAL=90 reads Moodle every 90 s (M70), and not while the read before is under way."""
+    """MOODLE_SYNC_INTERVAL=90 reads Moodle every 90 s (M70), not while it is off or the read before is under way."""
     monkeypatch.setenv("MOODLE_SYNC_INTERVAL", "90")
     monkeypatch.setenv("MOODLE_SYNC_ENABLED", "true")
     settings.cache_clear()
@@ -161,11 +161,101 @@ def test_reads_every_so_many_seconds_do_not_pile_up(project: Any, monkeypatch: p
         around = {"instance": project.instance, "resources": {"engine": project.engine()}}
         return sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around))
 
+    project.deactivate("alpha")
+    assert due().skip_message.startswith("alpha is off: deactivated by ada at")
+    project.activate("alpha")
     assert len(due().run_requests) == 1
     project.instance.create_run_for_job(
         project.definitions().resolve_job_def("sync_alpha"), status=dg.DagsterRunStatus.STARTED
     )
     assert "still under way" in due().skip_message
+
+
+def daily_enrollments(project: Any, **schedule: Any) -> Declaration:
+    """The toy source, read as often as Moodle is, whose enrollments are read once a day."""
+    toy = declared_source("alpha", project.folder)
+    streams = tuple(replace(stream, once_a_day=stream.entity == "enrollments") for stream in toy.streams)
+    moodle = replace(toy, connector=replace(toy.connector, name="moodle", streams=lambda _: streams))
+    return Declaration(moodle, Timetable.model_validate(schedule), project.folder)
+
+
+def entities(run: Any) -> set[str]:
+    """What a run reads; empty where it takes the whole job."""
+    return {key.path[-1] for key in run.asset_selection or ()}
+
+
+def began(project: Any, *, days_ago: int, entity: str = "enrollments", kind: str = "read") -> None:
+    """An entity was asked for so many days ago, and that failed."""
+    project.execute(
+        "INSERT INTO connector.sync_runs (source, entity, state, kind, started_at)"
+        f" VALUES ('alpha', '{entity}', 'failed', '{kind}', now() - interval '{days_ago} days')"
+    )
+
+
+def test_what_is_read_once_a_day_is_left_out_of_frequent_reads(project: Any) -> None:
+    """Such an entity is read by the first tick of a day, also where that read fails, and by no other of that day."""
+    project.declare("alpha")
+    [sensor] = frequent_sensors(daily_enrollments(project))
+
+    def due() -> Any:
+        around = {"instance": project.instance, "resources": {"engine": project.engine()}}
+        tick = sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around))
+        [run] = tick.run_requests or ()
+        return run
+
+    began(project, days_ago=1)
+    began(project, days_ago=0, kind="dry_run")
+    began(project, days_ago=0, entity="students")
+    assert due().asset_selection is None
+    began(project, days_ago=0)
+    assert entities(due()) == {"organizations", "sections", "students"}
+    assert {key.path[0] for key in due().asset_selection} == {"alpha", "core"}
+
+
+def test_the_full_schedule_reads_what_is_read_once_a_day(project: Any) -> None:
+    """An hourly schedule leaves out what was read today, the weekly one for everything does not."""
+    project.declare("alpha")
+    began(project, days_ago=0)
+    declaration = daily_enrollments(project, frequency="hourly")
+    repository = project.definitions().get_repository_def()
+    now, resources = datetime.now(UTC), {"engine": project.engine()}
+    context = dg.build_schedule_context(scheduled_execution_time=now, resources=resources, repository_def=repository)
+    ticks = {one.name: one.evaluate_tick(context).run_requests or () for one in source_schedules(declaration)}
+    assert [entities(run) for run in ticks["sync_alpha_schedule"]] == [{"organizations", "sections", "students"}]
+    assert [run.asset_selection for run in ticks["full_sync_alpha_schedule"]] == [None]
+
+
+def test_nothing_is_launched_where_all_was_read_today(project: Any) -> None:
+    """A source that provides nothing but what is read once a day is skipped until tomorrow."""
+    project.declare("alpha")
+    declaration = daily_enrollments(project)
+    only = [stream for stream in declaration.source.streams if stream.once_a_day]
+    connector = replace(declaration.source.connector, streams=lambda _: only)
+    alone = replace(declaration, source=replace(declaration.source, connector=connector))
+    began(project, days_ago=0)
+    [sensor] = frequent_sensors(alone)
+    around = {"instance": project.instance, "resources": {"engine": project.engine()}}
+    tick = sensor.evaluate_tick(dg.build_sensor_context(definitions=project.definitions(), **around))
+    assert tick.skip_message == "it is read once a day, and was read today"
+
+
+@pytest.mark.parametrize(
+    ("read", "at", "expected"),
+    [
+        (datetime(2026, 11, 4, 2, 1, tzinfo=NEW_YORK), datetime(2026, 11, 5, 2, 0, tzinfo=NEW_YORK), True),
+        (datetime(2026, 11, 4, 20, 0, tzinfo=NEW_YORK), datetime(2026, 11, 4, 23, 0, tzinfo=NEW_YORK), False),
+        (datetime(2026, 11, 4, 23, 0, tzinfo=NEW_YORK), datetime(2026, 11, 5, 0, 0, tzinfo=NEW_YORK), True),
+        (None, datetime(2026, 11, 5, 2, 0, tzinfo=NEW_YORK), True),
+    ],
+)
+def test_a_day_is_that_of_the_source(project: Any, read: datetime | None, at: datetime, *, expected: bool) -> None:
+    """Midnight in the source's time zone begins the day: no night is left out because its read is a minute early."""
+    project.declare("alpha")
+    declaration = daily_enrollments(project, timezone="America/New_York")
+    begun = {"enrollments": read.astimezone(UTC)} if read else {}
+    found = due(declaration.source.streams, begun, declaration.timetable, at.astimezone(UTC))
+    assert ("enrollments" in {stream.entity for stream in found}) == expected
+    assert len(found) == 3 + expected
 
 
 def test_hourly_reads_follow_the_hours_of_the_day(declared: Any) -> None:
@@ -196,6 +286,22 @@ def test_a_source_that_is_off_is_stopped_and_refuses(project: Any, school: Any) 
         "alpha is off: its defs.yaml" in refused.get_step_failure_events()[0].event_specific_data.error_display_string
     )
     assert project.rows("SELECT count(*) FROM connector.sync_runs") == [(0,)]
+
+
+def test_schedules_of_a_deactivated_source_skip(project: Any, school: Any) -> None:
+    """After `deactivate_source` every schedule of a source skips and says why; after `activate_source` it launches."""
+    project.declare("alpha", "policy: {exports: [users]}")
+    project.send("alpha", **school)
+    full = full_config(declared_source("alpha", project.folder))
+    assert project.run("full_sync_alpha", partition_key="2026-11-05", run_config=full).success
+    kinds = ("sync", "full_sync", "reconcile", "export")
+    project.deactivate("alpha")
+    for kind in kinds:
+        skipped = tick(project, f"{kind}_alpha_schedule")
+        assert (kind, skipped.run_requests or []) == (kind, [])
+        assert skipped.skip_message.startswith("alpha is off: deactivated by ada at")
+    project.activate("alpha")
+    assert [len(tick(project, f"{kind}_alpha_schedule").run_requests) for kind in kinds] == [1, 1, 1, 1]
 
 
 def test_moodle_is_off_until_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from dagster import AssetCheckSeverity, AssetKey
 
-from connector_pipelines.core.entities import entity
 from connector_pipelines.model import Counts, Plan, PlanState, Progress, Read, Receipt, Window
 from connector_pipelines.orchestration import checks, metadata
 from connector_pipelines.orchestration.look import Run, Waiting
 from connector_pipelines.orchestration.steps import sentence
 from connector_pipelines.sync.letters import Letters
+from connector_pipelines.sync.planning import Change
 
 AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
 
@@ -49,7 +49,7 @@ def test_mass_change_blocks_for_a_plan_of_now_and_warns_for_an_older_one() -> No
     now, older = checks.mass_change([held], [held]), checks.mass_change([plan()], [held])
     assert (now.passed, now.error, older.passed, older.error) == (False, True, False, False)
     assert "shrunk: 30 of 40" in now.sentence
-    assert "approve_plan or reject_plan with source alpha and hash aaaaaaaaaaaa." in now.sentence
+    assert "approve_plan or reject_plan with source alpha, hash aaaaaaaaaaaa and why." in now.sentence
     assert checks.mass_change([plan()], []).passed
 
 
@@ -105,25 +105,31 @@ def test_only_a_held_plan_blocks() -> None:
 
 
 def test_changes_show_no_personal_value() -> None:
-    """Of a change, statuses, dates and ids are shown with their values; of a name only that it changed (M62)."""
-    before_after: dict[str, list[object]] = {
-        "family_name": ["Before", "After"],
-        "enabled": [True, False],
-        "organization_id": [1, 2],
-        "email": [None, "a@b.example"],
-        "status": ["active", "inactive"],
-    }
-    [row] = metadata.of_changes(entity("students"), [("s1", "update", before_after)])["sample of changes"].records
-    assert row.data["fields"] == (
-        "email: changed, enabled: True → False, family_name: changed, organization_id: 1 → 2, status: active → inactive"
-    )
+    """A row for each field, with its reason: statuses, dates and ids with values, of a name only that it changed."""
+    fields = [
+        ("email", None, "a@b.example"),
+        ("enabled", True, False),
+        ("family_name", "Before", "After"),
+        ("organization_id", 1, 2),
+        ("status", "active", None),
+    ]
+    changes = [Change("students", "s1", "update", *field, "differs") for field in fields]
+    table = metadata.of_changes([*changes, Change("students", "s2", "create", "", None, None, "is new")])
+    assert [list(row.data.values()) for row in table["sample of changes"].records] == [
+        ["students", "s1", "update", "email", "•••", "•••", "differs"],
+        ["students", "s1", "update", "enabled", "True", "False", "differs"],
+        ["students", "s1", "update", "family_name", "•••", "•••", "differs"],
+        ["students", "s1", "update", "organization_id", "1", "2", "differs"],
+        ["students", "s1", "update", "status", "active", "", "differs"],
+        ["students", "s2", "create", "", "", "", "is new"],
+    ]
 
 
-def test_what_stays_is_shown_with_its_reason() -> None:
-    """Of a field that core keeps, the reason is shown; its values where they say nothing about a person."""
-    kept: dict[str, list[object]] = {"email": ["a", "b", "core owns it"], "enabled": [True, False, "core owns it"]}
-    [row] = metadata.of_changes(entity("students"), [("s1", "conflict", kept)])["sample of changes"].records
-    assert row.data["fields"] == "email: stays (core owns it), enabled: stays True, not False (core owns it)"
+def test_changes_in_another_system_show_no_value() -> None:
+    """What an export would change there is named, field by field, without a value."""
+    change = Change("export/users", "students/1", "update", "status", "a", "b", "differs")
+    [row] = metadata.of_changes([change])["sample of changes"].records
+    assert (row.data["field"], row.data["before"], row.data["after"]) == ("status", "•••", "•••")
 
 
 def test_reasons_cannot_break_a_table() -> None:

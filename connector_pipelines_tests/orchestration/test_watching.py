@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import email
+import re
 import socketserver
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.external.notify import Place, places
+from connector_pipelines.orchestration import validate
+from connector_pipelines.orchestration.operations import verdicts
 from connector_pipelines.orchestration.sources import Declaration, read_all
 from connector_pipelines.orchestration.watching import look, source_of
 from connector_pipelines.settings import settings
@@ -103,6 +107,21 @@ def test_three_failures_are_two_mails_and_recovery_is_one(project: Any, students
     ]
 
 
+def test_a_token_that_ends_is_a_mail_and_a_yellow_check(project: Any, mails: list[bytes]) -> None:
+    """Moodle does not say until when a token is valid; a declaration that does is told of two weeks before (M58)."""
+    last = datetime.now(UTC).date() + timedelta(days=14)
+    attributes = f"attributes: {{base_url: 'https://moodle.school.example', valid_until: {last}}}"
+    kind = "type: connector_pipelines.orchestration.components.MoodleSource"
+    project.declare("campus", text=f"{kind}\n{attributes}\n")
+    watched(project)
+    assert subjects(mails) == ["campus: token"]
+    assert b"end in 14 days" in mails[0]
+    [declared] = declarations(project)
+    with project.engine().open(launched_by="a test", report=lambda _: None) as surroundings:
+        found = verdicts(surroundings.connection, declared, datetime.now(UTC))
+    assert [one.name for one in found if not one.passed] == ["credentials"]
+
+
 def test_the_digest_is_mailed_once_a_day(project: Any, students: Any, mails: list[bytes]) -> None:
     """The digest says what changed and what waits, without a value of a record; asked for twice it is sent once."""
     project.declare("alpha", "entities: [students]")
@@ -120,6 +139,20 @@ def test_the_digest_is_mailed_once_a_day(project: Any, students: Any, mails: lis
     assert "Secretname" not in text
 
 
+def test_the_digest_bears_the_date_of_its_time_zone(
+    project: Any, mails: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest is due by the clock of its time zone, and is sent once for each date there, not for each of UTC."""
+    dates = []
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):  # 26 hours apart: never the same date
+        monkeypatch.setenv("CONNECTOR_PIPELINES_DIGEST_TIMEZONE", zone)
+        settings.cache_clear()
+        assert project.definitions().resolve_schedule_def("daily_digest_schedule").execution_timezone == zone
+        dates.append(datetime.now(ZoneInfo(zone)).date().isoformat())
+        assert project.run("daily_digest").success
+    assert [subject[:10] for subject in subjects(mails)] == dates
+
+
 def test_an_unknown_address_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that apprise does not know ends with the variable's name, not with what may be a password in it."""
     monkeypatch.setenv("CONNECTOR_PIPELINES_ALERT_URLS", "nonsense://user:s3cret@there json://127.0.0.1:1")
@@ -130,6 +163,21 @@ def test_an_unknown_address_is_refused_without_repeating_it(monkeypatch: pytest.
     assert "s3cret" not in f"{refused.value} {first} {first.name}"
     assert not second.send(2, "title", "body")  # nobody listens there
     assert isinstance(second, Place)
+
+
+@pytest.mark.parametrize("cron", ["99 99 * * *", "0 7 * *", "each morning"])
+def test_a_digest_at_no_time_is_refused_by_its_variable(
+    declared: Any, monkeypatch: pytest.MonkeyPatch, cron: str
+) -> None:
+    """A cron of the digest that Dagster cannot follow ends `check` and the definitions with the variable's name."""
+    monkeypatch.setenv("CONNECTOR_PIPELINES_DIGEST_CRON", cron)
+    settings.cache_clear()
+    declared.declare("alpha")
+    for load in (declared.definitions, lambda: validate.invalid_sources(declared.folder)):
+        with pytest.raises(
+            ConfigurationError, match=rf"CONNECTOR_PIPELINES_DIGEST_CRON: '{re.escape(cron)}' is no cron"
+        ):
+            load()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pytest
 
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.sync.locks import hold
@@ -81,8 +82,10 @@ def test_metadata_says_what_happened(project: Any, school: Any) -> None:
     plan = metadata(result, "alpha/mapping/students")
     assert (plan["created"], plan["updated"], plan["unchanged"], plan["dead_lettered"]) == (0, 2, 28, 1)
     assert (len(plan["plan hash"]), plan["state"]) == (12, "accepted")
-    changes = {row.data["external id"]: row.data["fields"] for row in plan["sample of changes"].records}
-    assert changes == {"s0": "status: active → inactive", "s1": "family_name: changed"}
+    assert [list(row.data.values()) for row in plan["sample of changes"].records] == [
+        ["students", "s0", "update", "status", "active", "inactive", "differs"],
+        ["students", "s1", "update", "family_name", "•••", "•••", "differs"],
+    ]
     assert "applied" in plan["last runs"]
     core = metadata(result, "core/students")
     outcomes = ("created", "updated", "unchanged", "skipped", "conflicts", "dead_lettered")
@@ -170,14 +173,26 @@ def test_a_person_approves_or_rejects_a_held_plan(project: Any, students: Any) -
         held = metadata(project.run("sync_alpha", partition_key=TODAY, run_config=full), "alpha/mapping/students")
         assert held["state"] == "held"
         op = job.removesuffix("_plan")
-        decision = {"ops": {op: {"config": {"source": "alpha", "hash": held["plan hash"][:12], "who": "ada"}}}}
-        assert project.run(job, run_config=decision).success
+        decision = {"source": "alpha", "hash": held["plan hash"][:12], "who": "ada", "why": "they left"}
+        assert project.run(job, run_config={"ops": {op: {"config": decision}}}).success
         marked = "SELECT count(*) FROM connector.alpha_mappings WHERE absent_since IS NOT NULL"
         assert project.rows(marked) == [(absent,)]
     assert project.rows("SELECT who, action FROM connector.integration_audit_logs ORDER BY id") == [
         ("ada", "plan refused"),
         ("ada", "plan accepted"),
     ]
+
+
+@pytest.mark.parametrize("job", ["approve_plan", "reject_plan"])
+def test_a_decision_without_a_reason_is_refused(project: Any, job: str) -> None:
+    """The decision jobs are not launched without why, and fail at once where it is empty."""
+    project.declare("alpha", "entities: [students]")
+    decision, op = {"source": "alpha", "hash": "0123456789"}, job.removesuffix("_plan")
+    with pytest.raises(dg.DagsterInvalidConfigError, match="why"):
+        project.run(job, run_config={"ops": {op: {"config": decision}}})
+    result = project.run(job, run_config={"ops": {op: {"config": decision | {"why": ""}}}})
+    (failed,) = result.get_step_failure_events()
+    assert "why" in failed.event_specific_data.error_display_string
 
 
 def test_a_person_says_whose_a_record_is(project: Any, students: Any) -> None:
@@ -190,6 +205,7 @@ def test_a_person_says_whose_a_record_is(project: Any, students: Any) -> None:
     shown = metadata(project.run("sync_alpha", partition_key=TODAY), "alpha/mapping/students")
     [case] = [record.data for record in shown["whose is it"].records]
     assert (case["external id"], "differ: given name, family name" in case["reason"]) == ("s3", True)
+    assert case["candidates"].endswith(", score 0 (differ: given name, family name; its own row)")
     assert "name3" not in str(shown)
     assert "Othername" not in str(shown)
     decision = {"letter": case["letter"], "why": "asked the school", "who": "ada"}
@@ -312,9 +328,9 @@ def test_a_dry_run_is_seen_at_the_mapping_and_writes_nothing(project: Any, schoo
     assert (shown["state"].value, shown["created"].value) == ("planned", 30)
     assert "approve_plan" in shown["what to do"].value
     assert project.rows("SELECT count(*) FROM core.students") == [(0,)]
-    one = {"ops": {"approve": {"config": {"source": "alpha", "hash": shown["plan hash"].value}}}}
+    one = {"ops": {"approve": {"config": {"source": "alpha", "hash": shown["plan hash"].value, "why": "new"}}}}
     assert not project.run("approve_plan", run_config=one).success  # its parents are only planned
     parent = seen["alpha/mapping/organizations"].event_specific_data.asset_observation.metadata["plan hash"].value
-    first = {"ops": {"approve": {"config": {"source": "alpha", "hash": parent}}}}
+    first = {"ops": {"approve": {"config": {"source": "alpha", "hash": parent, "why": "new"}}}}
     assert [project.run("approve_plan", run_config=config).success for config in (first, one)] == [True, True]
     assert project.rows("SELECT count(*) FROM core.students") == [(30,)]

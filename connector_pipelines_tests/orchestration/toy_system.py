@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class Settings(BaseModel):
     file: str = Field(description="Path of the JSON file.")
     key: Secret | None = Field(default=None, description="A secret nobody asks for.")
     entities: tuple[str, ...] = Field(default=DEFAULT, description="What to read.")
+    needs: tuple[str, ...] = Field(default=(), description="What users must not lack.")
     webhook: bool = Field(default=False, description="Whether the system tells what changed.")
 
 
@@ -152,5 +154,5 @@ CONNECTOR = Connector(
     streams=lambda settings: [STREAMS[name] for name in settings.entities],
     check=lambda settings: Health(ok=Path(settings.file).exists(), detail="looked for the file", latency_seconds=0.001),
     abilities=(Telling(),),
-    exports=lambda _: [USERS],
+    exports=lambda settings: [replace(USERS, needs=dict.fromkeys(settings.needs, "nobody knows them"))],
 )

@@ -31,3 +31,12 @@ def test_export_killed_at_a_boundary_and_resumed(databases: Databases) -> None:
         assert any(kind == "database" and words.startswith(what) for kind, words in found)
     for function in ("core_user_create_users", "enrol_manual_enrol_users", "core_grades_update_grades"):
         assert {("request", function), ("effect", function), ("answer", function)} <= found
+
+
+def test_gradebook_killed_at_a_boundary_and_resumed(databases: Databases) -> None:
+    """Of an export of assessments, too: each line item and each result is written once."""
+    boundaries, wrong = sweep(databases, "gradebook", every=70)
+    assert wrong == []
+    found = {(boundary.kind, boundary.what) for boundary in boundaries}
+    for collection in ("categories", "lineItems", "results"):
+        assert {(kind, f"PUT {collection}") for kind in ("request", "effect", "answer")} <= found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import tempfile
+import re
+import signal
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from proof.aftermath import is_in_order
 from proof.memory import SHORTEST_SECONDS, Memory
-from proof.soak import KILLS, Storm, forecast, soak
+from proof.soak import KILLS, Storm, forecast, main
 
 FAULTS = {"east": ("reset", "500"), "west": ("429", "gzip")}
 
@@ -23,15 +23,20 @@ QUICKLY = {"run_monitoring": {"poll_interval_seconds": 2, "start_timeout_seconds
 
 # What Dagster's libraries warn of concerns the project's processes, which are not this one.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_everything_catches_up_by_itself_after_a_storm() -> None:
+def test_everything_catches_up_by_itself_after_a_storm(capsys: pytest.CaptureFixture[str]) -> None:
     """With faults, a killed daemon, a stopped PostgreSQL and a killed run nothing is lost, and nothing comes twice."""
-    said: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to the user whom PostgreSQL runs as
-        done = soak(1, 12, Path(folder), say=said.append, instance=QUICKLY)
-    assert done.findings == [], said
-    assert all(done.happened[storm] == 1 for storm in (Storm.FAULTS, *KILLS))
-    assert done.killed
-    assert all(told.names for told in done.told.values())
+    told = signal.getsignal(signal.SIGTERM)
+    try:
+        ended = main(["--minutes", "0.2", "--seed", "1"], instance=QUICKLY)
+    finally:
+        signal.signal(signal.SIGTERM, told)
+    said = capsys.readouterr().out
+    assert ended == 0, said
+    assert said.startswith("seed 1, 0.2 minutes, in ")
+    assert "nothing lost, nothing twice, everything caught up" in said
+    counts = {what: int(count) for count, what in re.findall(r"^ *(\d+) (\D+)$", said, re.MULTILINE)}
+    assert [counts[storm] for storm in (Storm.FAULTS, *KILLS)] == [1] * (1 + len(KILLS))
+    assert counts["changes"] > 0
 
 
 @given(seed=st.integers(), seconds=st.floats(5, 3600))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_pipelines.sync.alarms import Facts, Finding, Level, Message, State, findings, judge
+from connector_pipelines.sync.alarms import Facts, Finding, Level, Message, State, days_left, findings, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +70,35 @@ def test_a_slow_api_warns(p95: float, requests: int, warns: bool) -> None:  # no
     """A p95 over five seconds is a warning (M84), of fewer than twenty requests it is none."""
     messages = told("latency", [(0, Facts("alpha", requests=requests, p95_seconds=p95))])
     assert messages == ([(0, "alpha: latency", Level.WARNING)] if warns else [])
+
+
+@pytest.mark.parametrize(
+    ("last", "left", "level"),
+    [
+        (None, None, Level.NOTHING),
+        (date(2026, 12, 6), 15, Level.NOTHING),
+        (date(2026, 12, 5), 14, Level.WARNING),
+        (date(2026, 11, 21), 0, Level.WARNING),
+        (date(2026, 11, 20), -1, Level.CRITICAL),
+    ],
+)
+def test_credentials_are_said_to_end_two_weeks_before(last: date | None, left: int | None, level: Level) -> None:
+    """From fourteen days before the last day of its credentials a source warns, the day after it is critical (M58)."""
+    assert days_left(last, NOON) == left
+    [finding] = [one for one in findings(Facts("alpha", days_left=left)) if one.rule == "token"]
+    assert finding.level is level
+
+
+def test_credentials_are_told_of_twice_and_once_when_they_are_new() -> None:
+    """Two weeks before, the day after the end, and when they were renewed: not a message each day."""
+    day = 24 * 60
+    course = [(n * day, Facts("alpha", days_left=16 - n)) for n in range(20)]
+    renewed = (20 * day, Facts("alpha", days_left=365))
+    assert told("token", [*course, renewed]) == [
+        (2 * day, "alpha: token", Level.WARNING),
+        (17 * day, "alpha: token", Level.CRITICAL),
+        (20 * day, "alpha: token is well again", Level.CRITICAL),
+    ]
 
 
 @given(st.lists(st.sampled_from(list(Level)), max_size=40))

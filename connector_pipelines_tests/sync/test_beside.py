@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -81,6 +82,37 @@ def test_chunk_is_not_durable_before_the_one_before(toy: Toy, make: Records) -> 
             )
     assert toy.core("students", "id") == []
     assert toy.apply("students")[0].counts.created == 2
+
+
+def test_chunk_waits_for_the_one_before(toy: Toy, make: Records) -> None:
+    """A chunk that is done while the one before is still being written waits until that is durable, and follows it."""
+    toy.sends["students"] = [[make.student(1), make.student(2)]]
+    toy.sync("students")
+    toy.chunk_rows = 1
+    toy.sends["students"] = [[make.student(n, phone="2") for n in (1, 2)]]
+    plan = toy.prepare("students")
+
+    def write(number: int) -> int:
+        with toy.open() as context:
+            read = records.load_read(context.connection, plan.read_id)
+            return apply_chunk(
+                context.connection, entity("students"), read, plan, number=number, chunk_rows=1, parents_settled=True
+            ).applied_chunks
+
+    with ThreadPoolExecutor() as threads, connect(toy.url) as other:
+        with other.transaction():
+            other.execute("SELECT FROM core.students WHERE given_name = 'Given1' FOR UPDATE")
+            first = threads.submit(write, 1)
+            while not toy.rows(WAITS, "transactionid"):
+                assert not first.done()
+            second = threads.submit(write, 2)
+            while not second.done() and not toy.rows(WAITS, "advisory"):
+                continue
+        assert (first.result(), second.result()) == (1, 2)
+    assert toy.core("students", "phone") == [("2",), ("2",)]
+
+
+WAITS = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = %s"
 
 
 def test_lost_second_connection_costs_nothing_but_time(toy: Toy, make: Records) -> None:

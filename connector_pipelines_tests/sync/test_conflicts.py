@@ -7,7 +7,7 @@ import pytest
 
 from connector_pipelines.model import Mode
 from connector_pipelines.policy import Rule, SyncPolicy
-from connector_pipelines.sync.planning import plan, sample_changes
+from connector_pipelines.sync.planning import Change, plan, sample_changes
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Row, Toy
@@ -86,10 +86,12 @@ def test_a_plan_shows_what_it_leaves(toy: Toy, make: Records) -> None:
     toy.sends["students"] = [[make.student(1, phone="theirs", email="b@x.example")]]
     made = toy.prepare("students")
     with toy.open() as context:
-        [(record, action, fields)] = sample_changes(context, made)
-    why = "a person edited core, and the source says something else"
-    assert (record, action) == ("s1", "conflict")
-    assert fields == {"email": ["a@x.example", "b@x.example"], "phone": ["ours", "theirs", why]}
+        found = sample_changes(context, made)
+    why = "stays: a person edited core, and the source says something else"
+    assert found == [
+        Change("students", "s1", "conflict", "email", "a@x.example", "b@x.example", "differs"),
+        Change("students", "s1", "conflict", "phone", "ours", "theirs", why),
+    ]
 
 
 def test_what_was_overwritten_is_kept(toy: Toy, make: Records) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.model import Mode, PlanState, Read, Window
-from connector_pipelines.sync import cursors, records
+from connector_pipelines.sync import applying, cursors, records
 from connector_pipelines.sync.cursors import LOOK_BACK, choose
 from connector_pipelines.sync.deciding import reject
 
@@ -48,6 +48,39 @@ def test_what_a_read_asks_for(mode: Mode, span: Window, cursor: datetime | None,
     assert choose(mode, span=span, cursor=cursor, now=NOW) == asked
 
 
+@pytest.mark.parametrize(
+    ("mode", "cursor", "position", "asked"),
+    [
+        (Mode.FULL, NEW_YEAR, "7", Window()),
+        (Mode.INCREMENTAL, None, "7", Window()),
+        (Mode.INCREMENTAL, NEW_YEAR, None, Window()),
+        (Mode.INCREMENTAL, NEW_YEAR, "7", Window(NEW_YEAR, after="7")),
+    ],
+)
+def test_what_is_asked_of_a_source_that_counts(
+    mode: Mode, cursor: datetime | None, position: str | None, asked: Window
+) -> None:
+    """What came since the position that was reached; everything in full, or where nothing was ever reached."""
+    assert cursors.onward(mode, cursor, position) == asked
+
+
+def test_position_is_the_newest_of_its_source_and_entity(toy: Toy, make: Records) -> None:
+    """Older positions, and those of other sources and entities, say nothing."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.sync("students")
+    placed = [("toy", "students", "5"), ("toy", "students", "7"), ("toy", "sections", "8"), ("other", "students", "9")]
+    with toy.open() as context:
+        for source, entity, reached in placed:
+            context.connection.execute(
+                "INSERT INTO connector.sync_cursors (source, entity, cursor, position, plan_id)"
+                " SELECT %s, %s, now(), %s, max(id) FROM connector.sync_plans",
+                [source, entity, reached],
+            )
+        found = [cursors.position(context.connection, source, entity) for source, entity, _ in placed[1:]]
+        assert found == ["7", "8", "9"]
+        assert cursors.position(context.connection, "other", "sections") is None
+
+
 def cursor_of(toy: Toy) -> datetime | None:
     """The cursor of the toy's students."""
     with toy.open() as context:
@@ -78,7 +111,7 @@ def test_cursor_waits_for_the_receipt(toy: Toy, make: Records, monkeypatch: pyte
     toy.sends["students"] = [[make.student(1)]]
     toy.prepare("students")
     with monkeypatch.context() as patch:
-        patch.setattr(records, "write_receipt", mock.Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(applying, "write_receipt", mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             toy.apply("students")
     assert toy.rows("SELECT chunks, applied_chunks, state FROM connector.sync_plans") == [(1, 1, "accepted")]
@@ -234,7 +267,7 @@ def test_nothing_that_was_not_applied_moves_the_cursor(toy: Toy, make: Records) 
     held = toy.sync("students")["students"].plan
     assert held.state is PlanState.HELD
     with toy.open() as context:
-        reject(context, toy.source, held.hash, who="ann")
+        reject(context, toy.source, held.hash, who="ann", why="looked at")
     toy.may(guard={})
     toy.sends["students"] = [[make.student(n, phone="2") for n in range(10)]]
     toy.prepare("students")

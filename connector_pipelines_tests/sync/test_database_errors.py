@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+import string
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +12,28 @@ if TYPE_CHECKING:
 RULE = "ALTER TABLE core.students ADD CONSTRAINT \"100% of phones\" CHECK (phone <> 'bad')"
 TRIGGER = (
     "CREATE FUNCTION core.refuse() RETURNS trigger LANGUAGE plpgsql AS"
-    " $$ BEGIN IF new.phone = 'bad' THEN RAISE EXCEPTION '100%% refused'; END IF; RETURN new; END $$;"
-    " CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON core.students FOR EACH ROW EXECUTE FUNCTION core.refuse()"
+    " $$ DECLARE some int; BEGIN IF new.phone = 'bad' THEN {}; END IF; RETURN new; END $$;"
+    " CREATE {} TRIGGER refuse {} INSERT OR UPDATE ON core.students {} FOR EACH ROW EXECUTE FUNCTION core.refuse()"
 )
 
 
-@pytest.mark.parametrize("rule", [RULE, TRIGGER], ids=["constraint", "trigger"])
+def trigger(does: str, kind: str = "", when: str = "BEFORE", how: str = "") -> str:
+    """A trigger that refuses bad phones."""
+    return TRIGGER.format(does, kind, when, how)
+
+
+RULES = {
+    "constraint": RULE,
+    "trigger": trigger("RAISE EXCEPTION '100%% refused'"),
+    "no privilege": trigger("RAISE EXCEPTION '100%% refused' USING ERRCODE = 'insufficient_privilege'"),
+    "own state": trigger("RAISE EXCEPTION '100%% refused' USING ERRCODE = 'ZX001'"),
+    "assertion": trigger("ASSERT false, '100% refused'"),
+    "strict": trigger("SELECT 1 INTO STRICT some WHERE false"),
+    "deferred": trigger("RAISE EXCEPTION '100%% refused'", "CONSTRAINT", "AFTER", "DEFERRABLE INITIALLY DEFERRED"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("chunk_rows", [1, 4, 20_000])
 def test_row_that_core_refuses_stands_alone(toy: Toy, make: Records, rule: str, chunk_rows: int) -> None:
     """A chunk with rows that break a rule of core is halved until they stand alone; all neighbors are durable."""
@@ -33,8 +51,18 @@ def test_row_that_core_refuses_stands_alone(toy: Toy, make: Records, rule: str, 
         ("s3", "database", 1, 3),
         ("s7", "database", 1, 7),
     ]
-    assert "100%" in toy.letters("reason")[0][0]
+    assert ("100%" in toy.letters("reason")[0][0]) is ("100%" in rule)
     assert toy.letters("staged")[0][0]["given_name"] == "Given2"
+
+
+def test_row_that_an_index_refuses_stands_alone(toy: Toy, make: Records) -> None:
+    """A value that is too long for somebody's index is refused with its row alone."""
+    toy.execute("CREATE INDEX ON core.students (phone)")
+    long = "".join(random.Random(1).choices(string.printable[:94], k=9_000))  # which no compression makes short
+    toy.sends["students"] = [[make.student(n, phone=long if n == 3 else "fine") for n in range(8)]]
+    outcome = toy.sync("students")["students"]
+    assert (outcome.plan.counts.created, outcome.plan.counts.dead_lettered, outcome.verified) == (7, 1, True)
+    assert toy.letters("external_id", "rule") == [("s3", "database")]
 
 
 def test_update_that_core_refuses_keeps_the_old_values(toy: Toy, make: Records) -> None:

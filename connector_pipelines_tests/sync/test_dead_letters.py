@@ -65,6 +65,7 @@ def test_known_record_that_was_refused_and_mended(toy: Toy, make: Records) -> No
     toy.sends["students"] = [[make.student(1)]]
     assert toy.sync("students")["students"].plan.counts.unchanged == 1
     assert toy.core("students", "given_name", "sync_status", "sync_version") == [("Given1", "synced", 1)]
+    assert toy.mappings("students", "error_message") == [(None,)]
     assert toy.letters("state") == [("resolved",)]
 
 
@@ -104,6 +105,7 @@ def test_rows_that_cannot_be_told_apart_by_id_are_all_kept(toy: Toy, make: Recor
     toy.sends["students"] = [[make.student(1, id=None), make.student(2, id=None), make.student(3, id="")]]
     outcome = toy.sync("students")["students"]
     assert (outcome.plan.counts.dead_lettered, outcome.verified) == (3, True)
+    assert toy.letters("page", "row") == [(1, 0), (1, 1), (1, 2)]
     assert [json.loads(payload)["given_name"] for (payload,) in toy.letters("payload")] == [
         "Given1",
         "Given2",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector_pipelines.errors import ApprovalRefused
+from connector_pipelines.errors import ApprovalRefused, ConfigurationError
 from connector_pipelines.model import Mode, PlanState
 from connector_pipelines.sync.deciding import approve_and_apply, held_plans, reject, undecided_plans
 
@@ -51,6 +51,18 @@ def test_rejecting_says_why(school: Toy) -> None:
     assert school.rows("SELECT who, action, detail ->> 'why' FROM connector.integration_audit_logs") == [
         ("ann", "plan refused", "the source was down")
     ]
+
+
+def test_a_decision_needs_its_reason(school: Toy) -> None:
+    """Without a reason a plan is neither approved nor rejected, and goes on waiting; nothing is logged."""
+    school.sends["students"] = [[]]
+    held = school.sync("students")["students"].plan
+    with school.open() as context:
+        for decide in (approve_and_apply, reject):
+            with pytest.raises(ConfigurationError, match="without a reason"):
+                decide(context, school.source, held.hash, who="ann", why=" ")
+        assert held_plans(context, "toy") == [held]
+    assert school.rows("SELECT * FROM connector.integration_audit_logs") == []
 
 
 def test_an_older_plan_that_goes_first_voids_the_approval(school: Toy, make: Records) -> None:

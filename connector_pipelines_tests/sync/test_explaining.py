@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from connector_pipelines.core.entities import entity
 from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Mode, RunKind
-from connector_pipelines.sync.explaining import explain
+from connector_pipelines.sync import explaining
+from connector_pipelines.sync.explaining import explain, instant
 from connector_pipelines.sync.letters import Choice
 from connector_pipelines.sync.retrying import retry
 from connector_pipelines.sync.undoing import preview, undo
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Toy
 
 
-def explained(toy: Toy, name: str, external_id: str, field: str) -> Explanation:
-    """Ask where a value comes from."""
+def explained(toy: Toy, name: str, external_id: str, field: str, at: datetime | None = None) -> Explanation:
+    """Ask where a value comes from, or came from."""
     ((row,),) = toy.rows(
         "SELECT internal_id FROM connector.toy_mappings WHERE entity_type = %s AND external_id = %s", name, external_id
     )
     with toy.open() as context:
-        return explain(context, {"toy": toy.source}, name, row, field)
+        return explain(context, {"toy": toy.source}, name, row, field, at=at)
 
 
 def test_a_created_value_is_traced_to_its_bytes(toy: Toy, make: Records) -> None:
@@ -41,6 +43,7 @@ def test_a_created_value_is_traced_to_its_bytes(toy: Toy, make: Records) -> None
     assert (found.record.read, found.record.page, found.record.row, found.record.url) == (1, 2, 1, "toy://students")
     assert (json.loads(found.record.raw), found.record.derived) == (record, "7")
     assert found.record.rule.endswith("transform: phone → phone")
+    assert (found.record.current, len(found.record.version)) == (True, 16)
     assert "from toy, read 1, page 2, record 1, by" in found.sentence
 
 
@@ -84,7 +87,7 @@ def test_a_row_that_was_retried_is_found_where_it_was_read(toy: Toy, make: Recor
     toy.sync("students")
     toy.execute("ALTER TABLE core.students DROP CONSTRAINT no_nine")
     with toy.open() as context:
-        retry(context, toy.source, Choice())
+        retry(context, toy.source, Choice(), who="ann")
     found = explained(toy, "students", "s2", "phone")
     assert found.writing is not None
     assert found.record is not None
@@ -98,7 +101,7 @@ def test_an_undone_value_is_explained_by_the_undo(toy: Toy, make: Records) -> No
         plan = toy.sync("students")["students"].plan
     with toy.open() as context:
         seen = preview(context, toy.source, plan.hash)
-        undo(context, toy.source, plan.hash, seen.hash, who="ann")
+        undo(context, toy.source, plan.hash, seen.hash, who="ann", why="looked at")
     found = explained(toy, "students", "s1", "phone")
     assert found.writing is not None
     assert (found.value, found.writing.kind, found.record) == ("1", RunKind.UNDO, None)
@@ -152,3 +155,97 @@ def test_random_fields_are_derived_again_from_the_named_bytes(toy: Toy, make: Re
             assert json.loads(found.record.raw).get(field) == value
             seen += 1
     assert seen >= 70
+
+
+def clock(toy: Toy) -> datetime:
+    """The database's time."""
+    ((now,),) = toy.rows("SELECT clock_timestamp()")
+    assert isinstance(now, datetime)
+    return now
+
+
+def test_a_value_is_explained_as_it_was(toy: Toy, make: Records) -> None:
+    """Each time has the value that core held then, and who gave it: the first plan, a person, the plan after that."""
+    asked = []
+    for phone, mode in (("1", Mode.FULL), ("3", Mode.FULL)):
+        toy.sends["students"] = [[make.student(1, phone=phone, email="a@b")]]
+        toy.sync("students", mode=mode)
+        asked.append(clock(toy))
+        if phone == "1":
+            toy.execute("SET connector_pipelines.editor = 'ann'", "UPDATE core.students SET phone = '2'")
+            asked.append(clock(toy))
+    first, edited, last = (explained(toy, "students", "s1", "phone", at) for at in asked)
+    assert [found.value for found in (first, edited, last)] == ["1", "2", "3"]
+    assert [found.record and found.record.read for found in (first, edited, last)] == [1, None, 2]
+    assert edited.edit is not None
+    assert (
+        edited.sentence == f"at {asked[1].astimezone(UTC):%Y-%m-%d %H:%M} UTC: edited by ann at" + edited.sentence[-21:]
+    )
+    email = [explained(toy, "students", "s1", "email", at) for at in asked]
+    assert [(found.value, found.record and found.record.read) for found in email] == [("a@b", 1)] * 3
+    with pytest.raises(ConfigurationError, match=r"core had no students 1 at .* It came at"):
+        explained(toy, "students", "s1", "phone", asked[0] - timedelta(days=1))
+
+
+def test_another_version_of_the_mapping_is_told(toy: Toy, make: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the code or the settings changed since the read, the explanation says so."""
+    toy.sends["students"] = [[make.student(1)]]
+    toy.sync("students")
+    monkeypatch.setattr(explaining, "salt_of", lambda *_: 1)
+    found = explained(toy, "students", "s1", "given_name")
+    assert found.record is not None
+    assert (found.record.current, found.sentence.endswith(", which changed since")) == (False, True)
+
+
+def test_times_are_read_with_their_zone() -> None:
+    """A time without a zone is UTC, nothing is now, and what is no time is refused by name."""
+    assert instant("2026-11-05T08:00+01:00") == datetime(2026, 11, 5, 8, tzinfo=timezone(timedelta(hours=1)))
+    assert (instant("2026-11-05"), instant("")) == (datetime(2026, 11, 5, tzinfo=UTC), None)
+    with pytest.raises(ConfigurationError, match="'yesterday' is no time"):
+        instant("yesterday")
+
+
+def test_random_fields_are_found_again_as_they_were(toy: Toy, make: Records) -> None:
+    """For many random fields and times of a random history of syncs, edits and undos, the value that core held then is
+    told, and where a record gave it, it stands in the bytes of the page that is named, at the byte that is named.
+    """
+    chance, moments = random.Random(17), list[tuple[datetime, dict[int, dict[str, Any]]]]()
+    toy.may(guard={"limits": {"floor": 1000}})
+    for step in range(10):
+        people = [
+            make.student(
+                n, phone=str(chance.randrange(4)), email=chance.choice([None, "", "é ☃"]), grades=str(step % 3)
+            )
+            for n in chance.sample(range(20), 14)
+        ]
+        toy.sends["students"] = [people[:7], people[7:]]
+        plan = toy.sync("students", mode=chance.choice(list(Mode)))["students"].plan
+        moments.append(seen(toy))
+        if chance.random() < 0.5:
+            toy.execute(f"UPDATE core.students SET phone = 'edited {step}' WHERE id % 5 = {chance.randrange(5)}")
+            moments.append(seen(toy))
+        if chance.random() < 0.3:
+            with toy.open() as context:
+                undo(context, toy.source, plan.hash, preview(context, toy.source, plan.hash).hash, who="ann", why="so")
+            moments.append(seen(toy))
+    fields, traced = ["given_name", "family_name", "phone", "email", "grades", "status"], 0
+    with toy.open() as context:
+        for _ in range(60):
+            at, then = chance.choice(moments)
+            row, field = chance.choice(list(then)), chance.choice(fields)
+            found = explain(context, {"toy": toy.source}, "students", row, field, at=at)
+            assert found.value == then[row][field], found.sentence
+            if found.record:
+                pages = {page.number: page.body for page in context.landing.pages("toy", "students", found.record.read)}
+                first = found.record.offset
+                assert first is not None
+                assert pages[found.record.page][first : first + len(found.record.raw)] == found.record.raw
+                assert json.loads(found.record.raw).get(field) == found.record.derived == then[row][field]
+                traced += 1
+    assert traced > 30
+
+
+def seen(toy: Toy) -> tuple[datetime, dict[int, dict[str, Any]]]:
+    """A time, and what core holds at it, by row."""
+    rows = dict(toy.rows("SELECT id, to_jsonb(c) FROM core.students c"))
+    return clock(toy), rows

@@ -130,6 +130,24 @@ def test_other_code_looks_at_everything_once(toy: Any, make: Any, monkeypatch: p
     assert looked_at(toy) == []
 
 
+def test_other_code_is_taken_up_by_the_next_full_read(toy: Any, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the code changed, only a full read that is applied has looked at everything: no read of changes, no look,
+    and no read of another entity; and after it nothing is written any more.
+    """
+    toy.sends |= {"students": [[make.student(1)]], "sections": [[make.section(1)]]}
+    toy.sync("students", "sections")
+    monkeypatch.setattr(salt, "_code", lambda _: "another release")
+    toy.sync("sections")
+    assert toy.sync("students", mode=Mode.INCREMENTAL)["students"].plan.counts.unchanged == 1
+    assert toy.dry_run("students")["students"].plan.counts.unchanged == 1
+    toy.sync("students")
+    looked_at(toy)
+    toy.sync("students")
+    assert looked_at(toy) == []
+    toy.sends["students"] = [[make.student(1, unknown="spelled anew")]]
+    assert toy.sync("students")["students"].plan.chunks == 0
+
+
 def test_a_record_spelled_anew_each_time_is_not_written(toy: Any, make: Any) -> None:
     """A record whose bytes change but not its content is decoded each time, and its mapping is left alone."""
     toy.sends["students"] = [[make.student(1)]]

@@ -80,17 +80,25 @@ def test_two_plans_that_create_the_same_record_make_one_row(toy: Toy, make: Reco
     assert toy.rows("SELECT phone FROM core.students") == [("2",)]
 
 
-def test_mapping_that_somebody_made_meanwhile_is_not_pointed_elsewhere(toy: Toy, make: Records) -> None:
-    """A new record that got a mapping and a row between plan and apply keeps them; the plan is made anew."""
+@pytest.mark.parametrize("waits", [True, False])
+def test_mapping_that_somebody_made_meanwhile_is_not_pointed_elsewhere(toy: Toy, make: Records, *, waits: bool) -> None:
+    """A new record that got a mapping and a row between plan and apply keeps them, and the plan is made anew;
+    also where another record waits, whose mapping has no row yet.
+    """
     toy.sends["students"] = [[make.student(1), make.student(2)]]
     toy.prepare("students")
+    if waits:
+        toy.execute(
+            "INSERT INTO connector.external_system_mappings (connector_id, entity_type, external_id, sync_status)"
+            " VALUES ('toy', 'students', 's9', 'pending')"
+        )
     toy.execute(
         "INSERT INTO core.students (given_name, family_name, status) VALUES ('Given1', 'Hand', 'active')",
         "INSERT INTO connector.external_system_mappings"
         " (connector_id, entity_type, external_id, internal_id, sync_status)"
         " SELECT 'toy', 'students', 's1', id, 'synced' FROM core.students",
     )
-    before = toy.mappings("students", "internal_id")
+    before = toy.mappings("students", "internal_id")[:1]
     (receipt,) = toy.apply("students")
     assert (receipt.verified, receipt.counts.created, receipt.counts.updated) == (True, 1, 1)
     assert toy.mappings("students", "internal_id")[:1] == before
@@ -203,6 +211,21 @@ def test_other_content_has_another_hash(toy: Toy, make: Records) -> None:
         toy.sends["students"] = [[make.student(1, phone=after)]]
         hashes.add(toy.prepare("students").hash)
     assert len(hashes) == 3
+
+
+def test_another_parent_before_is_another_hash(toy: Toy, make: Records) -> None:
+    """The hash of a plan that moves a row beneath another parent says from which, by the id that the source knows."""
+    toy.sends["organizations"] = [[make.organization(n) for n in (1, 2, 3)]]
+    toy.sends["students"] = [[make.student(1)]]
+    toy.sync("organizations", "students")
+    toy.sends["students"] = [[make.student(1, organization="o3")]]
+    hashes = []
+    for before in (1, 2, 1):
+        toy.rows("UPDATE core.students SET organization_id = %s RETURNING id", before)
+        hashes.append(toy.prepare("students").hash)
+    assert hashes[0] == hashes[2] != hashes[1]
+    toy.execute("UPDATE connector.toy_mappings SET external_id = 'o0' WHERE external_id = 'o1'")
+    assert toy.prepare("students").hash != hashes[0]
 
 
 def test_taken_up_rows_survive_a_new_plan(toy: Toy, make: Records) -> None:

@@ -14,7 +14,8 @@ from connector_pipelines.external.gate import Gate
 from connector_pipelines.external.limits import LANES, Budget, Rate
 from connector_pipelines.external.surroundings import share
 from connector_pipelines.sync import parking, quota
-from connector_pipelines.sync.quota import Pace, days_between, estimate, next_turn, park_until, seconds
+from connector_pipelines.sync.overview import budgets
+from connector_pipelines.sync.quota import Pace, days_between, estimate, next_turn, park_until, refuses, seconds
 
 if TYPE_CHECKING:
     from connector_pipelines.database.connection import Connection
@@ -122,3 +123,17 @@ def test_a_parked_run_is_forgotten_long_after_it_was_resumed(connection: Connect
     for days, left in ((90, {"resumed", "waits"}), (91, {"waits"})):
         parking.forget(connection, "alpha", NOON + timedelta(days=days))
         assert parking.parked(connection, ["resumed", "waits"]) == left
+
+
+def test_what_a_service_spends_and_fails_is_its_sources(connection: Connection) -> None:
+    """Budgets and breakers of a source's parts are the source's, though the statistics know only the whole."""
+    connection.execute(
+        "INSERT INTO connector.api_calls (source, scope, endpoint, requests, failed, refused, seconds, histogram)"
+        " VALUES ('campus', 'here', 'POST x', 1, 0, 0, 1, '{}'), ('other', 'there', 'POST x', 1, 0, 0, 1, '{}');"
+        "INSERT INTO connector.gates (scope, failures, open_until)"
+        " VALUES ('here / grades', 5, now() + interval '1 hour')"
+    )
+    connection.execute("SELECT connector.admit('here / users', '{users: 2 in 60 s}', '{2}', '{61.45}', 0, 60)")
+    assert [refuses(connection, source) for source in ("campus", "other")] == [True, False]
+    assert [(one.scope, one.used) for one in budgets(connection, "campus")] == [("here / users", 1)]
+    assert budgets(connection, "other") == []

@@ -87,7 +87,8 @@ def test_what_can_be_explained_is_no_alarm(school: Toy, make: Records) -> None:
     school.sends["students"] = [[*people, make.student(10, email="new")]]
     plan = school.sync("students")["students"].plan
     with school.open() as context:
-        undo(context, school.source, plan.hash, preview(context, school.source, plan.hash).hash, who="ann")
+        seen = preview(context, school.source, plan.hash)
+        undo(context, school.source, plan.hash, seen.hash, who="ann", why="looked at")
     school.execute(
         BEHIND,
         "UPDATE core.students SET phone = 'mine' WHERE given_name = 'Given1'",
@@ -111,11 +112,12 @@ def test_what_can_be_explained_is_no_alarm(school: Toy, make: Records) -> None:
 
 
 def test_output_is_bounded_and_alarms_come_first(school: Toy) -> None:
-    """However much differs, only so much is named, and all of it is counted."""
+    """However much differs, only so much is named, unless all of it is asked for, and all of it is counted."""
     school.execute(BEHIND, "UPDATE core.students SET phone = 'spoiled'")
     found = compared(school, limit=3)
     assert (len(found.named), found.counts) == (3, {"differs": 11})
     assert found.named[0] == Difference("s0", "phone", "differs", "spoiled", "1")
+    assert len(compared(school, limit=0).named) == 11
 
 
 def test_a_plan_that_waits_is_not_what_core_should_hold(school: Toy, make: Records) -> None:

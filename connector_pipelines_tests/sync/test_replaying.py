@@ -79,11 +79,11 @@ def year(toy: Toy, make: Records) -> Toy:
     toy.sends["students"] = [[]]
     held = toy.sync("students")["students"].plan
     with toy.open() as context:
-        reject(context, toy.source, held.hash, who="ann")
+        reject(context, toy.source, held.hash, who="ann", why="looked at")
     toy.sends["students"] = [[make.student(n, organization="o2") for n in range(12)]]
     held = toy.sync("students")["students"].plan
     with toy.open() as context:
-        approve_and_apply(context, toy.source, held.hash, who="ann")
+        approve_and_apply(context, toy.source, held.hash, who="ann", why="looked at")
     toy.sends["organizations"] = [[make.organization(n, parent=f"o{n // 2}" if n else None) for n in range(7)]]
     toy.sends["sections"] = [[make.section(n) for n in range(3)]]
     toy.sync()
@@ -152,7 +152,7 @@ def test_an_old_read_is_not_written_over_a_newer_one(toy: Toy, make: Records) ->
     plan = replayed(toy, 1)
     assert plan.counts.updated == 1
     with toy.open() as context, pytest.raises(ApprovalRefused, match="a later read was applied"):
-        approve_and_apply(context, toy.source, plan.hash, who="ann")
+        approve_and_apply(context, toy.source, plan.hash, who="ann", why="looked at")
 
 
 def test_a_replay_of_the_newest_read_can_be_approved(toy: Toy, make: Records) -> None:
@@ -165,7 +165,7 @@ def test_a_replay_of_the_newest_read_can_be_approved(toy: Toy, make: Records) ->
     )
     plan = replayed(toy, 1)
     with toy.open() as context:
-        assert approve_and_apply(context, mute(toy.source), plan.hash, who="ann").verified
+        assert approve_and_apply(context, mute(toy.source), plan.hash, who="ann", why="looked at").verified
     assert toy.core("students", "phone") == [("1",)]
 
 

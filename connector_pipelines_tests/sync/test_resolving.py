@@ -148,6 +148,14 @@ def test_decisions_that_cannot_be_meant(torn: Toy, labels: list[str], problem: s
         decided(torn, *((label, Take.CORE) for label in labels))
 
 
+def test_a_decision_without_its_reason_is_refused(torn: Toy) -> None:
+    """One decision without a why refuses everything, and both conflicts stay open."""
+    made = [Decision("1-1", Take.CORE, "because"), Decision("2-1", Take.SOURCE, " ")]
+    with torn.open() as context, pytest.raises(ConfigurationError, match="2-1 is not decided without a reason"):
+        resolve(context, made, who="ann")
+    assert len(listed(torn)) == 2
+
+
 def test_decisions_on_several_tables(torn: Toy, make: Records) -> None:
     """Each source and entity gets its own plan and receipt."""
     torn.policy = SyncPolicy(conflicts={"students": {"*": Rule.MANUAL}, "organizations": {"*": Rule.MANUAL}})

@@ -37,7 +37,8 @@ def lenient(source: Source) -> Source:
 def retried(toy: Toy, *ids: int, mend: bool = False, **chosen: Any) -> list[Retried]:
     """Retry dead letters, maybe under corrected code."""
     with toy.open() as context:
-        return retry(context, lenient(toy.source) if mend else toy.source, Choice(ids, **chosen))
+        source = lenient(toy.source) if mend else toy.source
+        return retry(context, source, Choice(ids, **chosen), who="ann", why="mended")
 
 
 @pytest.fixture
@@ -82,6 +83,15 @@ def test_retry_that_is_refused_again_counts_one_more_attempt(refused: Toy) -> No
     assert len(refused.core("students", "id")) == 1
 
 
+def test_the_log_says_who_retried_what(refused: Toy) -> None:
+    """A retry stands in the audit log with the letters it took; one that found none does not."""
+    retried(refused, 2)
+    retried(refused, rule="another rule")
+    assert refused.rows("SELECT who, action, entity, detail FROM connector.integration_audit_logs") == [
+        ("ann", "dead letters retried", "students", {"why": "mended", "ids": [2]})
+    ]
+
+
 def test_retry_moves_no_cursor_and_proves_no_absence(refused: Toy) -> None:
     """What a retry does not hold is not absent, and the next increment starts where it would have."""
     cursors = refused.rows("SELECT * FROM connector.sync_cursors")
@@ -120,13 +130,15 @@ def test_a_retry_of_many_is_held_like_any_plan(refused: Toy) -> None:
     assert (done.plan.state, done.receipt) == (PlanState.HELD, None)
     assert refused.letters("state") == [("open",), ("open",)]
     with refused.open() as context:
-        assert approve_and_apply(context, lenient(refused.source), done.plan.hash, who="ann").verified
+        assert approve_and_apply(context, lenient(refused.source), done.plan.hash, who="ann", why="looked at").verified
     assert refused.letters("state") == [("resolved",), ("resolved",)]
 
 
 def test_cleared_letters_are_gone_until_the_record_comes_again(refused: Toy) -> None:
     """Clearing says who and why, takes the error off the mapping, and a record that is still wrong is a new letter."""
     with refused.open() as context:
+        assert letters.counted(context.connection, "toy", Choice()) == 2
+        assert letters.counted(context.connection, "toy", Choice((1,))) == 1
         with pytest.raises(ConfigurationError, match="without a reason"):
             letters.clear(context.connection, "toy", Choice(), who="ann", why=" ")
         assert letters.clear(context.connection, "toy", Choice((1,)), who="ann", why="a test record") == 1

@@ -69,6 +69,16 @@ def test_first_sync_creates_second_changes_nothing(toy: Toy, make: Records) -> N
     ]
 
 
+def test_rows_are_written_in_batches_of_the_size_asked_for(toy: Toy, make: Records) -> None:
+    """1,001 rows in batches of 100 are eleven transactions, and not one more (E80)."""
+    toy.chunk_rows = 100
+    toy.sends["students"] = [[make.student(number) for number in range(1_001)]]
+    outcome = toy.sync("students")["students"]
+    assert (outcome.verified, outcome.plan.chunks) == (True, 11)
+    batches = toy.rows("SELECT count(*) FROM core.students GROUP BY xmin::text ORDER BY 1 DESC")
+    assert batches == [(100,)] * 10 + [(1,)]
+
+
 def test_entities_go_in_the_order_of_their_dependencies(toy: Toy, make: Records) -> None:
     """One sync of everything places children beneath parents that came in the same sync."""
     toy.entities = ("enrollments", "sections", "students", "organizations")

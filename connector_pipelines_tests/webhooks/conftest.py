@@ -16,7 +16,7 @@ from connector_pipelines.connectors.json_api import CONNECTOR
 from connector_pipelines.external.line import Line
 from connector_pipelines.model import Source
 from connector_pipelines.webhooks.receiver import application
-from connector_pipelines.webhooks.serving import open_receiver
+from connector_pipelines.webhooks.serving import open_receiver, options
 from connector_pipelines_tests.kept import kept
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ class _Quiet(uvicorn.Server):
 
 @contextmanager
 def served(app: Starlette) -> Iterator[str]:
-    """The URL of an application while it is served from a thread."""
-    config = uvicorn.Config(app, port=0, log_config=None, ws="none", lifespan="on", timeout_graceful_shutdown=5)
+    """The URL of an application while it is served from a thread, with the options of the real receiver."""
+    quickly = {"log_config": None, "ws": "none", "lifespan": "on", "timeout_graceful_shutdown": 5}
+    config = uvicorn.Config(app, port=0, **(options() | quickly))
     listening = config.bind_socket()
     listening.listen()  # who comes before the thread is ready waits
     server = _Quiet(config)

@@ -33,6 +33,11 @@ _SYNCED = """
     INSERT INTO connector.conflicts
         (source, entity, external_id, internal_id, field, core_value, source_value, reason, plan_id, run_id)
         VALUES ('a', 'students', '1', 1, 'email', '"x"', '"y"', 'both', 1, 1);
+    INSERT INTO connector.conflicts (source, entity, external_id, internal_id, field, core_value, source_value, reason,
+        plan_id, run_id, state, decision, decided_by, decided_at)
+        SELECT 'a', 'students', '1', 1, 'email', '"x"', '"y"', 'both', 1, 1, 'resolved', decision, who, now() - age
+        FROM (VALUES ('core', 'ann', interval '0'), ('core', 'ben', interval '23 hours'),
+            ('core', 'ann', interval '25 hours'), ('agreed', 'sync', interval '0')) was (decision, who, age);
     INSERT INTO connector.integrations (name, connector, title, status) VALUES ('a', 'toy', 'A', 'error');
     INSERT INTO connector.integration_status_logs (integration_id, status, latency_ms, checked_at)
         VALUES (1, 'connected', 900, now() - interval '1 hour'), (1, 'error', 250, now());
@@ -74,6 +79,8 @@ def test_every_number_comes_from_its_table(shown: dict[tuple[object, ...], float
         ("last_read_timestamp_seconds", "a", "students"): 2000,
         ("dead_letters", "a", "students", "open", "schema"): 2,
         ("open_conflicts", "a", "students"): 1,
+        ("conflicts_resolved_last_day", "a", "students", "core", "person"): 2,
+        ("conflicts_resolved_last_day", "a", "students", "agreed", "sync"): 1,
         ("held_plans", "a", "students"): 1,
         ("budget_left", "https://a.example", "GET: 10 in 60 s"): 7,
         ("breaker_open", "https://a.example"): 0,

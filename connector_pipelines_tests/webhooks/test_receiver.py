@@ -258,3 +258,38 @@ def test_metrics(receiving: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
     place.receiver.shows_metrics_to = settings().metrics_networks
     settings.cache_clear()
     assert place.session.get(f"{place.url}/metrics", timeout=10).status_code == 404
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets whose word the receiver takes for a caller's address."""
+
+    def trust(networks: str) -> None:
+        monkeypatch.setenv("CONNECTOR_PIPELINES_TRUSTED_PROXIES", networks)
+        settings.cache_clear()
+
+    yield trust
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "status"),
+    [
+        ("127.0.0.0/8", "203.0.113.9", 200),
+        ("127.0.0.0/8", "198.51.100.7", 403),
+        ("127.0.0.0/8", "203.0.113.9, 198.51.100.7", 403),  # the first one is what the caller said of itself
+        ("127.0.0.0/8, 192.0.2.0/24", "203.0.113.9, 192.0.2.1", 200),  # one trusted proxy behind another
+        ("198.51.100.0/24", "203.0.113.9", 403),
+        ("", "203.0.113.9", 403),
+    ],
+)
+def test_only_a_declared_proxy_is_believed_whose_call_it_passes_on(
+    receiving: Callable[..., Any], trusting: Callable[[str], None], proxies: str, forwarded: str, status: int
+) -> None:
+    """X-Forwarded-For says who calls where a declared proxy sent it, and there alone; who made it up gains nothing."""
+    trusting(proxies)
+    place = receiving(allowed_networks=["203.0.113.0/24"])
+    body, headers = told(1)
+    assert place.post(body, headers | {"X-Forwarded-For": forwarded}).status_code == status
+    assert len(place.events()) == (status == 200)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
+from dagster import DagsterInstance
 
 from connector_pipelines.connectors.quickbooks.simulator import Simulator
 from connector_pipelines.connectors.quickbooks.simulator.notifications import VERIFIER_TOKEN
 from connector_pipelines.external.vault import new_key
 from connector_pipelines.orchestration import dev, home
 from connector_pipelines.orchestration.sources import declared_source
+from connector_pipelines_tests.kept import kept
+from proof.waiting import changes
 
 if TYPE_CHECKING:
     import subprocess
@@ -46,6 +47,14 @@ DEFINITIONS = """
     def defs() -> dg.Definitions:
         return build.definitions(Path({folder!r}))
 """
+
+CHANGING = (
+    "core.vendors",
+    "connector.integration_webhook_events",
+    "connector.sync_runs",
+    "public.runs",
+    "public.run_tags",
+)
 
 
 @pytest.fixture
@@ -77,6 +86,7 @@ def project(tmp_path: Path, company: Simulator, database: str, monkeypatch: pyte
         "QB_VERIFIER": VERIFIER_TOKEN,
     }.items():
         monkeypatch.setenv(name, value)
+    DagsterInstance.get().dispose()  # makes Dagster's tables
     return tmp_path
 
 
@@ -91,15 +101,10 @@ def daemon(project: Path) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture
 def eventually(database: str, daemon: subprocess.Popen[bytes]) -> Iterator[Callable[..., None]]:
     """Waits until a query gives these rows, while the daemon lives."""
-    with closing(psycopg.connect(database, autocommit=True)) as connection:
+    with kept(database) as connection, changes(database, *CHANGING, needed=[daemon.pid]) as told:
 
         def wait(statement: Any, *rows: tuple[Any, ...]) -> None:
-            for _ in range(600):
-                if connection.execute(statement).fetchall() == [*rows]:
-                    return
-                assert daemon.poll() is None
-                connection.execute("SELECT pg_sleep(0.2)")
-            pytest.fail(f"not within two minutes: {statement}")
+            told.until(lambda: connection.execute(statement).fetchall() == [*rows], statement)
 
         yield wait
 

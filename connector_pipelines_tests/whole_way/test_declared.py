@@ -277,7 +277,7 @@ def test_an_increment_brings_what_changed(place: Any, warehouse: Simulator) -> N
         ("401", AuthFailed, "district/vendors: .*answered 401"),
         ("429-html@2", None, ""),
         ("429-date", RateLimited, "answered 429"),
-        ("500", NetworkError, "tried 4 times"),
+        ("500", NetworkError, "tried 6 times"),
         ("reset", NetworkError, "broke off"),
         ("html-200", BrokenPage, "HTML or XML"),
         ("missing-field=email", MappingFailed, "'email', which feeds contact_email"),

@@ -22,10 +22,10 @@ from connector_pipelines.connectors.finale.columnar import cut, explained, whole
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import auth
 from connector_pipelines.external.http import Client, Request, Response
+from connector_pipelines.external.options import BUSINESS_RETRIES
 from connector_pipelines.external.session import SessionLogin
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Page, Reading, Stability
-from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from connector_pipelines.connectors.finale.config import FinaleConfig
     from connector_pipelines.connectors.finale.stock import Stock
     from connector_pipelines.connectors.finale.windows import Span
-
-MAX_RETRIES = 5
-"""Re-sends for an inventory system, after 1, 2, 4, 8 and 16 seconds (requirements K1, E53)."""
 
 T = TypeVar("T")
 
@@ -80,11 +77,10 @@ def connect(config: FinaleConfig) -> Iterator[Finale]:
     Raises:
         ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
     """
-    from_environment = "max_retries" in settings().model_fields_set
     with config.client(
         config.root,
         _auth(config),
-        retries=settings().max_retries if from_environment else MAX_RETRIES,
+        retries=BUSINESS_RETRIES,
         explain=lambda response: explained(response.body),
         max_bytes=config.max_response_mb * 1024 * 1024,
     ) as http:

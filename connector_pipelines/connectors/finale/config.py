@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Limits, Rate
-from connector_pipelines.external.messages import is_loopback, same_origin
-from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.external.messages import same_origin
+from connector_pipelines.external.options import HttpOptions, HttpUrl
 from connector_pipelines.external.secrets import Secret
 
 Entities = Literal["vendors", "inventory_items", "purchase_orders", "purchase_order_lines"]
@@ -76,7 +76,7 @@ class FinaleConfig(HttpOptions, _Strict):
         pattern=r"^[A-Za-z0-9_-]+$", description="The account's name as it stands in its addresses: …/{account}/api/."
     )
     auth: Auth = Field(description="How requests prove who we are.")
-    base_url: str = Field(
+    base_url: HttpUrl = Field(
         default="https://app.finaleinventory.com", description="Scheme and host, without the account."
     )
     stock: Literal["inventoryitem", "none"] = Field(
@@ -110,9 +110,6 @@ class FinaleConfig(HttpOptions, _Strict):
     @field_validator("base_url")
     @classmethod
     def _without_account(cls, value: str) -> str:
-        if not value.startswith("https://") and not is_loopback(value):
-            message = "must begin with https://"
-            raise ValueError(message)
         if "/" in value.rstrip("/").partition("://")[2]:
             message = "is scheme and host alone; the account has a field of its own"
             raise ValueError(message)

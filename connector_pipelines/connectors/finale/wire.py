@@ -210,7 +210,7 @@ def _bad(raw: bytes, url: str, error: Exception) -> BadRow | BrokenPage:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = {}
-    external_id = tail(found.get(url))
+    external_id = tail(found.get(url)) if isinstance(found, dict) else None
     usable = external_id is not None and external_id.isprintable() and 0 < len(external_id) <= 255  # noqa: PLR2004 -- as in schemas
     reason = str(error) if isinstance(error, msgspec.ValidationError) else f"is not readable: {error}"
     return BadRow("wire: wrong type", reason, external_id if usable else None)

@@ -1,7 +1,9 @@
-"""JSON APIs, declared in YAML alone: any system that sends JSON, JSON lines or XML over HTTP.
+"""JSON APIs, declared in YAML alone: any system that sends JSON, JSON lines or XML over HTTP, or takes JSON.
 
 config.py      what a source must say, beside what declarative/settings.py asks of all declared sources
 client.py      the open source
+outgoing.py    what it takes from core, and the records that makes
+writing.py     looks for, sends and reads back those records
 wire.py        pages to records: JSON and JSON lines, rows and columns, records within records
 xml.py         pages to records: XML
 schemas.py     what we accept
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from connector_pipelines.outward import Export
+
 
 def _open(config: JsonApiConfig) -> AbstractContextManager[Any]:
-    from connector_pipelines.connectors.json_api import client
+    from connector_pipelines.connectors.json_api import client, writing
 
-    return client.connect(config)
+    return writing.connect(config) if config.exports else client.connect(config)
 
 
 def _streams(config: JsonApiConfig) -> Sequence[Stream]:
@@ -35,10 +39,16 @@ def _streams(config: JsonApiConfig) -> Sequence[Stream]:
     return client.streams(config)
 
 
-def _check(api: Any) -> Health:
-    from connector_pipelines.connectors.json_api import client
+def _exports(config: JsonApiConfig) -> Sequence[Export]:
+    from connector_pipelines.connectors.json_api import writing
 
-    return client.check(api)
+    return writing.exports(config)
+
+
+def _check(api: Any) -> Health:
+    from connector_pipelines.connectors.json_api import client, writing
+
+    return client.check(api) if api.settings.entities else writing.check(api)
 
 
 CONNECTOR = Connector(
@@ -48,5 +58,6 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
+    exports=_exports,
     abilities=(Events(),),
 )

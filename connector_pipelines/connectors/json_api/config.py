@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from connector_pipelines.connectors.json_api.outgoing import Outgoing, check
 from connector_pipelines.declarative import paths
 from connector_pipelines.declarative.paging import LastRecord, Offset, PageNumber
 from connector_pipelines.declarative.settings import Declared, Settings
@@ -44,7 +45,21 @@ class JsonApiConfig(Settings):
     """One source with a JSON API, declared here alone."""
 
     format: Format = Field(default="json", description="How pages are written: json, jsonl (a record a line) or xml.")
-    entities: dict[str, JsonEntity] = Field(min_length=1, description="The core entities it feeds, by name.")
+    entities: dict[str, JsonEntity] = Field(default_factory=dict, description="The core entities it feeds, by name.")
+    exports: dict[str, Outgoing] = Field(
+        default_factory=dict, description="What it takes from core, by name; `policy.exports` switches it on."
+    )
+
+    @model_validator(mode="after")
+    def _both_ways(self) -> Self:
+        if not self.entities and not self.exports:
+            message = "entities or exports are needed: what it feeds, or what it takes"
+            raise ValueError(message)
+        if self.exports and self.format != "json":
+            message = "exports are written as JSON; they need format json"
+            raise ValueError(message)
+        check(self.exports)
+        return self
 
     @model_validator(mode="after")
     def _shapes(self) -> Self:

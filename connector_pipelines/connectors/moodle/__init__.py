@@ -14,7 +14,8 @@ transform.py   accepted records to core columns
 shapes.py      core rows to the records that should stand there
 provisioning.py  looks for, sends and reads back records
 grading.py     grades that are pushed, and what became of them
-activities.py  which grades, and into which activities
+activities.py  which grades, and as how many points of which activity
+lines.py       looks for, pushes and reads back grades in the gradebook
 export.py      what is written, and of which extract
 webhook.py     what to read again for which event
 simulator/     a site that behaves, and misbehaves on request
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.model import Connector, Health, Stream
+from connector_pipelines.policy import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,5 +81,13 @@ CONNECTOR = Connector(
     check=_check,
     exports=_exports,
     abilities=(_Events(),),
-    no_place={"program_outcomes": "they are of no student, and every grade of a site is somebody's"},
+    conflicts={  # K8: what core sends as final grades and overrides is core's by default
+        "grades": {"*": Rule.CORE_FINAL},
+        "export/results": {"points": Rule.LAST_WRITE_WINS},
+        "export/outcomes": {"points": Rule.LAST_WRITE_WINS},
+    },
+    no_place={
+        "program_outcomes": "they are of no student, and every grade of a site is somebody's",
+        "student_notes": "no function that we know of takes them",
+    },
 )

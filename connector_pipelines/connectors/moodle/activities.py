@@ -1,7 +1,9 @@
-"""Grades of core to Moodle: into activities that the configuration names by their ID number (M47, G96).
+"""Grades of core to Moodle: which ones, and as how many points on which line of the gradebook (M47, G49-G52, G96).
 
-The course total is computed by Moodle and takes no push, and a manual item takes none either: so a site that wants
-final grades, or results on learning outcomes, has assignments for them in its courses.
+The course total is computed by Moodle and takes no push, and a manual item takes none either. So a site that wants
+final grades, results of core's own assessments, or results on learning outcomes has assignments for them in its
+courses, which the configuration names by their ID numbers. What somebody sets in core over a grade that came from an
+activity of the site goes back to that very activity.
 """
 
 from __future__ import annotations
@@ -9,33 +11,39 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.moodle import client
-from connector_pipelines.connectors.moodle.grading import Push, sync_grades
-from connector_pipelines.connectors.moodle.provisioning import once
-from connector_pipelines.outward import Action, Done, Found, NotDone, Skipped, Unwanted
+from connector_pipelines.assessed import called
+from connector_pipelines.connectors.moodle.lines import plain
+from connector_pipelines.outward import Skipped, Unwanted
 from connector_pipelines.pages import BadRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from connector_pipelines.connectors.moodle.calls import Moodle
-    from connector_pipelines.outward import Order, Record, Wanted
+    from connector_pipelines.assessed import Chosen
+    from connector_pipelines.connectors.moodle.config import MoodleConfig
+    from connector_pipelines.outward import Record
 
-GRADEBOOK = "gradebook"
-_TAKEN = {"", "capped", "overridden", "kept"}
-"""Verdicts on what Moodle took, and what it keeps instead is read back by the engine."""
+    Row = Mapping[str, Any]
+    Choose = Callable[[Row], Skipped | Unwanted | None]
+    Shape = Callable[[Row], Record | Skipped]
+
+_OVER = Skipped("the term was over before its courses were written")
+_NOT_OURS = Skipped("came from there, and nobody set it in core")
 
 
-def choose_final(place: str) -> Callable[[Mapping[str, Any]], Skipped | Unwanted | None]:
-    """Final grades with points; those of a term that was over before its courses were written wait for nothing."""
+def choose_final(place: str, activity: str | None) -> Choose:
+    """Final grades with points; those of a term that was over before its courses were written wait for nothing.
 
-    def chosen(row: Mapping[str, Any]) -> Skipped | Unwanted | None:
+    One that the site itself computed is written only where somebody set it in core; then it needs an activity.
+    """
+
+    def chosen(row: Row) -> Skipped | Unwanted | None:
         if row["grade_type"] != "course_total":
-            return Skipped("is no final grade; what it is for has no place there")
-        if not row["finalized"]:
-            return Skipped("is not finalized")
+            return Skipped("is no final grade")
+        if stays := _as_it_is(row, activity):
+            return stays
         if row["ended"] and not row[place]:
-            return Skipped("the term was over before its courses were written")
+            return _OVER
         if row["status"] != "active":
             return Unwanted("the grade is inactive")
         return Skipped("has no points") if row["score"] is None else None
@@ -43,18 +51,84 @@ def choose_final(place: str) -> Callable[[Mapping[str, Any]], Skipped | Unwanted
     return chosen
 
 
-def choose_outcome(place: str) -> Callable[[Mapping[str, Any]], Skipped | Unwanted | None]:
+def _as_it_is(row: Row, activity: str | None) -> Skipped | None:
+    """Why a final grade is not told; of what came from there core tells only what somebody set."""
+    if row["grade"]:
+        return None if row["edited_at"] else _NOT_OURS
+    if activity is None:
+        return Skipped("no final_grade_activity is named for it")
+    return None if row["finalized"] else Skipped("is not finalized")
+
+
+def choose_override(place: str) -> Choose:
+    """Overrides that somebody set in core of grades that came from the site (M47)."""
+
+    def chosen(row: Row) -> Skipped | None:
+        if row["grade_type"] == "course_total":
+            return Skipped("is a final grade, which is an export of its own")
+        if not row["grade"]:
+            return Skipped("did not come from there")
+        if not row["edited_at"]:
+            return _NOT_OURS
+        if row["ended"] and not row[place]:
+            return _OVER
+        return Skipped("has no points") if row["score"] is None or row["status"] != "active" else None
+
+    return chosen
+
+
+def choose_result(place: str, results: Chosen) -> Choose:
+    """Results of core's own assessments (G49)."""
+
+    def chosen(row: Row) -> Skipped | Unwanted | None:
+        if row["grade"] or row["assessment"]:
+            return Skipped("came from there")
+        return _OVER if row["ended"] and not row[place] else results.choose_result(row)
+
+    return chosen
+
+
+def choose_outcome(place: str, results: Chosen) -> Choose:
     """What was shown of outcomes; that of a term that was over before its courses were written waits for nothing."""
-    over = Skipped("the term was over before its courses were written")
-    return lambda row: over if row["ended"] and not row[place] else None
+    return lambda row: _OVER if row["ended"] and not row[place] else results.choose_shown(row)
 
 
-def final_grade(activity: str) -> Callable[[Mapping[str, Any]], Record | Skipped]:
+def final_grade(activity: str | None) -> Shape:
     """A final grade as points of a user in a course."""
-    return lambda row: _points(row, activity, row["score"])
+
+    def shape(row: Row) -> Record | Skipped:
+        if activity is None:
+            raise BadRow("no activity", "Moodle computes course totals itself; name a final_grade_activity for it")
+        return _points(row, "activity", activity, row["score"])
+
+    return shape
 
 
-def outcome(activities: str, points: Mapping[str, float]) -> Callable[[Mapping[str, Any]], Record | Skipped]:
+def override(row: Row) -> Record | Skipped:
+    """An override as points on the line that the grade came from; its number begins the grade's id there."""
+    if not (row.get("offering") or row.get("section")):
+        raise BadRow("unclear term", "the student is in the course in several terms, or in none: nobody knows whose")
+    return _points(row, "item", int(row["grade"].partition(":")[0]), row["score"])
+
+
+def result(config: MoodleConfig) -> Shape:
+    """A result as points of the activity for its assessment: its score, else what its level is worth (G51, K33)."""
+    activities, shares = str(config.result_activities), config.result_shares
+
+    def shape(row: Row) -> Record | Skipped:
+        number, score, most = row["assessment_number"], row["score"], row["max_score"]
+        what = f"assessment {number}"
+        share = None if row["achievement"] is None else called(shares, row, what)
+        if score is None and (share is None or most is None):
+            raise BadRow("points are required", f"{what} was graded without points, and Moodle takes nothing else")
+        points = most * Decimal(str(share)) / 100 if score is None else score
+        record = _points(row, "activity", activities.format(assessment=number), points)
+        return record if isinstance(record, Skipped) or most is None else {**record, "most": plain(most)}
+
+    return shape
+
+
+def outcome(activities: str, points: Mapping[str, float]) -> Shape:
     """What a student has shown of a learning outcome, as points (K33).
 
     Args:
@@ -62,91 +136,15 @@ def outcome(activities: str, points: Mapping[str, float]) -> Callable[[Mapping[s
         points: of each level.
     """
 
-    def shape(row: Mapping[str, Any]) -> Record | Skipped:
-        if row["achievement"] not in points:
-            known = ", ".join(points)
-            raise BadRow("MAPPING_ERROR: unknown outcome", f"the outcome reached has no points; those of {known} have")
-        return _points(row, activities.format(outcome=row["learning_outcome"]), points[row["achievement"]])
+    def shape(row: Row) -> Record | Skipped:
+        code = row["learning_outcome"]
+        return _points(row, "activity", activities.format(outcome=code), called(points, row, f"outcome {code}"))
 
     return shape
 
 
-def _points(row: Mapping[str, Any], activity: str, points: object) -> Record | Skipped:
+def _points(row: Row, name: str, line: object, points: object) -> Record | Skipped:
     place = row.get("offering") or row.get("section")
     if not place:
         return Skipped("its section or its course is not known")
-    return {"courseid": int(place), "userid": int(row["person"]), "activity": activity, "points": plain(points)}
-
-
-def plain(points: object) -> str:
-    """Points in plain digits, so that 87.50 and 87.5 are one grade."""
-    digits = format(Decimal(str(points)), "f")
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits
-
-
-def find(moodle: Moodle, wanted: Sequence[Wanted]) -> Iterator[Found]:
-    """Who has a grade there already."""
-    there = _there(moodle, (one.record["courseid"] for one in wanted))
-    for one in wanted:
-        number = _number(one.record)
-        if number in there:
-            yield Found(one.key, number, GRADEBOOK, there[number])
-
-
-def read(moodle: Moodle, ids: Sequence[str]) -> Iterator[tuple[str, Record | None]]:
-    """The grades as they stand."""
-    there = _there(moodle, (int(one.partition(":")[0]) for one in ids))
-    return ((one, there.get(one)) for one in ids)
-
-
-def send(moodle: Moodle, action: Action, orders: Sequence[Order]) -> Iterator[Done | NotDone]:
-    """Push; strangers, locked items and courses without the activity are refused."""
-    if action is Action.WITHDRAW:
-        yield from (NotDone(o.key, "cannot be taken back", "Moodle takes no grade back") for o in orders)
-        return
-    modules = {course: _modules(moodle, course) for course in {o.record["courseid"] for o in orders}}
-    pushes: dict[str, Push] = {}
-    for order in orders:
-        course, activity = order.record["courseid"], order.record["activity"]
-        module = modules[course].get(activity)
-        if module is None:
-            yield NotDone(order.key, "no activity", f"the course has no activity with the ID number {activity}")
-        else:
-            pushes[order.key] = Push(course, module, order.record["userid"], Decimal(order.record["points"]))
-    verdicts, numbers = sync_grades(once(moodle), pushes.values()), {o.key: _number(o.record) for o in orders}
-    for key, push in pushes.items():
-        verdict = verdicts[push]
-        if verdict.rule in _TAKEN:
-            yield Done(key, numbers[key])
-        else:
-            yield NotDone(key, verdict.rule, verdict.reason)
-
-
-def _number(record: Record) -> str:
-    """A grade has no id in Moodle: whose it is, and where, tells it from all others."""
-    return f"{record['courseid']}:{record['userid']}:{record['activity']}"
-
-
-def _modules(moodle: Moodle, course: int) -> dict[str, int]:
-    """Course-module ids by the activities' ID numbers; looked up in one person's gradebook, which names both."""
-    anybody = next(client.enrolled_users(moodle, course, userfields="id", limitnumber=1), None)
-    books = client.get_course_grades(moodle, course, anybody["id"]) if anybody else []
-    items = [item for book in books for item in book["gradeitems"] if item.get("cmid")]
-    return {item["idnumber"]: item["cmid"] for item in reversed(items) if item.get("idnumber")}
-
-
-def _there(moodle: Moodle, courses: Iterable[int]) -> dict[str, Record]:
-    """All grades of activities with an ID number."""
-    found = [
-        {
-            "courseid": course,
-            "userid": book["userid"],
-            "activity": item["idnumber"],
-            "points": plain(item["graderaw"]),
-        }
-        for course in dict.fromkeys(courses)
-        for book in client.get_course_grades(moodle, course)
-        for item in book["gradeitems"]
-        if item.get("idnumber") and item.get("graderaw") is not None
-    ]
-    return {_number(one): one for one in found}
+    return {"courseid": int(place), "userid": int(row["person"]), name: line, "points": plain(points)}

@@ -6,8 +6,9 @@ a cut call is refused whole), and an answer that gets lost after the effect (wha
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.moodle import wire
@@ -35,6 +36,13 @@ NORMAL: Mapping[str, frozenset[str]] = {
 """Warnings that say nothing was found, by function. Any other warning of a read is a failed read."""
 
 
+@dataclass(slots=True)
+class Room:
+    """How many form fields a site was seen to take in one call, where it was seen to cut one."""
+
+    fields: int = sys.maxsize
+
+
 @dataclass(frozen=True, slots=True)
 class Moodle:
     """An open site.
@@ -43,12 +51,14 @@ class Moodle:
         http: sends again what fails in passing.
         once: sends once: for what must not be done twice.
         retries: re-sends after the first try.
+        room: what was learnt of it since it was opened.
     """
 
     config: MoodleConfig
     http: Client
     once: Client
     retries: int
+    room: Room = field(default_factory=Room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,7 @@ def post(moodle: Moodle, function: str, params: Mapping[str, Any] | None = None,
     Raises:
         SyncError: as `ask`, but for what the answer says of rows.
     """
-    request = Request(PATH, method="POST", headers=_FORM, body=wire.form(function, params or {}))
+    request = Request(PATH, method="POST", headers=_FORM, body=wire.form(function, params or {}), counts_as=function)
     return (moodle.http if again else moodle.once).send(request)
 
 

@@ -9,10 +9,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.connectors.moodle import wire
+from connector_pipelines.connectors.moodle import answers, wire
 from connector_pipelines.connectors.moodle.calls import Moodle, ask, checked, connect
 from connector_pipelines.connectors.moodle.writing import Creation, Effect, create, perform, update
-from connector_pipelines.errors import BrokenPage
 from connector_pipelines.model import Health
 
 if TYPE_CHECKING:
@@ -39,14 +38,15 @@ NEEDED = (
 
 def site_info(moodle: Moodle) -> Row:
     """core_webservice_get_site_info: who we are, and which functions our service has."""
-    return _dict(ask(moodle, "core_webservice_get_site_info"), "core_webservice_get_site_info")
+    return answers.table(ask(moodle, "core_webservice_get_site_info"), "core_webservice_get_site_info")
 
 
 def check(moodle: Moodle) -> Health:
     """Ask for the site's own description: proves address, token and service; names functions the service lacks."""
     started = time.monotonic()
     info = site_info(moodle)
-    has = {function.get("name") for function in info.get("functions", ())}
+    functions = answers.rows(info.get("functions", []), "core_webservice_get_site_info")
+    has = {function.get("name") for function in functions}
     missing = [name for name in NEEDED if name not in has]
     release = f", release {info['release']}" if info.get("release") else ""
     lacks = f"; its service lacks {', '.join(missing)}" if missing else ""
@@ -63,7 +63,7 @@ def users_by_field(moodle: Moodle, field: str, values: Iterable[object]) -> Iter
     rows = [{"value": value} for value in asked]
     for batch in wire.batches(rows, most_rows=moodle.config.batch, most_fields=moodle.config.max_fields, shared=1):
         params = {"field": field, "values": [row["value"] for row in batch]}
-        yield from _list(ask(moodle, "core_user_get_users_by_field", params), "core_user_get_users_by_field")
+        yield from answers.rows(ask(moodle, "core_user_get_users_by_field", params), "core_user_get_users_by_field")
 
 
 def users(moodle: Moodle, criteria: Sequence[tuple[str, str]]) -> list[Row]:
@@ -76,10 +76,18 @@ def users(moodle: Moodle, criteria: Sequence[tuple[str, str]]) -> list[Row]:
     return _listed(moodle, "core_user_get_users", params, "users")
 
 
+def users_by_address(moodle: Moodle, email: str) -> list[Row]:
+    """Users by e-mail address in whatever letters: the search for criteria minds no case, unlike the look-up by field.
+
+    An underscore matches any character there, so that what comes is compared again.
+    """
+    return [user for user in users(moodle, [("email", email)]) if str(user.get("email", "")).lower() == email.lower()]
+
+
 def courses(moodle: Moodle, ids: Sequence[int] | None = None) -> list[Row]:
     """core_course_get_courses: all courses, or some by id, without the front page. There is no paging."""
     params = None if ids is None else {"options": {"ids": list(ids)}}
-    found = _list(ask(moodle, "core_course_get_courses", params), "core_course_get_courses")
+    found = answers.rows(ask(moodle, "core_course_get_courses", params), "core_course_get_courses")
     return [course for course in found if course.get("id") != SITE_COURSE]
 
 
@@ -90,23 +98,24 @@ def courses_by_field(moodle: Moodle, field: str, value: object) -> list[Row]:
 
 def course_contents(moodle: Moodle, course: int) -> list[Row]:
     """core_course_get_contents: a course's sections with their modules: course-module ids and instances."""
-    return _list(ask(moodle, "core_course_get_contents", {"courseid": course}), "core_course_get_contents")
+    return answers.rows(ask(moodle, "core_course_get_contents", {"courseid": course}), "core_course_get_contents")
 
 
 def categories(moodle: Moodle, criteria: Sequence[tuple[str, str]] = ()) -> list[Row]:
     """core_course_get_categories: course categories that meet all criteria."""
     params = {"criteria": [{"key": key, "value": value} for key, value in criteria]}
-    return _list(ask(moodle, "core_course_get_categories", params), "core_course_get_categories")
+    return answers.rows(ask(moodle, "core_course_get_categories", params), "core_course_get_categories")
 
 
 def course_groups(moodle: Moodle, course: int) -> list[Row]:
     """core_group_get_course_groups: the groups of a course."""
-    return _list(ask(moodle, "core_group_get_course_groups", {"courseid": course}), "core_group_get_course_groups")
+    found = ask(moodle, "core_group_get_course_groups", {"courseid": course})
+    return answers.rows(found, "core_group_get_course_groups")
 
 
 def group_members(moodle: Moodle, groups: Sequence[int]) -> dict[int, list[int]]:
     """core_group_get_group_members: user ids by group."""
-    found = _list(
+    found = answers.rows(
         ask(moodle, "core_group_get_group_members", {"groupids": list(groups)}), "core_group_get_group_members"
     )
     return {group["groupid"]: list(group["userids"]) for group in found}
@@ -114,7 +123,7 @@ def group_members(moodle: Moodle, groups: Sequence[int]) -> dict[int, list[int]]
 
 def users_courses(moodle: Moodle, user: int) -> list[Row]:
     """core_enrol_get_users_courses: the courses a user is enrolled in."""
-    return _list(ask(moodle, "core_enrol_get_users_courses", {"userid": user}), "core_enrol_get_users_courses")
+    return answers.rows(ask(moodle, "core_enrol_get_users_courses", {"userid": user}), "core_enrol_get_users_courses")
 
 
 def enrolled_users(moodle: Moodle, course: int, **options: object) -> Iterator[Row]:
@@ -127,7 +136,7 @@ def enrolled_users(moodle: Moodle, course: int, **options: object) -> Iterator[R
     """
     size, begin = moodle.config.page_size, 0
     while True:
-        page = _list(
+        page = answers.rows(
             ask(moodle, "core_enrol_get_enrolled_users", enrolled_params(course, begin, size, **options)),
             "core_enrol_get_enrolled_users",
         )
@@ -367,24 +376,8 @@ def _listed(moodle: Moodle, function: str, params: Params, name: str) -> list[Ro
 
     Raises:
         Refused: it warns.
-        BrokenPage: it is no list.
+        BrokenPage: it is no list, or a row lacks what we need.
     """
-    answer = _dict(ask(moodle, function, params), function)
-    checked(function, answer.get("warnings", ()))
-    return _list(answer.get(name), function)
-
-
-def _list(answer: object, function: str) -> list[Row]:
-    if not isinstance(answer, list):
-        raise _misshapen(function)
-    return answer
-
-
-def _dict(answer: object, function: str) -> Row:
-    if not isinstance(answer, dict):
-        raise _misshapen(function)
-    return answer
-
-
-def _misshapen(function: str) -> BrokenPage:
-    return BrokenPage(f"{function} answers in another shape.", remedy="Compare the site's release with the README.")
+    answer = answers.table(ask(moodle, function, params), function)
+    checked(function, answers.warnings(answer, function))
+    return answers.rows(answer.get(name), function)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
+from connector_pipelines.assessed import Chosen
 from connector_pipelines.connectors.moodle.webhook import TokenHook
 from connector_pipelines.errors import ConfigurationError
-from connector_pipelines.external.limits import MINUTE, Budget, Limits, Rate
+from connector_pipelines.external.limits import MINUTE, Budget, Limits, Rate, Service
 from connector_pipelines.external.messages import is_loopback
-from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.external.options import HttpOptions, HttpUrl
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.external.signing import SignedHook
 from connector_pipelines.settings import settings
@@ -22,6 +23,14 @@ from connector_pipelines.settings import settings
 Entities = Literal["assessments", "grades", "submissions", "engagement"]
 
 Personal = Literal["number", "username", "email", "phone", "middle_name", "preferred_name", "kind"]
+
+SERVICES = {
+    "users": "^core_user_",
+    "courses": "^core_course_|^core_group_",
+    "enrolments": "^core_enrol_|^enrol_",
+    "grades": "^core_grades_|^gradereport_|^mod_assign_",
+}
+"""Moodle's functions by what they are about: each part has a breaker of its own, and may have a limit (M61)."""
 
 MOST_FIELDS = 4_000
 """Form fields per call. PHP drops fields beyond `max_input_vars`, 5,000 on a Moodle as installed, without an error."""
@@ -32,7 +41,7 @@ class MoodleConfig(HttpOptions):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str | None = Field(
+    base_url: HttpUrl | None = Field(
         default=None, description="The site's address, e.g. https://moodle.school.example. Unset: MOODLE_BASE_URL."
     )
     token: Secret = Field(
@@ -50,6 +59,11 @@ class MoodleConfig(HttpOptions):
         default={"student": 5, "teacher": 4, "editingteacher": 3},
         description="Numbers of the site's roles by name, as under Site administration, Users, Define roles: no "
         "function of the web services tells them.",
+    )
+    service_requests_per_minute: dict[Literal["users", "courses", "enrolments", "grades"], int] = Field(
+        default_factory=dict,
+        description="Requests about one of these in any minute, on top of what holds for all together, so that a long"
+        " provisioning leaves room for the rest.",
     )
     layout: Literal["groups", "courses"] = Field(
         default="groups",
@@ -76,6 +90,20 @@ class MoodleConfig(HttpOptions):
         default=None,
         min_length=1,
         description="ID number of the assignment that takes final grades, one in each course. Unset: none are sent.",
+    )
+    result_activities: str | None = Field(
+        default=None,
+        description="ID number of the assignments that take results of core's own assessments, with {assessment} for "
+        "the assessment's number in core, e.g. CORE-{assessment}. Unset: none are sent.",
+    )
+    result_shares: dict[str, float] = Field(
+        default={"Exceeded": 95, "Met": 85, "Partially Met": 75, "Not Met": 65},
+        description="Percent of an assessment's most points for each outcome, of results without points. With Moodle's "
+        "own letters these show as A, B, C and D.",
+    )
+    results: Chosen = Field(
+        default_factory=Chosen,
+        description="Which results of assessments and outcomes are written: finalized ones, those of a range of days.",
     )
     outcome_activities: str | None = Field(
         default=None,
@@ -106,11 +134,20 @@ class MoodleConfig(HttpOptions):
             raise ValueError(message)
         return value and value.rstrip("/")
 
-    @field_validator("outcome_activities")
+    @field_validator("service_requests_per_minute")
     @classmethod
-    def _names_the_outcome(cls, value: str | None) -> str | None:
-        if value is not None and (value.count("{outcome}") != 1 or set("{}") & set(value.replace("{outcome}", ""))):
-            message = "must hold {outcome} once, and no other braces"
+    def _some(cls, value: dict[str, int]) -> dict[str, int]:
+        if any(most < 1 for most in value.values()):
+            message = "must be at least 1 a minute"
+            raise ValueError(message)
+        return value
+
+    @field_validator("outcome_activities", "result_activities")
+    @classmethod
+    def _names_what_for(cls, value: str | None, info: ValidationInfo) -> str | None:
+        needed = {"outcome_activities": "{outcome}", "result_activities": "{assessment}"}[str(info.field_name)]
+        if value is not None and (value.count(needed) != 1 or set("{}") & set(value.replace(needed, ""))):
+            message = f"must hold {needed} once, and no other braces"
             raise ValueError(message)
         return value
 
@@ -128,9 +165,15 @@ class MoodleConfig(HttpOptions):
 
     def vendor_limits(self) -> Limits:
         """Moodle has none of its own; MOODLE_RATE_LIMIT holds for a source that does not say `requests_per_minute`."""
+        own = self.service_requests_per_minute
+        services = tuple(
+            Service(name, calls, tuple(Rate(most, MINUTE) for part, most in own.items() if part == name))
+            for name, calls in SERVICES.items()
+        )
         if self.requests_per_minute is not None:
-            return Limits()
-        return Limits((Budget("web services", (Rate(settings().moodle_rate_limit_per_minute, MINUTE),)),))
+            return Limits(services=services)
+        site = Budget("web services", (Rate(settings().moodle_rate_limit_per_minute, MINUTE),))
+        return Limits((site,), services=services)
 
     @property
     def batch(self) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.moodle import activities, provisioning, shapes
+from connector_pipelines.connectors.moodle.lines import ACTIVITIES, CHANGED, GRADEBOOK, ITEMS
 from connector_pipelines.outward import Export
 
 if TYPE_CHECKING:
     from connector_pipelines.connectors.moodle.config import MoodleConfig
+    from connector_pipelines.connectors.moodle.lines import Lines
 
 _USER = ("username", "firstname", "lastname", "email", "idnumber", "auth", "suspended")
+_NOBODY = "without what the identity provider calls them they cannot log in"
 
 
 def exports(config: MoodleConfig) -> tuple[Export, ...]:
@@ -50,6 +53,8 @@ def _users(config: MoodleConfig) -> Export:
         read_back=provisioning.read_users((*_USER, *(shapes.PROFILE + name for name in config.profile_fields))),
         batch=config.batch,
         sure=(provisioning.BY_NUMBER, provisioning.BY_NAME, provisioning.BY_EMAIL),
+        spelled=("email",),
+        needs={} if config.auth_plugin == "manual" else {"idnumber": _NOBODY},
     )
 
 
@@ -118,31 +123,62 @@ def _members(config: MoodleConfig) -> Export:
 
 
 def _grades(config: MoodleConfig, *, place: str) -> tuple[Export, ...]:
-    exports = []
-    if config.final_grade_activity:
-        shape = activities.final_grade(config.final_grade_activity)
-        choose = activities.choose_final(place)
-        exports.append(_points(config, "grades", of="final_grades", place=place, shape=shape, choose=choose))
+    """Final grades and overrides are core's; of other grades the later one stays (K8, `CONNECTOR.conflicts`)."""
+    found = [
+        _points(
+            config,
+            "grades",
+            of="final_grades",
+            place=place,
+            shape=activities.final_grade(config.final_grade_activity),
+            choose=activities.choose_final(place, config.final_grade_activity),
+            fed=("grade",),
+        ),
+        _points(
+            config,
+            "overrides",
+            of="final_grades",
+            place=place,
+            shape=activities.override,
+            choose=activities.choose_override(place),
+            lines=ITEMS,
+            fed=("grade",),
+        ),
+    ]
+    if config.result_activities:
+        shape, choose = activities.result(config), activities.choose_result(place, config.results)
+        fed = ("grade", "assessment")
+        found.append(_points(config, "results", of="grades", place=place, shape=shape, choose=choose, fed=fed))
     if config.outcome_activities:
         shape = activities.outcome(config.outcome_activities, config.outcome_points)
-        choose = activities.choose_outcome(place)
-        exports.append(_points(config, "outcomes", of="outcomes", place=place, shape=shape, choose=choose))
-    return tuple(exports)
+        choose = activities.choose_outcome(place, config.results)
+        found.append(_points(config, "outcomes", of="outcomes", place=place, shape=shape, choose=choose))
+    return tuple(found)
 
 
 def _points(
-    config: MoodleConfig, entity: str, *, of: str, place: str, shape: shapes.Shape, choose: shapes.Choose
+    config: MoodleConfig,
+    entity: str,
+    *,
+    of: str,
+    place: str,
+    shape: shapes.Shape,
+    choose: shapes.Choose,
+    lines: Lines = ACTIVITIES,
+    fed: tuple[str, ...] = (),
 ) -> Export:
     return Export(
         entity=entity,
         of=of,
         shape=shape,
-        find=activities.find,
-        send=activities.send,
-        read_back=activities.read,
+        find=lines.find,
+        send=lines.send,
+        read_back=lines.read,
         batch=config.batch,
         choose=choose,
         refers={"person": "users", place: "courses"},
-        sure=(activities.GRADEBOOK,),
+        fed=fed,
+        sure=(GRADEBOOK,),
         together="courseid",
+        times=("changed_at", CHANGED),
     )

@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.moodle import client, wire
-from connector_pipelines.connectors.moodle.calls import ask
+from connector_pipelines.connectors.moodle.calls import post
 from connector_pipelines.connectors.moodle.errorcodes import Refused
-from connector_pipelines.errors import BrokenPage
+from connector_pipelines.connectors.moodle.writing import too_many_fields
+from connector_pipelines.errors import AuthFailed, BrokenPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,10 @@ _CODES = {
     2: ("several items", "the activity has several grade items"),
     4: ("locked", "the grade item is locked"),
 }
+_OF_A_ROW = {"invalidparameter", "dmlwriteexception"}
+"""Refusals that blame one grade of a call; all others are of its course, activity or service."""
+
+_ELSEWHERE = b"The instance of this module does not exist"  # and a 0, no JSON, with status 200
 _PARAMETERS = 5  # beside the grades
 
 
@@ -43,12 +48,16 @@ class Push:
         module: the course-module id of the activity, which is not its instance.
         user: whose.
         points: between the item's least and most; a grade cannot be taken back.
+        kind: of the activity, as its module is called.
+        item: which of the activity's grade items; most have one.
     """
 
     course: int
     module: int
     user: int
     points: Decimal
+    kind: str = "assign"
+    item: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ def course_module(moodle: Moodle, course: int, instance: int, kind: str = "assig
 
 
 def sync_grades(moodle: Moodle, grades_data: Iterable[Push]) -> dict[Push, Verdict]:
-    """Push grades of assignments, and read back what stands there.
+    """Push grades of activities, and read back what stands there.
 
     Returns:
         a verdict for every grade.
@@ -83,55 +92,94 @@ def sync_grades(moodle: Moodle, grades_data: Iterable[Push]) -> dict[Push, Verdi
     Raises:
         SyncError: the site cannot be asked; what was pushed before can be read back.
     """
-    by_place: dict[tuple[int, int], list[Push]] = {}
+    by_place: dict[tuple[int, int, str, int], list[Push]] = {}
     for push in grades_data:
-        by_place.setdefault((push.course, push.module), []).append(push)
+        by_place.setdefault((push.course, push.module, push.kind, push.item), []).append(push)
     verdicts: dict[Push, Verdict] = {}
-    for (course, module), pushes in by_place.items():
-        inside = {one["id"] for one in client.enrolled_users(moodle, course, userfields="id")}
+    for pushes in by_place.values():
+        inside = {one["id"] for one in client.enrolled_users(moodle, pushes[0].course, userfields="id")}
         strangers = [push for push in pushes if push.user not in inside]
         verdicts |= {push: Verdict(push, "stranger", "the user is not enrolled in the course") for push in strangers}
         known = [push for push in pushes if push.user in inside]
-        verdicts |= {verdict.push: verdict for verdict in _pushed(moodle, course, module, known)}
+        verdicts |= {verdict.push: verdict for verdict in _pushed(moodle, known)}
     return verdicts
 
 
-def _pushed(moodle: Moodle, course: int, module: int, pushes: Sequence[Push]) -> Iterator[Verdict]:
+def _pushed(moodle: Moodle, pushes: Sequence[Push]) -> Iterator[Verdict]:
+    """Push to one grade item."""
     done: list[Push] = []
-    rows = [{"studentid": push.user, "grade": push.points} for push in pushes]
     config, begin = moodle.config, 0
+    rows = [_row(push) for push in pushes]
     for batch in wire.batches(rows, most_rows=config.batch, most_fields=config.max_fields, shared=_PARAMETERS):
         sent, begin = pushes[begin : begin + len(batch)], begin + len(batch)
-        rule, reason = _push(moodle, course, module, batch)
-        if rule:
-            yield from (Verdict(push, rule, reason) for push in sent)
-        else:
-            done += sent
+        for push, rule, reason in _told(moodle, sent):
+            if rule:
+                yield Verdict(push, rule, reason)
+            else:
+                done.append(push)
     if done:
-        items = _items(moodle, course, module)
+        items = _items(moodle, done[0])
         yield from (verdict(push, items.get(push.user)) for push in done)
 
 
-def _push(moodle: Moodle, course: int, module: int, grades: Sequence[Row]) -> tuple[str, str]:
-    """What is wrong with a whole call; nothing where it was taken."""
-    place = {"source": SOURCE, "courseid": course, "component": "mod_assign", "activityid": module, "itemnumber": 0}
+def _row(push: Push) -> dict[str, Any]:
+    return {"studentid": push.user, "grade": push.points}
+
+
+def _told(moodle: Moodle, pushes: Sequence[Push]) -> Iterator[tuple[Push, str, str]]:
+    """What the call says is wrong with each grade; nothing where it was taken. A bad one is found by halving."""
     try:
-        code = ask(moodle, PUSH, place | {"grades": list(grades)})
-    except Refused as refused:
-        return refused.code, refused.problem
-    except BrokenPage:  # "The instance of this module does not exist" and a 0, with status 200
+        rule, reason = _push(moodle, pushes)
+    except (Refused, AuthFailed) as refused:
+        if _divisible(moodle, pushes, refused):
+            middle = len(pushes) // 2
+            yield from _told(moodle, pushes[:middle])
+            yield from _told(moodle, pushes[middle:])
+            return
+        if not isinstance(refused, Refused):
+            raise
+        rule, reason = refused.code, refused.problem
+    yield from ((push, rule, reason) for push in pushes)
+
+
+def _divisible(moodle: Moodle, pushes: Sequence[Push], refused: Refused | AuthFailed) -> bool:
+    """Whether a part of a call may be taken that was refused as a whole."""
+    if isinstance(refused, AuthFailed):
+        return too_many_fields(moodle, [_row(push) for push in pushes], refused)
+    return refused.code in _OF_A_ROW and len(pushes) > 1
+
+
+def _push(moodle: Moodle, pushes: Sequence[Push]) -> tuple[str, str]:
+    """What is wrong with a whole call, whose grades are of one item; nothing where it was taken.
+
+    Raises:
+        Refused: nothing was stored.
+        BrokenPage: it is no answer of this function; nobody knows what was stored.
+    """
+    place = {
+        "source": SOURCE,
+        "courseid": pushes[0].course,
+        "component": f"mod_{pushes[0].kind}",
+        "activityid": pushes[0].module,
+        "itemnumber": pushes[0].item,
+    }
+    body = post(moodle, PUSH, place | {"grades": [_row(push) for push in pushes]}).body
+    if _ELSEWHERE in body:
         return "refused", "the activity is not in that course"
+    code = wire.result(body)
+    if not isinstance(code, int):
+        raise BrokenPage(f"{PUSH} answers in another shape.", remedy="Compare the site's release with the README.")
     return _CODES.get(code, ("failed", f"Moodle answers {code}")) if code else ("", "")
 
 
-def _items(moodle: Moodle, course: int, module: int) -> dict[int, Row]:
+def _items(moodle: Moodle, place: Push) -> dict[int, Row]:
     """Everybody's line of one activity in the gradebook, by user."""
-    books = client.get_course_grades(moodle, course)
+    books = client.get_course_grades(moodle, place.course)
     return {
         book["userid"]: item
         for book in books
         for item in book["gradeitems"]
-        if item.get("cmid") == module and not item.get("itemnumber")
+        if item.get("cmid") == place.module and (item.get("itemnumber") or 0) == place.item
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.moodle import client
 from connector_pipelines.connectors.moodle.shapes import PROFILE
+from connector_pipelines.errors import SyncError
 from connector_pipelines.outward import Action, Done, Found, NotDone, Untold
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 BY_NUMBER, BY_NAME, BY_EMAIL, MEMBERSHIP = "idnumber", "username", "email", "membership"
 OTHER = "{} of somebody with another ID number"
+HIDDEN, ADDRESS_TAKEN = "invalidparameter", "email taken"
+_WHOSE = "the e-mail address is that of user {} there, in other letters; link them (link_export) if they are the same"
 
 _MANY = 5
 """From so many look-ups on, the whole list of courses is quicker."""
@@ -166,15 +169,16 @@ def read_groups(moodle: Moodle, ids: Sequence[str]) -> ReadBack:
 
 
 def find_users(moodle: Moodle, wanted: Sequence[Wanted]) -> Iterator[Found]:
-    """Users by number, user name and e-mail address.
+    """Users by number, user name and e-mail address; the address in lower case, and as core spells it.
 
     Where the name or address is that of a user with another number, it says so: a person has to decide.
     """
     for field in (BY_NUMBER, BY_NAME, BY_EMAIL):
-        asked = dict.fromkeys(one.record[field] for one in wanted if one.record[field])
+        asked = dict.fromkeys(spelling for one in wanted for spelling in _spellings(one, field))
         there: dict[str, list[dict[str, Any]]] = {}
         for user in client.users_by_field(moodle, field, asked):
-            there.setdefault(str(user[field]), []).append(user)
+            value = str(user[field])
+            there.setdefault(value.lower() if field == BY_EMAIL else value, []).append(user)
         for one in wanted:
             for known in there.get(one.record[field], ()) if one.record[field] else ():
                 number = known.get("idnumber") or ""
@@ -183,10 +187,24 @@ def find_users(moodle: Moodle, wanted: Sequence[Wanted]) -> Iterator[Found]:
                 yield Found(one.key, str(known["id"]), by, _user(known, one.record))
 
 
+def _spellings(one: Wanted, field: str) -> Iterator[str]:
+    """What to ask for: Moodle finds an address only as it is spelled there, and takes no other spelling of it."""
+    if one.record[field]:
+        yield one.record[field]
+    spelled = (one.spelled.get(field) or "").strip()
+    if spelled.lower() == one.record[field] != spelled:
+        yield spelled
+
+
 def _user(known: Row, names: Iterable[str]) -> Record:
-    """Our fields of a user; one without a number has none in the list."""
+    """Our fields of a user; one without a number has none in the list.
+
+    An address comes in lower case: one in other letters is the same to Moodle, and no reason to write.
+    """
     profile = {f"{PROFILE}{one['shortname']}": one["value"] for one in known.get("customfields", ())}
     whole = {"idnumber": ""} | dict(known) | profile
+    if whole.get(BY_EMAIL):
+        whole[BY_EMAIL] = str(whole[BY_EMAIL]).lower()
     return {name: whole.get(name) for name in names}
 
 
@@ -210,13 +228,30 @@ def send_users(moodle: Moodle, action: Action, orders: Sequence[Order]) -> Outco
         rows = [_with_password(_as_sent(order.record)) for order in orders]
         # `suspended` is no parameter that creating needs; who is created may log in
         made = client.create_users(once(moodle), ({n: v for n, v in r.items() if n != "suspended"} for r in rows))
-        return _told(orders, made, _same)
+        return _named(moodle, orders, _told(orders, made, _same))
     suspended = {"suspended": True}
     changes = [
         {"id": int(order.external_id or 0)} | (suspended if action is Action.WITHDRAW else _as_sent(_changed(order)))
         for order in orders
     ]
     return _told(orders, client.update_users(once(moodle), changes), _same)
+
+
+def _named(moodle: Moodle, orders: Sequence[Order], outcomes: Outcomes) -> Outcomes:
+    """Name the user there that has the address of one that is refused: Moodle hides that it is for this.
+
+    Nobody is linked here, since only a look for many is worth that; a person does, who now knows with whom.
+    """
+    addresses, may_ask = {order.key: str(order.record[BY_EMAIL]) for order in orders}, True
+    for outcome in outcomes:
+        if not isinstance(outcome, NotDone) or outcome.rule != HIDDEN or not may_ask:
+            yield outcome
+            continue
+        try:
+            known = [one["id"] for one in client.users_by_address(moodle, addresses[outcome.key])]
+        except SyncError:  # the site's service may lack the function; what was refused stays refused
+            known, may_ask = [], False
+        yield replace(outcome, rule=ADDRESS_TAKEN, reason=_WHOSE.format(known[0])) if known else outcome
 
 
 def read_users(names: Sequence[str]) -> Callable[[Moodle, Sequence[str]], ReadBack]:

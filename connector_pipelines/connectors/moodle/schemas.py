@@ -60,6 +60,7 @@ class Assessments(pa.DataFrameModel):
 
     id: Series[str] = pa.Field()
     course: Series[str] = pa.Field()
+    is_section: Series[bool] = pa.Field()
     name: Series[str] = _optional()
     itemtype: Series[str] = pa.Field()
     module: Series[str] = _optional()
@@ -118,6 +119,7 @@ class Engagement(pa.DataFrameModel):
     id: Series[str] = pa.Field()
     user: Series[str] = pa.Field()
     course: Series[str] = pa.Field()
+    is_section: Series[bool] = pa.Field()
     lastaccess: Series[str] = _optional()
     lastcourseaccess: Series[str] = _optional()
     student: Series[bool] = pa.Field()

@@ -175,6 +175,7 @@ STREAMS = (
         transform=_transform(lambda transform: transform.engagement),
         filters_by_time=False,
         endpoint=reading.ENROLLED,
+        once_a_day=True,
     ),
 )
 
@@ -185,6 +186,12 @@ def streams(config: MoodleConfig) -> tuple[Stream, ...]:
 
 
 def _as_configured(stream: Stream, config: MoodleConfig) -> Stream:
-    if stream.entity != "engagement":
-        return stream
-    return replace(stream, columns=engagement_columns(config.student))
+    """What is in a course there is in a section here, where the layout makes a course of each section."""
+    sections = config.layout == "courses"
+    place: Mapping[str, Column] = {"is_section": lambda _: sections}
+    match stream.entity:
+        case "assessments":
+            return replace(stream, columns={**ASSESSMENTS, **place})
+        case "engagement":
+            return replace(stream, columns={**engagement_columns(config.student), **place})
+    return stream

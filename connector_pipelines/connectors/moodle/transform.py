@@ -50,8 +50,7 @@ def assessments(frame: pd.DataFrame) -> pd.DataFrame:
         program_outcome=nothing(frame),
         is_finalized=_flags(frame, value=None),
         status=_active(frame),
-        section=nothing(frame),
-        course=text(frame["course"]),
+        **_place(frame),
     )
 
 
@@ -105,8 +104,7 @@ def engagement(frame: pd.DataFrame) -> pd.DataFrame:
         last_access_at=_time(frame["lastcourseaccess"]),
         status=_active(frame),
         student=text(frame["user"]),
-        section=nothing(frame),
-        course=text(frame["course"]),
+        **_place(frame),
     )
 
 
@@ -119,6 +117,12 @@ def _core(frame: pd.DataFrame, *, modified: pd.Series, skip: pd.Series | None = 
         "skip": nothing(frame) if skip is None else skip,
     }
     return pd.DataFrame(every | fed)
+
+
+def _place(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """The course or the section that a course there is of."""
+    course, is_section = text(frame["course"]), frame["is_section"].astype(bool)
+    return {"section": course.where(is_section), "course": course.where(~is_section)}
 
 
 def _flags(frame: pd.DataFrame, *, value: bool | None) -> pd.Series:

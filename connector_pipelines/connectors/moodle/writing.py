@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from connector_pipelines.connectors.moodle import wire
 from connector_pipelines.connectors.moodle.calls import ask
 from connector_pipelines.connectors.moodle.errorcodes import Refused
-from connector_pipelines.errors import BrokenPage, NetworkError
+from connector_pipelines.errors import AuthFailed, BrokenPage, NetworkError
 from connector_pipelines.external.retry import backoff, pause
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from connector_pipelines.connectors.moodle.wire import Params
 
     Rows = Sequence[Params]
+
+
+CUT = "invalidtoken"
+"""What a call is refused with whose end was cut off, as one with a wrong token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,28 @@ class Creation:
 
 
 def cut(moodle: Moodle, rows: Iterable[Params], *, shared: int = 0) -> Iterator[Rows]:
-    """The rows in batches as the configuration says."""
-    config = moodle.config
-    return wire.batches(list(rows), most_rows=config.batch, most_fields=config.max_fields, shared=shared)
+    """The rows in batches as the configuration says, or smaller ones once the site was seen to take no more."""
+    left: Rows = list(rows)
+    while left:
+        fields = min(moodle.config.max_fields, moodle.room.fields)
+        batch = next(wire.batches(left, most_rows=moodle.config.batch, most_fields=fields, shared=shared))
+        yield batch
+        left = left[len(batch) :]
+
+
+def too_many_fields(moodle: Moodle, batch: Rows, refused: AuthFailed) -> bool:
+    """Whether a call was refused because PHP cut its end, where the token is; the next ones are half as large then.
+
+    A cut call did nothing, and a small one with the same token is taken (M121).
+
+    Raises:
+        AuthFailed: it is the token.
+    """
+    if len(batch) == 1 or CUT not in refused.problem:
+        return False
+    ask(moodle, "core_webservice_get_site_info")
+    moodle.room.fields = min(moodle.room.fields, sum(1 for row in batch for _ in wire.fields(row)) // 2)
+    return True
 
 
 def create(moodle: Moodle, creation: Creation, rows: Iterable[Params]) -> Iterator[Effect]:
@@ -92,6 +115,10 @@ def _created(moodle: Moodle, creation: Creation, batch: Rows, *, lost: int = 0) 
             raise
         pause(backoff(lost + 1), Event())
         yield from _rest(moodle, creation, batch, lost=lost + 1)
+    except AuthFailed as refused:
+        if not too_many_fields(moodle, batch, refused):
+            raise
+        yield from _halves(batch, partial(_created, moodle, creation, lost=lost))
     except Refused as refused:
         if len(batch) == 1:
             yield _settled(moodle, creation, batch, refused, lost=lost)
@@ -102,10 +129,10 @@ def _created(moodle: Moodle, creation: Creation, batch: Rows, *, lost: int = 0) 
 
 
 def _rest(moodle: Moodle, creation: Creation, batch: Rows, *, lost: int) -> Iterator[Effect]:
-    """What of a batch stands there, and the others sent again."""
+    """What of a batch stands there, and the others sent again, in two calls: one may have been too slow."""
     stands = creation.look(moodle, batch)
     rest = [row for row in batch if creation.key(row) not in stands]
-    effects = _created(moodle, creation, rest, lost=lost) if rest else iter(())
+    effects = _halves(rest, partial(_created, moodle, creation, lost=lost))
     for row in batch:
         found = stands.get(creation.key(row))
         yield next(effects) if found is None else Effect(found, found=True)
@@ -142,8 +169,8 @@ def update(moodle: Moodle, function: str, name: str, rows: Iterable[Params]) -> 
 def _updated(moodle: Moodle, function: str, name: str, batch: Rows) -> Iterator[Effect]:
     try:
         answer = ask(moodle, function, {name: list(batch)})
-    except Refused as refused:
-        yield from _refused(batch, refused, partial(_updated, moodle, function, name))
+    except (Refused, AuthFailed) as refused:
+        yield from _refused(moodle, batch, refused, partial(_updated, moodle, function, name))
         return
     warned = {warning.get("itemid"): warning for warning in (answer or {}).get("warnings", ())}
     strangers = set(warned) - {row["id"] for row in batch}
@@ -165,23 +192,34 @@ def perform(
 def _performed(moodle: Moodle, function: str, name: str, shared: Params, batch: Rows) -> Iterator[Effect]:
     try:
         answer = ask(moodle, function, shared | {name: list(batch)})
-    except Refused as refused:
-        yield from _refused(batch, refused, partial(_performed, moodle, function, name, shared))
+    except (Refused, AuthFailed) as refused:
+        yield from _refused(moodle, batch, refused, partial(_performed, moodle, function, name, shared))
         return
     if answer is not None:
         raise BrokenPage(f"{function} answers where it should say nothing.", remedy="Look at the site's log.")
     yield from (Effect() for _ in batch)
 
 
-def _refused(batch: Rows, refused: Refused, again: Callable[[Rows], Iterator[Effect]]) -> Iterator[Effect]:
-    """A refused batch: its only row is to blame, or each half is sent by itself."""
-    if len(batch) == 1:
+def _refused(
+    moodle: Moodle, batch: Rows, refused: Refused | AuthFailed, again: Callable[[Rows], Iterator[Effect]]
+) -> Iterator[Effect]:
+    """A refused batch: its only row is to blame, or each half is sent by itself.
+
+    Raises:
+        AuthFailed: it is the token, the service or the account.
+    """
+    if isinstance(refused, AuthFailed):
+        if not too_many_fields(moodle, batch, refused):
+            raise refused
+        yield from _halves(batch, again)
+    elif len(batch) == 1:
         yield Effect(refused=refused)
     else:
         yield from _halves(batch, again)
 
 
 def _halves(batch: Rows, again: Callable[[Rows], Iterator[Effect]]) -> Iterator[Effect]:
-    middle = len(batch) // 2
-    yield from again(batch[:middle])
-    yield from again(batch[middle:])
+    middle = (len(batch) + 1) // 2
+    for half in (batch[:middle], batch[middle:]):
+        if half:
+            yield from again(half)

@@ -79,5 +79,8 @@ CONNECTOR = Connector(
     check=_check,
     abilities=(_Events(),),
     exports=_exports,
-    no_place={"program_outcomes": "they are of no student and no class, and every result of a gradebook is of both"},
+    no_place={
+        "program_outcomes": "they are of no student and no class, and every result of a gradebook is of both",
+        "student_notes": "its contract lets nobody write to people",
+    },
 )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from threading import Event
 
-    from connector_pipelines.connectors.oneroster.config import OneRosterConfig
+    from connector_pipelines.connectors.oneroster.config import Entities, OneRosterConfig
     from connector_pipelines.connectors.oneroster.wire import Split
     from connector_pipelines.pages import Page
 
@@ -78,42 +78,42 @@ def _client(config: OneRosterConfig, root: str, signed: auth.Auth | None, **more
 
 def orgs(client: OneRoster, window: Window) -> Reading:
     """GET /orgs: districts, schools, departments."""
-    return _collection(client, "orgs", window, columns.split_orgs)
+    return _collection(client, "organizations", "orgs", window, columns.split_orgs)
 
 
 def academic_sessions(client: OneRoster, window: Window) -> Reading:
     """GET /academicSessions: school years, semesters, terms, grading periods."""
-    return _collection(client, "academicSessions", window, columns.split_academic_sessions)
+    return _collection(client, "terms", "academicSessions", window, columns.split_academic_sessions)
 
 
 def courses(client: OneRoster, window: Window) -> Reading:
     """GET /courses."""
-    return _collection(client, "courses", window, columns.split_courses)
+    return _collection(client, "courses", "courses", window, columns.split_courses)
 
 
 def classes(client: OneRoster, window: Window) -> Reading:
     """GET /classes."""
-    return _collection(client, "classes", window, columns.split_classes)
+    return _collection(client, "sections", "classes", window, columns.split_classes)
 
 
 def students(client: OneRoster, window: Window) -> Reading:
     """GET /students: users with the role student."""
-    return _collection(client, "students", window, columns.split_students)
+    return _collection(client, "students", "students", window, columns.split_students)
 
 
 def teachers(client: OneRoster, window: Window) -> Reading:
     """GET /teachers: users with the role teacher."""
-    return _collection(client, "teachers", window, columns.split_teachers)
+    return _collection(client, "instructors", "teachers", window, columns.split_teachers)
 
 
 def student_enrollments(client: OneRoster, window: Window) -> Reading:
     """GET /enrollments of students."""
-    return _collection(client, "enrollments", window, columns.split_enrollments, role="student")
+    return _collection(client, "enrollments", "enrollments", window, columns.split_enrollments, role="student")
 
 
 def teacher_enrollments(client: OneRoster, window: Window) -> Reading:
     """GET /enrollments of teachers."""
-    return _collection(client, "enrollments", window, columns.split_enrollments, role="teacher")
+    return _collection(client, "teaching_assignments", "enrollments", window, columns.split_enrollments, role="teacher")
 
 
 def check(client: OneRoster) -> Health:
@@ -126,9 +126,13 @@ def check(client: OneRoster) -> Health:
     return Health(ok=True, detail=f"OneRoster {client.config.version} {found}.", latency_seconds=seconds)
 
 
-def clauses(window: Window, role: str | None = None) -> tuple[str, ...]:
-    """The filter's clauses: the window's ends, and the role if there is room for it."""
+def clauses(window: Window, role: str | None = None, declared: str | None = None) -> tuple[str, ...]:
+    """The filter's clauses: what the source's declaration says, the window's ends, and the role, while there is room.
+
+    Without its later end, a window brings rows that are newer than asked for, which does no harm.
+    """
     wanted = [
+        declared or "",
         f"dateLastModified>='{_utc(window.since)}'" if window.since else "",
         f"dateLastModified<'{_utc(window.until)}'" if window.until else "",
         f"role='{role}'" if role else "",
@@ -140,16 +144,31 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _collection(client: OneRoster, name: str, window: Window, split: Split, *, role: str | None = None) -> Reading:
-    """All pages of a collection in a window.
+def _collection(
+    client: OneRoster, entity: Entities, name: str, window: Window, split: Split, *, role: str | None = None
+) -> Reading:
+    """All pages of a collection in a window, of those records that the source's declaration lets through.
 
     A role in the filter only saves pages; rows are told apart by their own role anyway. So where a server does not
-    take it, the collection is read without.
+    take it, the collection is read without. A declared filter is never left out, and what is read with one proves
+    nothing about a record that does not come: it may be there, and not match (G33).
     """
-    filters = list(dict.fromkeys((clauses(window, role), clauses(window))))
+    if window.ids:
+        return Reading(_one_by_one(client, name, window.ids, split), snapshot=False)
+    declared = client.config.filters.get(entity)
+    filters = list(dict.fromkeys((clauses(window, role, declared), clauses(window, None, declared))))
     pages = _first_taken([_pages(client, name, filtered, split) for filtered in filters])
-    whole = window.mode is Mode.FULL
+    whole = window.mode is Mode.FULL and not declared
     return Reading(pages, snapshot=whole, fenced=partial(_fenced, client, name, filters, split) if whole else None)
+
+
+def _one_by_one(client: OneRoster, name: str, ids: Sequence[str], split: Split) -> Generator[Page]:
+    """Pages of one record each, or of none where the source does not have it: a page looks as it always does."""
+    number = 0
+    for one in ids:
+        for page in _pages(client, name, (f"sourcedId='{one}'",), split):
+            number += 1
+            yield replace(page, number=number)
 
 
 def _fenced(client: OneRoster, name: str, filters: Sequence[Sequence[str]], split: Split) -> Reading:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.assessed import Chosen
+from connector_pipelines.external.options import HttpOptions, HttpUrl
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.external.signing import SignedHook
 
@@ -22,6 +23,8 @@ Entities = Literal[
     "teaching_assignments",
 ]
 
+# A window takes the other clause of the two that a filter may have (contract 1.1, "Filter grammar").
+_CLAUSE = re.compile(r"[A-Za-z_][\w.:-]*(!=|>=|<=|=|>|<|~)'(?!.*'\s+(AND|OR)\s).*'")
 _SCOPE = "https://purl.imsglobal.org/spec/or/{}/scope/{}"
 _SPELLED = {"1.2": "v1p2", "1.1": "v1p1"}
 _ROOTS = {"1.2": "/ims/oneroster/rostering/v1p2", "1.1": "/ims/oneroster/v1p1"}
@@ -37,7 +40,7 @@ class OAuth2(_Strict):
     """OAuth 2 client credentials: what OneRoster 1.2 asks for."""
 
     type: Literal["oauth2"] = Field(description="OAuth 2 client credentials.")
-    token_url: str = Field(description="Where access tokens are issued, e.g. https://sis.example/token.")
+    token_url: HttpUrl = Field(description="Where access tokens are issued, e.g. https://sis.example/token.")
     client_id: Secret = Field(description="Client id, as {{ env.NAME }}.")
     client_secret: Secret = Field(description="Client secret, as {{ env.NAME }}.")
     scopes: tuple[str, ...] | None = Field(
@@ -69,10 +72,10 @@ class Bearer(_Strict):
 Auth = Annotated[OAuth2 | OAuth1 | Bearer, Field(discriminator="type")]
 
 
-class Gradebook(_Strict):
+class Gradebook(Chosen):
     """What is written to the system's gradebook (requirements G49 to G51). `policy.exports` switches it on."""
 
-    base_url: str | None = Field(
+    base_url: HttpUrl | None = Field(
         default=None, description="Root of the gradebook service, where it is not the standard one beside the rosters."
     )
     scopes: tuple[str, ...] | None = Field(
@@ -85,22 +88,10 @@ class Gradebook(_Strict):
         description="What the ids of records that we create begin with. Must be another one in every installation that "
         "writes to the same system, and must not change.",
     )
-    finalized: bool = Field(
-        default=True, description="Only assessments that are finalized. Outcomes are made of finalized results always."
-    )
-    since: date | None = Field(default=None, description="Only what was graded on this day or later, in UTC.")
-    until: date | None = Field(default=None, description="Only what was graded on this day or earlier, in UTC.")
     letters: dict[str, str] = Field(
         default={"Exceeded": "A", "Met": "B", "Partially Met": "C", "Not Met": "D"},
         description="The letter of each outcome. One that is not named here becomes a dead letter.",
     )
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.since and self.until and self.until < self.since:
-            message = "until is before since"
-            raise ValueError(message)
-        return self
 
 
 class OneRosterConfig(HttpOptions, _Strict):
@@ -109,7 +100,7 @@ class OneRosterConfig(HttpOptions, _Strict):
     version: Literal["1.2", "1.1", "csv"] = Field(
         default="1.2", description="Version of the REST service, or csv for a zip file; the zip names its own version."
     )
-    base_url: str | None = Field(
+    base_url: HttpUrl | None = Field(
         default=None,
         description="The service's host, e.g. https://sis.example; or the whole root, ending in v1p2 or v1p1, "
         "where it is not the standard one.",
@@ -131,6 +122,11 @@ class OneRosterConfig(HttpOptions, _Strict):
     entities: tuple[Entities, ...] | None = Field(
         default=None, description="Only these entities, e.g. [students]. Unset: all."
     )
+    filters: dict[Entities, str] = Field(
+        default_factory=dict,
+        description="Per entity, read only the records that match one clause in OneRoster's words, such as "
+        "status='active'. Such a read proves no absence: nothing that it leaves out is ever dropped. Not for csv.",
+    )
     headers: dict[str, str] = Field(
         default_factory=dict, description="Extra headers of every request. Not for secrets: they would be readable."
     )
@@ -147,12 +143,26 @@ class OneRosterConfig(HttpOptions, _Strict):
     def _written_as_number(cls, value: object) -> object:
         return str(value) if isinstance(value, float) else value  # YAML reads an unquoted 1.2 as a number
 
+    @field_validator("filters")
+    @classmethod
+    def _one_clause(cls, value: dict[str, str]) -> dict[str, str]:
+        for entity, clause in value.items():
+            if not _CLAUSE.fullmatch(clause):
+                message = (
+                    f"{entity}: {clause!r} is not one clause; write field, operator and quoted value: field='value'"
+                )
+                raise ValueError(message)
+        return value
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         wanted = "path" if self.version == "csv" else "base_url"
         other = "base_url" if self.version == "csv" else "path"
         if not getattr(self, wanted):
             message = f"version {self.version} needs {wanted}"
+            raise ValueError(message)
+        if self.version == "csv" and self.filters:
+            message = "version csv has no use for filters: a zip is read whole"
             raise ValueError(message)
         if getattr(self, other):
             message = f"version {self.version} has no use for {other}"

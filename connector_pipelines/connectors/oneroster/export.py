@@ -32,7 +32,11 @@ def exports(config: OneRosterConfig) -> tuple[Export, ...]:
         "fed": ("section", "school"),
         "together": "class",
     }
-    of_a_student: dict[str, Any] = {"fed": ("section", "person"), "together": "lineItem"}
+    of_a_student: dict[str, Any] = {
+        "fed": ("section", "person"),
+        "together": "lineItem",
+        "times": ("changed_at", "dateLastModified"),
+    }
     return (
         category("categories", of="kinds", shape=shapes.category),
         item(

@@ -6,25 +6,26 @@ in one way. `learningObjective` is the one identifier in a `learningObjectiveSet
 
 from __future__ import annotations
 
-import re
-import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from connector_pipelines.outward import Skipped, Unwanted
+from connector_pipelines.assessed import called
+from connector_pipelines.outward import Skipped
 from connector_pipelines.pages import BadRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from connector_pipelines.connectors.oneroster.config import Gradebook, OneRosterConfig
-    from connector_pipelines.outward import Record
+    from connector_pipelines.outward import Record, Unwanted
 
     Row = Mapping[str, Any]
     Choose = Callable[[Row], Skipped | Unwanted | None]
     Shape = Callable[[Row], Record | Skipped | Unwanted]
 
 ACTIVE, DELETED = "active", "tobedeleted"
+_NO_CLASS = Skipped("its class is none of this system")
+_NO_STUDENT = Skipped("its class or its student is none of this system")
 
 REFERENCES = {
     "class": ("classes", "class"),
@@ -42,18 +43,6 @@ _OBJECTIVE = "learningObjective"
 _NEWER = {"school", "textScore", _OBJECTIVE}
 """What 1.1 does not know (contract 1.2)."""
 
-_OURS = uuid.UUID("5d1f6f9c-3f0b-4d0e-9a35-7f2f0f6b9b51")
-_PLAIN = re.compile(r"[a-z_]+/\d+")
-
-
-def id_of(prefix: str, key: str) -> str:
-    """The id of the record for a row of core, the same for good: "core-assessments-17".
-
-    A key with words of people in it, such as the code of an outcome, is hashed: ids stand in addresses.
-    """
-    table, _, row = key.partition("/")
-    return f"{prefix}-{table}-{row if _PLAIN.fullmatch(key) else uuid.uuid5(_OURS, key)}"
-
 
 def category(row: Row) -> Record:
     """A kind of assessments as a category."""
@@ -65,31 +54,17 @@ def choose_items(book: Gradebook) -> Choose:
 
     def choose(row: Row) -> Skipped | Unwanted | None:
         if not row["section"]:
-            return Skipped("its class is none of this system")
-        if not _within(book, row["first_graded_at"], row["last_graded_at"]):
+            return _NO_CLASS
+        if not book.meet(row["first_graded_at"], row["last_graded_at"]):
             return Skipped("nothing of it was graded within the dates")
-        return _final(book, row, "the assessment is inactive")
+        return book.final(row, "the assessment is inactive")
 
     return choose
 
 
 def choose_results(book: Gradebook) -> Choose:
     """The grades on finalized assessments that were given within the dates, to students of this system (G49, G50)."""
-
-    def choose(row: Row) -> Skipped | Unwanted | None:
-        if not row["section"] or not row["person"]:
-            return Skipped("its class or its student is none of this system")
-        if not _within(book, row["graded_at"], row["graded_at"]):
-            return Skipped("was not graded within the dates")
-        if row["grade_type"] != "assignment_grade":
-            return Skipped("is the grade of no assessment")
-        if row["achievement"] is None and row["letter_grade"] is None and row["score"] is None:
-            return Skipped("has neither outcome nor points")
-        if row["assessment_status"] != "active":
-            return Unwanted("the assessment is inactive")
-        return _final(book, row, "the grade is inactive")
-
-    return choose
+    return lambda row: book.choose_result(row) if row["section"] and row["person"] else _NO_STUDENT
 
 
 def choose_outcome_items(book: Gradebook) -> Choose:
@@ -97,8 +72,8 @@ def choose_outcome_items(book: Gradebook) -> Choose:
 
     def choose(row: Row) -> Skipped | None:
         if not row["section"]:
-            return Skipped("its class is none of this system")
-        shown = _within(book, row["first_graded_at"], row["last_graded_at"])
+            return _NO_CLASS
+        shown = book.meet(row["first_graded_at"], row["last_graded_at"])
         return None if shown else Skipped("nothing of it was shown within the dates")
 
     return choose
@@ -106,28 +81,7 @@ def choose_outcome_items(book: Gradebook) -> Choose:
 
 def choose_outcomes(book: Gradebook) -> Choose:
     """What students of this system have shown within the dates."""
-
-    def choose(row: Row) -> Skipped | None:
-        if not row["section"] or not row["person"]:
-            return Skipped("its class or its student is none of this system")
-        shown = _within(book, row["graded_at"], row["graded_at"])
-        return None if shown else Skipped("was not shown within the dates")
-
-    return choose
-
-
-def _within(book: Gradebook, first: datetime | None, last: datetime | None) -> bool:
-    """Whether a span of time meets the days that are asked for; what has no time meets only the whole of time."""
-    if first is None or last is None:
-        return book.since is None and book.until is None
-    begins, ends = first.astimezone(UTC).date(), last.astimezone(UTC).date()
-    return (book.since is None or ends >= book.since) and (book.until is None or begins <= book.until)
-
-
-def _final(book: Gradebook, row: Row, inactive: str) -> Skipped | Unwanted | None:
-    if row["status"] != "active":
-        return Unwanted(inactive)
-    return Skipped("is not finalized") if book.finalized and not row["finalized"] else None
+    return lambda row: book.choose_shown(row) if row["section"] and row["person"] else _NO_STUDENT
 
 
 def line_item(config: OneRosterConfig) -> Shape:
@@ -208,15 +162,9 @@ def letter_of(book: Gradebook, row: Row, item: str) -> str | None:
     Raises:
         BadRow: an outcome that the configuration gives no letter.
     """
-    reached = row["achievement"]
-    if reached is None:
+    if row["achievement"] is None:
         return row["letter_grade"] or None
-    if reached not in book.letters:
-        known = ", ".join(book.letters)
-        raise BadRow(
-            "MAPPING_ERROR: unknown outcome", f"the outcome of {item} has no letter; those of {known} have one"
-        )
-    return book.letters[reached]
+    return str(called(book.letters, row, item))
 
 
 def _known(config: OneRosterConfig, record: Record) -> Record:

@@ -126,10 +126,10 @@ REST = (
 
 
 def streams(config: OneRosterConfig) -> tuple[Stream, ...]:
-    """The streams a config switches on. A zip is read whole each time, so its streams do not filter by time."""
+    """The streams a config switches on. A zip is read whole each time: it can be asked for no span and no record."""
     wanted = (stream for stream in REST if config.provides(stream.entity))
     if config.version != "csv":
-        return tuple(wanted)
+        return tuple(replace(stream, by_id=True) for stream in wanted)
     return tuple(
         replace(
             stream, read=archive.reader(stream.entity), filters_by_time=False, endpoint=archive.file_of(stream.entity)

@@ -15,6 +15,7 @@ from connector_pipelines.connectors.quickbooks.paging import OverlapPaging
 from connector_pipelines.errors import BrokenPage, NetworkError, RefusedBySource
 from connector_pipelines.external.http import Client, Request
 from connector_pipelines.external.oauth import RefreshToken
+from connector_pipelines.external.options import BUSINESS_RETRIES
 from connector_pipelines.external.paginate import SinglePage, paginate
 from connector_pipelines.external.retry import Do
 from connector_pipelines.external.tokens import Endpoint
@@ -57,6 +58,7 @@ def connect(config: QuickBooksConfig) -> Iterator[QuickBooks]:
     with config.client(
         config.root,
         RefreshToken(endpoint, config.auth.refresh_token, kept(config)),
+        retries=BUSINESS_RETRIES,
         overrides={200: _judged(Do.ACCEPT), 403: _judged(Do.DENY)},
         explain=faults.explained,
     ) as http:

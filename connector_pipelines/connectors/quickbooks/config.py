@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from connector_pipelines.external.limits import MINUTE, Budget, Limits, Rate
-from connector_pipelines.external.options import HttpOptions
+from connector_pipelines.external.options import HttpOptions, HttpUrl
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.notices import HookOptions
 
@@ -44,7 +44,7 @@ class OAuth2(_Strict):
         description="The refresh token of the first sign-in, as {{ env.NAME }}. QuickBooks replaces it about once a "
         "day; its successors are kept in the database, sealed. Put a new one here after a person signed in again."
     )
-    token_url: str = Field(default=TOKEN_URL, description="Where tokens are issued.")
+    token_url: HttpUrl = Field(default=TOKEN_URL, description="Where tokens are issued.")
 
 
 class QuickBooksHook(HookOptions):
@@ -62,7 +62,7 @@ class QuickBooksConfig(HttpOptions, _Strict):
     environment: Literal["production", "sandbox"] = Field(
         default="production", description="Whether the company is real or a developer's sandbox."
     )
-    base_url: str | None = Field(
+    base_url: HttpUrl | None = Field(
         default=None, description="Another host than the environment's, for a simulator. Without /v3/company."
     )
     auth: OAuth2 = Field(description="How requests prove who we are.")

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from connector_pipelines.declarative.simulator import rendering
 from connector_pipelines.declarative.simulator.faults import KNOWN
 from connector_pipelines.declarative.simulator.reports import Reports
 from connector_pipelines.declarative.simulator.world import COLLECTIONS, KEYS, LINE_COLUMNS
-from connector_pipelines.simulating.exchange import HTML, Call, Reply
+from connector_pipelines.simulating.exchange import HTML, Call, Reply, as_json
 from connector_pipelines.simulating.faults import Struck, Switchboard
 
 if TYPE_CHECKING:
@@ -34,23 +34,35 @@ _PATH = re.compile(
     r"/(?P<shape>api|bare|columns)/(?P<collection>\w+)(?:/(?P<key>[^/]+)/lines)?"
     r"(?:\.(?P<format>jsonl|json|xml|csv))?(?:\.(?P<packed>gz|zip))?"
 )
+_KEPT = re.compile(r"/api/kept/(?P<kind>\w+)/(?P<key>[^/]+)")
 _FILTER = re.compile(r"updatedAt\s*(>=|<)\s*'([^']+)'")
 
 
 @dataclass(slots=True)
 class Service:
-    """The API on a world."""
+    """The API on a world.
+
+    Attributes:
+        kept: records that others put here, by kind and id.
+        ledger: every PUT that was taken, in order: kind, id, record.
+        refused: a text that nothing put here may hold; "" for none.
+    """
 
     world: World
     switchboard: Switchboard = field(default_factory=lambda: Switchboard(KNOWN))
     tokens: dict[str, int] = field(default_factory=dict)
     refresh_token: str = SECRET
     reports: Reports = field(default_factory=Reports)
+    kept: dict[tuple[str, str], Record] = field(default_factory=dict)
+    ledger: list[tuple[str, str, Record]] = field(default_factory=list)
+    refused: str = ""
 
     def answer(self, call: Call) -> Reply:
         """Answer a call, as the faults that are on demand."""
         found = _PATH.fullmatch(call.path)
         collection = call.path[1:] if call.path in {"/token", "/login"} else found["collection"] if found else ""
+        if (kept := _KEPT.fullmatch(call.path)) is not None:
+            collection = kept["kind"]
         if call.path.startswith("/api/reports"):
             collection = "reports"
         struck = self.switchboard.strike({"lines" if found and found["key"] else collection})
@@ -61,6 +73,8 @@ class Service:
             reply = self._token(call, struck) if call.path == "/token" else self._login(call)
         if reply is None and not self._knows(call):
             reply = _error(401, "The credentials are missing, wrong or old")
+        if reply is None and kept:
+            reply = self._keep(call, (kept["kind"], unquote(kept["key"])))
         if reply is None:
             reply = self._listed(call, struck) or self.reports.answer(call, _asked(call), struck, self._of_report)
         reply = reply or _error(404, f"No endpoint {call.path}")
@@ -86,6 +100,23 @@ class Service:
         if grant == "refresh_token":
             self.refresh_token = document["refresh_token"] = secrets.token_urlsafe(12)
         return Reply(200, json.dumps(document).encode())
+
+    def _keep(self, call: Call, place: tuple[str, str]) -> Reply:
+        """A record at an address of its own: a PUT creates or replaces it."""
+        if call.method == "PUT":
+            try:
+                told = json.loads(call.body)
+            except ValueError:
+                told = None
+            if not isinstance(told, dict):
+                return _error(400, "The body is no object")
+            if self.refused and self.refused in call.body.decode():
+                return _error(422, f"Nothing here may say {self.refused}")
+            self.kept[place] = told
+            self.ledger.append((*place, told))
+        if call.method not in {"GET", "PUT"}:
+            return _error(405, f"{call.method} is not served here")
+        return as_json(200, self.kept[place]) if place in self.kept else _error(404, "Nothing here")
 
     def _login(self, call: Call) -> Reply:
         """A session, in a cookie and in the body."""

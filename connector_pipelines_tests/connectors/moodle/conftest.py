@@ -25,7 +25,9 @@ from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.simulating.exchange import Reply as Sent
 from connector_pipelines.simulating.server import ServerThread
 from connector_pipelines.sync.context import Context
+from connector_pipelines.sync.letters import Choice
 from connector_pipelines.sync.push import push
+from connector_pipelines.sync.retrying import retry
 from connector_pipelines.sync.whole import Outcome, sync
 from connector_pipelines_tests.kept import Kept
 
@@ -192,6 +194,11 @@ class Campus(Kept):
         with connect(self.url) as connection:
             done = push(Context(connection, self.landing), self.source(), entities=entities or None, today=today, **how)
             return {outcome.entity.removeprefix("export/"): outcome for outcome in done}
+
+    def retry(self) -> None:
+        """Retry all dead letters."""
+        with connect(self.url) as connection:
+            assert list(retry(Context(connection, self.landing), self.source(), Choice(), who="ann"))
 
     def sync(self) -> dict[str, Outcome]:
         """Read everything; the outcome of each entity."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,17 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from connector_pipelines.connectors.moodle import client, wire
+from connector_pipelines.connectors.moodle import answers, client, wire
 from connector_pipelines.connectors.moodle.client import Enrolment
-from connector_pipelines.connectors.moodle.config import MoodleConfig
+from connector_pipelines.connectors.moodle.config import SERVICES, MoodleConfig
 from connector_pipelines.connectors.moodle.errorcodes import Refused
+from connector_pipelines.connectors.moodle.simulator.service import FUNCTIONS, INFO
 from connector_pipelines.errors import AuthFailed, BrokenPage, ConfigurationError, NetworkError
+from connector_pipelines.external.messages import Request
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connector_pipelines.connectors.moodle.simulator import Simulator
+
+pytestmark = pytest.mark.phase1
 
 
 def user(number: int, **more: Any) -> dict[str, Any]:
@@ -59,12 +64,32 @@ def test_batches_are_the_rows(rows: list[dict[str, Any]], most_rows: int, most_f
         assert len(batch) == 1 or sum(len(list(wire.fields(row))) for row in batch) <= most_fields
 
 
-def test_a_cut_call_is_refused_whole(simulator: Simulator, asked: Callable[..., Any]) -> None:
-    """Where PHP takes fewer fields than we think, nothing is done and the message names the limit."""
+@pytest.mark.parametrize("function", ["core_user_create_users", "core_user_update_users"])
+def test_what_is_cut_goes_again_in_smaller_calls(
+    simulator: Simulator, asked: Callable[..., Any], function: str
+) -> None:
+    """Where PHP takes fewer fields than we think, a cut call does nothing, and the next ones have fewer (M121)."""
     simulator.set_faults(["max-input-vars=300"])
+    with asked() as moodle:
+        if function == "core_user_create_users":
+            effects = list(client.create_users(moodle, map(user, range(130))))
+        else:
+            there = [row["id"] for row in simulator.site["users"].values()][3:]
+            names = {"firstname": "New", "lastname": "Name", "department": "X"}
+            effects = list(client.update_users(moodle, ({"id": there[n % 12]} | names for n in range(130))))
+    assert [effect.refused for effect in effects] == [None] * 130
+    sent = [request for request in simulator.requests if request.function == function]
+    assert 1 <= [request.error for request in sent].count("invalidtoken") <= 3
+    assert sum(len(effect.params["users"]) for effect in simulator.ledger) == 130
+    assert max(request.fields for request in sent if not request.error) <= 300
+
+
+def test_a_wrong_token_is_no_cut(simulator: Simulator, asked: Callable[..., Any]) -> None:
+    """A token that a small call is refused for, too, is an error that names it, after one look."""
+    simulator.set_faults(["invalid-token"])
     with asked() as moodle, pytest.raises(AuthFailed, match="max_input_vars"):
         list(client.create_users(moodle, map(user, range(60))))
-    assert simulator.ledger == []
+    assert (len(simulator.requests), simulator.ledger) == (2, [])
 
 
 def test_a_lost_answer_creates_nobody_twice(simulator: Simulator, asked: Callable[..., Any]) -> None:
@@ -199,6 +224,14 @@ def test_what_a_person_must_mend_is_said(
     assert simulator.token not in str(caught.value)
 
 
+@pytest.mark.parametrize("function", answers.NEEDED)
+@pytest.mark.parametrize("answer", [None, {}, [None], [[]], [{}], [{"id": "1"}], [{"userid": [1]}]])
+def test_an_answer_without_what_we_need_is_a_broken_page(function: str, answer: object) -> None:
+    """Rows that lack a field we go on with are no error of Python, and are named with their function."""
+    with pytest.raises(BrokenPage, match=f"{function} answers in another shape"):
+        answers.rows(answer, function)
+
+
 def test_configuration_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a source leaves out, the environment says; without a site in either there is nothing to ask."""
     with pytest.raises(ConfigurationError, match="MOODLE_BASE_URL"):
@@ -214,6 +247,18 @@ def test_configuration_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
     assert MoodleConfig().site == "https://moodle.school.example"
     monkeypatch.undo()
     settings.cache_clear()
+
+
+def test_every_function_is_about_one_thing() -> None:
+    """Each function belongs to one service, with its limit and its breaker; what is about the site alone to none."""
+    limits = MoodleConfig.model_validate({"service_requests_per_minute": {"users": 20}}).limits()
+    of = {name: limits.service(Request("x", counts_as=name)) for name in (*FUNCTIONS, INFO)}
+    assert [name for name, service in of.items() if service is None] == [INFO]
+    matching = [sum(bool(re.search(calls, name)) for calls in SERVICES.values()) for name in FUNCTIONS]
+    assert set(matching) == {1}
+    assert [service.name for service in limits.services if service.budgets] == ["users"]
+    with pytest.raises(ValidationError, match="at least 1 a minute"):
+        MoodleConfig.model_validate({"service_requests_per_minute": {"users": 0}})
 
 
 def test_a_source_may_say_its_own_rate(monkeypatch: pytest.MonkeyPatch) -> None:

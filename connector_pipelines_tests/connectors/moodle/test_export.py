@@ -12,7 +12,11 @@ from pydantic import ValidationError
 from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.connectors.moodle.simulator import grading
 from connector_pipelines.connectors.moodle.simulator.site import person
+from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import SyncError
+from connector_pipelines.sync.figures import lacking
+
+pytestmark = pytest.mark.phase2
 
 
 def seconds(*day: int) -> int:
@@ -178,6 +182,46 @@ def test_who_is_there_already_is_linked(campus: Any) -> None:
     assert doubts == {"students/3", "instructors/1"}
 
 
+def test_an_address_in_capitals_is_found(campus: Any) -> None:
+    """A user is taken whose address stands there with capitals, as in core; the letters alone are never written."""
+    campus.simulator.site.add("users", **person("al", "Ada", "Lovelace", "Ada@School.example"))
+    assert campus.push("users")["users"].verified
+    ada = campus.user("ada")
+    assert (ada["id"], ada["idnumber"], ada["email"]) == (4, "S1", "Ada@School.example")
+    changes = [e.params["users"] for e in campus.simulator.ledger if e.function == "core_user_update_users"]
+    assert changes == [[{"id": 4, "username": "ada", "idnumber": "S1"}]]
+    before = len(campus.simulator.ledger)
+    campus.push("users", compare=True)
+    assert len(campus.simulator.ledger) == before
+
+
+def test_capitals_cost_no_call(campus: Any) -> None:
+    """Both spellings of an address are asked for at once; who has one spelling is asked for once."""
+    campus.push("users")
+    asked = [one.params for one in campus.simulator.requests if one.function == "core_user_get_users_by_field"]
+    [addresses] = [one["values"] for one in asked if one["field"] == "email"]
+    assert sorted(addresses.values() if isinstance(addresses, dict) else addresses) == [
+        "Ada@School.example",
+        "ada@school.example",
+        "grace@school.example",
+        "soren@school.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"), [((), "email taken"), (("access:core_user_get_users",), "invalidparameter")]
+)
+def test_a_refusal_names_whose_address_it_is(campus: Any, fault: tuple[str, ...], rule: str) -> None:
+    """Who stands there with capitals that core lacks is refused with that user's id, if our service may look it up."""
+    campus.simulator.site.add("users", **person("so", "Søren", "Øst", "Soren@School.example"))
+    campus.simulator.set_faults(list(fault))
+    campus.push("users")
+    [letter] = [letter for letter in campus.letters() if letter[1] == "students/2"]
+    assert letter[2] == rule
+    assert ("that of user 4 there" in letter[3]) == (not fault)
+    assert {row["username"] for row in campus.simulator.site["users"].values()} >= {"ada", "ghopper"}
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -290,3 +334,16 @@ def test_activities_of_outcomes_name_the_outcome(number: str) -> None:
     """An ID number without the outcome's code, or with other braces, is a wrong configuration."""
     with pytest.raises(ValidationError, match="must hold"):
         MoodleConfig(outcome_activities=number)
+
+
+@pytest.mark.parametrize(("plugin", "named"), [("oidc", True), ("saml2", True), ("manual", False)])
+def test_who_has_no_name_at_the_identity_provider_is_named(campus: Any, plugin: str, *, named: bool) -> None:
+    """Where people log in through an identity provider, who stands there without its name is named (M1, N9)."""
+    campus.more = {"auth_plugin": plugin}
+    campus.execute("UPDATE core.students SET student_number = NULL WHERE id = 2")
+    campus.push("users")
+    assert campus.user("soren@school.example")["idnumber"] == ""
+    [users] = [export for export in campus.source().exports if export.entity == "users"]
+    with connect(campus.url) as connection:
+        found = lacking(connection, "campus", users)
+    assert [(one.field, one.count, one.keys) for one in found] == ([("idnumber", 1, ("students/2",))] if named else [])

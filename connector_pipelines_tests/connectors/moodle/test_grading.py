@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from connector_pipelines.connectors.moodle.simulator import Simulator
 
+pytestmark = pytest.mark.phase2
+
 
 def push(user: int, points: str, module: int = 1) -> Push:
     """A grade in course 2."""

@@ -9,6 +9,8 @@ import pytest
 from connector_pipelines.connectors import moodle
 from connector_pipelines.connectors.moodle.simulator import FAULTS
 
+pytestmark = pytest.mark.phase4
+
 README = Path(moodle.__file__).with_name("README.md").read_text(encoding="utf-8")
 ROWS = README.partition("| fault | default value | what it does |")[2].splitlines()[2:]
 

@@ -15,6 +15,8 @@ from connector_pipelines.errors import AuthFailed, BrokenPage, NetworkError, Syn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.phase4
+
 HEAD = b"moodlewsrestformat=json&moodlewssettingraw=1&wsfunction="
 
 

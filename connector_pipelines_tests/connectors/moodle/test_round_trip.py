@@ -13,6 +13,8 @@ from connector_pipelines.connectors.moodle.simulator import grading
 from connector_pipelines.connectors.moodle.simulator.school import work
 from connector_pipelines.connectors.moodle.simulator.service import WRITES
 
+pytestmark = pytest.mark.phase3
+
 DISTRICT = """
     INSERT INTO core.students (id, given_name, family_name, username, email, student_number, status, notes)
         OVERRIDING SYSTEM VALUE

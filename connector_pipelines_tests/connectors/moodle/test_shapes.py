@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector_pipelines.connectors.moodle import activities, shapes
+from connector_pipelines.connectors.moodle import lines, shapes
 from connector_pipelines.connectors.moodle.config import MoodleConfig
 from connector_pipelines.outward import Skipped, Unwanted
 from connector_pipelines.pages import BadRow
+
+pytestmark = pytest.mark.phase1
 
 OFFERING: dict[str, Any] = {
     "key": "courses/1@terms/2",
@@ -93,8 +95,8 @@ def test_records_hold_nothing_but_what_is_sent() -> None:
 @given(st.decimals(0, 1_000, places=3), st.integers(0, 3))
 def test_points_have_one_spelling(points: Any, zeros: int) -> None:
     """However many zeros a grade has at its end, it is one grade, and the same number."""
-    plain = activities.plain(points)
-    assert activities.plain(f"{points}{'0' * zeros}") == plain
+    plain = lines.plain(points)
+    assert lines.plain(f"{points}{'0' * zeros}") == plain
     assert float(plain) == float(points)
 
 

@@ -20,6 +20,8 @@ from connector_pipelines.notices import Delivery, Notice
 if TYPE_CHECKING:
     from connector_pipelines.capabilities import Hook
 
+pytestmark = pytest.mark.phase3
+
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 GRADED = {
     "eventname": "\\core\\event\\user_graded",

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from connector_pipelines.connectors.moodle.simulator import grading
+from connector_pipelines.connectors.moodle.simulator.site import person
+from connector_pipelines.connectors.moodle.streams import STREAMS
 from connector_pipelines.errors import BrokenPage, NetworkError
 from connector_pipelines.external.surroundings import share
 from connector_pipelines.sync.preview import preview
+
+pytestmark = pytest.mark.phase3
 
 PEOPLE = "SELECT s::text FROM core.students s ORDER BY id"
 
@@ -32,6 +36,29 @@ def at_work(campus: Any) -> None:
     grading.override(site, item["id"], ada, 12)
     site.enrol(course, ada, site.enrolled(course)[ada] | {"lastaccess": 1_792_900_000})
     site.put("users", ada, lastaccess=1_792_950_000, firstname="Renamed there")
+
+
+def test_visits_are_read_once_a_day() -> None:
+    """Who visited is asked course by course, and by itself once a day; the rest as often as the source is read."""
+    assert [stream.entity for stream in STREAMS if stream.once_a_day] == ["engagement"]
+
+
+def test_each_function_is_counted_by_itself(campus: Any) -> None:
+    """The statistics name functions, which share one path, and count what failed or was refused with status 200."""
+    campus.simulator.set_faults(["maintenance@1:core_user_create_users", "access:core_user_get_users"])
+    campus.simulator.site.add("users", **person("so", "Søren", "Øst", "Soren@School.example"))
+    with share(campus.url):
+        with pytest.raises(NetworkError):
+            campus.push("users")
+        campus.push("users")
+    counted = campus.rows(
+        "SELECT endpoint, sum(failed)::int, sum(refused)::int FROM connector.api_calls GROUP BY 1 ORDER BY 1"
+    )
+    assert counted == [
+        ("POST core_user_create_users", 1, 0),
+        ("POST core_user_get_users", 0, 1),
+        ("POST core_user_get_users_by_field", 0, 0),
+    ]
 
 
 def test_work_comes_to_core(campus: Any) -> None:
@@ -76,6 +103,45 @@ def test_a_second_sync_changes_nothing(campus: Any) -> None:
     before = len(campus.simulator.ledger)
     campus.push(compare=True)
     assert len(campus.simulator.ledger) == before
+
+
+GRADED = (
+    "SELECT score, is_override FROM core.grades g JOIN core.assessments a ON a.id = assessment_id WHERE a.title = %s"
+)
+
+
+@pytest.mark.parametrize("later", ["core", "moodle"])
+@pytest.mark.parametrize(
+    ("title", "edit", "stays"),
+    [
+        ("Course total", "score = 95", True),
+        ("Homework 1", "score = 95, is_override = true", True),
+        ("Homework 1", "score = 95", False),
+    ],
+    ids=["final grade", "override", "other"],
+)
+def test_final_grades_and_overrides_are_core_s(campus: Any, title: str, edit: str, later: str, *, stays: bool) -> None:
+    """What a person set in a final grade or an override stays, whoever changed it last; of other grades the later wins
+    (K8, M49).
+    """
+    at_work(campus)
+    campus.sync()
+    campus.execute(
+        f"UPDATE core.grades g SET {edit} FROM core.assessments a WHERE a.id = assessment_id AND title = '{title}'"
+    )
+    if later == "moodle":
+        campus.execute("UPDATE connector.core_edits SET edited_at = '2000-01-01'")
+    site = campus.simulator.site
+    ada, (homework,) = campus.user("ada")["id"], site.where("modules", name="Homework 1")
+    grading.save(
+        site, {"assignmentid": homework["instance"], "grades": [{"userid": ada, "grade": 50, "plugindata": {}}]}
+    )
+    for _ in range(2):
+        assert campus.sync()["grades"].verified
+        ((score, override),) = campus.rows(GRADED, title)
+        assert (score == 95) is (stays or later == "core")
+        assert override is ("is_override" in edit)
+    assert [one for one in campus.letters() if one[0] == "grades"] == []
 
 
 def test_strangers_wait_and_nobody_is_created(campus: Any) -> None:

@@ -119,6 +119,14 @@ def test_filter_has_at_most_two_clauses(window: Window, role: str | None, expect
     assert clauses(window, role) == expected
 
 
+def test_a_declared_filter_takes_the_first_clause() -> None:
+    """Beside a declared filter a window keeps its earlier end, and the role is asked for where no window is."""
+    since = "dateLastModified>='2026-09-07T00:00:00.000Z'"
+    assert clauses(Window(MONDAY, TUESDAY), "student", "status='active'") == ("status='active'", since)
+    assert clauses(Window(until=TUESDAY), "student", "status='active'")[0] == "status='active'"
+    assert clauses(Window(), "student", "status='active'") == ("status='active'", "role='student'")
+
+
 @pytest.mark.parametrize(
     ("moment", "asked"),
     [

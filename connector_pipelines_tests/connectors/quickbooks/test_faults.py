@@ -74,7 +74,7 @@ def test_the_message_has_the_words_and_the_trace() -> None:
 
 
 STATUSES: dict[str, tuple[int, bytes, type[Exception], int]] = {
-    "system fault with 200": (200, json.dumps(fault("SystemFault", "10000")).encode(), NetworkError, 4),
+    "system fault with 200": (200, json.dumps(fault("SystemFault", "10000")).encode(), NetworkError, 6),
     "validation fault with 200": (200, json.dumps(NOT_FOUND).encode(), RefusedBySource, 1),
     "throttle with 200": (200, json.dumps(fault("SERVICE", "3001")).encode(), RateLimited, 4),
     "gateway fault with 200": (200, json.dumps(GATEWAY).encode(), AuthFailed, 2),
@@ -83,7 +83,7 @@ STATUSES: dict[str, tuple[int, bytes, type[Exception], int]] = {
     "throttle with 403": (403, json.dumps(fault("SERVICE", "3001")).encode(), RateLimited, 4),
     "html with 403": (403, b"<html></html>", AuthFailed, 1),
     "html with 429": (429, b"<html></html>", RateLimited, 4),
-    "html with 503": (503, b"<html></html>", NetworkError, 4),
+    "html with 503": (503, b"<html></html>", NetworkError, 6),
     "validation fault with 400": (400, json.dumps(NOT_FOUND).encode(), RefusedBySource, 1),
 }
 

@@ -102,7 +102,7 @@ FATAL: dict[str, tuple[str, type[SyncError], str]] = {
     "the same page again": ("repeat-page:query", BrokenPage, "repeats a page"),
     "clamped pages": ("clamp=15:query", NetworkError, "fewer records came than QuickBooks counts"),
     "an empty table": ("empty:query", NetworkError, "fewer records came than QuickBooks counts"),
-    "reset": ("reset", NetworkError, "tried 4 times"),
+    "reset": ("reset", NetworkError, "tried 6 times"),
 }
 
 

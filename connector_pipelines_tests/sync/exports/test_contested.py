@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector_pipelines.mapping.contesting import contest
+from connector_pipelines.mapping.contesting import Times, contest
 from connector_pipelines.model import Counts
 from connector_pipelines.policy import Rule
+from connector_pipelines.sync.contesting import moment
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.exports.conftest import Outward
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -96,6 +97,83 @@ def test_contest_ends_when_both_sides_agree(graded: Outward) -> None:
     assert graded.letters() == []
 
 
+def test_change_in_core_needs_no_times_where_nothing_was_changed_there(graded: Outward) -> None:
+    """What stands there as we wrote it is no other write, however late we wrote it, and though core has no time."""
+    graded.may(conflicts={"export/grades": {"*": "last_write_wins"}})
+    (grade,) = graded.campus.holds["grades"].values()
+    grade["changed"] = int((NOON + timedelta(days=9)).timestamp())
+    graded.execute("UPDATE core.grades SET graded_at = NULL")
+    assert graded.push("grades")["grades"].plan.counts == Counts(fetched=1, updated=1)
+    assert there(graded) == 90
+
+
+@pytest.mark.parametrize(("rule", "stands", "conflicts"), [("last_write_wins", 70, 0), ("manual", 70, 1)])
+def test_what_stood_there_before_us_was_written_there(graded: Outward, rule: str, stands: int, conflicts: int) -> None:
+    """A record that we find, and never wrote, is judged like one that was changed there."""
+    graded.may(conflicts={"export/grades": {"grade": rule}})
+    change_there(graded, hours=1)
+    graded.execute("DELETE FROM connector.exports WHERE entity = 'grades'")
+    counts = graded.push("grades")["grades"].plan.counts
+    assert (there(graded), counts.conflicts, counts.accounted_for) == (stands, conflicts, True)
+
+
+def test_a_capped_value_was_not_changed_there(graded: Outward) -> None:
+    """What the system made of our value when we wrote it is known, and a later change of core needs no decision."""
+    graded.may(conflicts={"export/grades": {"*": "manual"}})
+    (grade,) = graded.campus.holds["grades"].values()
+    graded.execute("UPDATE connector.exports SET stands = record || '{\"grade\": 50.0}' WHERE entity = 'grades'")
+    grade["grade"] = 50.0
+    assert graded.push("grades")["grades"].plan.counts == Counts(fetched=1, updated=1)
+    assert there(graded) == 90
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("core", "system", "winner"),
+    [
+        (NOON - 2 * MINUTE, NOON - 3 * MINUTE, "core"),
+        (NOON - 3 * MINUTE, NOON - 2 * MINUTE, "system"),
+        (NOON - MINUTE, NOON - MINUTE, "system"),
+        (NOON + 2 * MINUTE, NOON + MINUTE, "core"),  # within what clocks may be ahead
+        (NOON + MINUTE, NOON + 60 * MINUTE, "core"),  # not believed: counts as noon
+        (NOON - MINUTE, NOON + 60 * MINUTE, "system"),
+        (NOON + 90 * MINUTE, NOON + 60 * MINUTE, "system"),  # neither is believed: equal
+        (None, NOON, None),
+        (NOON, None, None),
+    ],
+)
+def test_the_later_write_wins(core: datetime | None, system: datetime | None, winner: str | None) -> None:
+    """Times decide as they do for what is read: equal ones for the system, one that is ahead counts as now, and
+    without both nobody can say.
+    """
+    found = contest(
+        {"*": Rule.LAST_WRITE_WINS}, known={"a": 1}, wanted={"a": 2}, stands={"a": 3}, times=Times(core, system, NOON)
+    )
+    assert (found.record["a"], found.torn) == ({"core": 2, "system": 3, None: 2}[winner], () if winner else ("a",))
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        (int(NOON.timestamp()), NOON),
+        ("2025-03-01T12:00:00.000Z", NOON),
+        ("2025-03-01T13:00:00+01:00", NOON),
+        ("2025-03-01T12:00:00", NOON),
+        (0, None),
+        ("", None),
+        ("yesterday", None),
+        (10**30, None),
+        (True, None),
+        (None, None),
+    ],
+)
+def test_systems_tell_times_in_their_way(told: object, read: datetime | None) -> None:
+    """Seconds and ISO 8601 are times; what is none is nobody's word."""
+    assert moment(told) == read
+
+
 def test_fields_are_decided_one_by_one() -> None:
     """A field that the system keeps does not hold back another that core writes."""
     found = contest(
@@ -103,6 +181,6 @@ def test_fields_are_decided_one_by_one() -> None:
         known={"a": 1, "b": 1},
         wanted={"a": 2, "b": 2},
         stands={"a": 3, "b": 1},
-        times=(None, None),
+        times=Times(None, None, NOON),
     )
     assert (found.record, found.torn) == ({"a": 3, "b": 2}, ())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector_pipelines.model import Counts
+from connector_pipelines.model import Counts, Mode
 
 if TYPE_CHECKING:
     from connector_pipelines_tests.sync.conftest import Records, Toy
@@ -37,3 +37,30 @@ def test_what_changed_there_is_news(exported: Toy, make: Records) -> None:
     exported.sends["students"] = [[make.student(1, phone="1")]]
     assert exported.sync("students")["students"].plan.counts == Counts(fetched=1, updated=1, linked=1)
     assert exported.core("students", "id", "phone") == [(1, "1")]
+
+
+def test_a_child_names_what_we_keep_up_there(exported: Toy, make: Records) -> None:
+    """A record finds its parent under the id that our row has at its source, of a section in any term; an id that our
+    row has elsewhere, or that another kind of row has, is unknown. It comes when we keep the parent up there, too.
+    """
+    exported.execute(
+        "INSERT INTO core.sections (title, status) VALUES ('One', 'active'), ('Two', 'active')",
+        "INSERT INTO connector.exports (source, entity, key, external_id, state)"
+        " VALUES ('toy', 'courses', 'sections/1@terms/5', 'c1', 'verified'),"
+        " ('other', 'courses', 'sections/2', 'c2', 'verified')",
+    )
+    exported.sends["enrollments"] = [
+        [make.enrollment(1, "s1", "c1"), make.enrollment(2, "s1", "c2"), make.enrollment(3, "s1", "s2")]
+    ]
+    outcome = exported.sync("enrollments")["enrollments"]
+    assert (outcome.verified, outcome.plan.counts.created, outcome.plan.counts.waiting) == (True, 1, 2)
+    assert exported.core("enrollments", "external_id", "student_id", "section_id") == [("e1", 1, 1)]
+    exported.sends["enrollments"] = [[]]
+    assert exported.sync("enrollments", mode=Mode.INCREMENTAL)["enrollments"].plan.counts.retried == 0
+    exported.execute(
+        "INSERT INTO connector.exports (source, entity, key, external_id, state)"
+        " VALUES ('toy', 'courses', 'sections/2', 'c2', 'verified')"
+    )
+    counts = exported.sync("enrollments", mode=Mode.INCREMENTAL)["enrollments"].plan.counts
+    assert (counts.retried, counts.created) == (1, 1)
+    assert exported.core("enrollments", "external_id", "student_id", "section_id") == [("e1", 1, 1), ("e2", 1, 2)]

@@ -145,3 +145,27 @@ def test_two_runs_do_not_send_at_once(outward: Outward) -> None:
     ):
         outward.push("users")
     assert outward.campus.calls == {}
+
+
+@pytest.mark.parametrize("change", ["", "email = 'new' || email"])
+def test_batches_shrink_where_nobody_answers_and_grow_again(outward: Outward, change: str) -> None:
+    """A call that the system is too slow for is half as large the next time; what arrives makes them full again."""
+    outward.batch = 8
+    outward.students(*range(1, 17))
+    if change:
+        outward.push("users")
+        outward.execute(f"UPDATE core.students SET {change}")
+    outward.campus.sizes.clear()
+    outward.campus.effects.clear()
+    outward.campus.most = 2
+    for _ in range(2):
+        with pytest.raises(NetworkError):
+            outward.push("users")
+    assert outward.push("users")["users"].verified
+    assert outward.campus.sizes == [8, 4, *[2] * 8]
+    assert Counter(name for _, _, name in outward.campus.effects) == {f"s{n}": 1 for n in range(1, 17)}
+    outward.campus.most = None
+    outward.campus.sizes.clear()
+    outward.students(*range(17, 25))
+    outward.push("users")
+    assert outward.campus.sizes == [8]

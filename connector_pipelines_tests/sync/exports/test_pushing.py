@@ -263,8 +263,10 @@ def test_retry_sends_again(outward: Outward) -> None:
     outward.push("users")
     outward.campus.refuses = set()
     with outward.open() as context:
-        (retried,) = retry(context, outward.source, Choice())
+        (retried,) = retry(context, outward.source, Choice(), who="ann")
     assert (retried.letters, retried.receipt is not None) == (1, True)
+    logged = "SELECT who, entity FROM connector.integration_audit_logs WHERE action = 'dead letters retried'"
+    assert outward.rows(logged) == [("ann", "export/users")]
     assert (outward.letters(), outward.campus.names("users")) == ([], ["s1"])
 
 
@@ -330,10 +332,20 @@ def test_person_decides_a_doubtful_match(outward: Outward, external_id: str | No
     ) == [("ann", "asked the school")]
 
 
-@pytest.mark.parametrize(("external_id", "why"), [("9", "no 9 there"), ("1", "another row")])
-def test_wrong_word_is_refused(outward: Outward, external_id: str, why: str) -> None:
-    """A record that is not there, or that is kept up for another row, cannot be linked."""
+@pytest.mark.parametrize(
+    ("external_id", "why", "refused"),
+    [
+        ("9", "asked", "no 9 there"),
+        ("1", "asked", "another row"),
+        ("9", " ", "students/2 is not linked without a reason"),
+        (None, "", "students/2 is not linked without a reason"),
+    ],
+)
+def test_wrong_word_is_refused(outward: Outward, external_id: str | None, why: str, refused: str) -> None:
+    """A record that is not there, or that is kept up for another row, cannot be linked; nor can any without a why."""
     outward.students(1)
     outward.push("users")
-    with outward.open() as context, pytest.raises(ConfigurationError, match=why):
-        link(context, outward.source, "users", "students/2", external_id, who="ann", why="")
+    with outward.open() as context, pytest.raises(ConfigurationError, match=refused):
+        link(context, outward.source, "users", "students/2", external_id, who="ann", why=why)
+    audited = "SELECT 1 FROM connector.integration_audit_logs WHERE action LIKE 'rec%'"
+    assert outward.rows(audited) == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from connector_pipelines.connectors.moodle.simulator import courses, enrolling, grading, people, php, refusals
+from connector_pipelines.connectors.moodle.simulator import courses, enrolling, grading, people, php, refusals, spoil
 from connector_pipelines.connectors.moodle.simulator.faults import FAULTS
 from connector_pipelines.connectors.moodle.simulator.params import checked
 from connector_pipelines.simulating.exchange import Reply
@@ -98,7 +98,11 @@ EARLY: Mapping[str, tuple[int, bytes]] = {
     "html": (200, b"<!doctype html><html><body>Log in</body></html>"),
     "429": (429, b"Too many requests"),
     "500": (500, b"Internal error"),
+    "moved": (303, b""),
 }
+MOVED = f"https://learning.example{PATH}"
+NOTICE = b"<br />\n<b>Notice</b>:  Undefined index: grade in <b>/var/www/mod/quiz/lib.php</b> on line <b>42</b>\n"
+_WEAK = "<div>Passwords must be at least 8 characters long.</div><div>Passwords must have at least 1 digit(s).</div>"
 REFUSALS: Mapping[str, Callable[[], refusals.RefusedError]] = {
     "database-down": refusals.database_down,
     "invalid-token": _no_token,
@@ -106,6 +110,7 @@ REFUSALS: Mapping[str, Callable[[], refusals.RefusedError]] = {
     "user-suspended": lambda: refusals.moodle(
         "wsaccessusersuspended", "Refused web service access for suspended username: syncbot"
     ),
+    "html-code": lambda: refusals.moodle(_WEAK),
     "maintenance": lambda: refusals.moodle(
         "sitemaintenance", "The site is undergoing maintenance and is currently not available"
     ),
@@ -144,24 +149,25 @@ class Service:
             for name, (status, body) in EARLY.items():
                 if name in struck:
                     self._note(function, given, len(pairs), name, struck)
-                    told = (("Retry-After", str(struck.number(name))),) if name == "429" else ()
-                    return Reply(status, body, told, HTML, struck=struck)
+                    told = {"429": ("Retry-After", struck[name]), "moved": ("Location", MOVED)}.get(name)
+                    return Reply(status, body, (told,) if told else (), HTML, struck=struck)
             return self._judged(control, given, len(pairs), struck)
 
     def _judged(self, control: Row, given: Row, fields: int, struck: Struck) -> Reply:
         function, error = control["wsfunction"], ""
         try:
             with self.site.transaction():
-                result = self._done(control, given, struck)
+                result = spoil.spoilt(self._done(control, given, struck), struck)
         except refusals.RefusedError as refused:
             error, result = refused.code, refused.answer(debugging="debug" in struck)
         self._note(function, given, fields, error, struck)
         if isinstance(result, bytes):
             return Reply(200, result, content_type=JSON, struck=struck)
-        if control["moodlewsrestformat"] != "json":
+        if control["moodlewsrestformat"] != "json" or "xml" in struck:
             return Reply(200, _xml(result), content_type=XML, struck=struck)
-        raw = control["moodlewssettingraw"] in {"1", "true"}
-        return Reply(200, php.as_json(result if raw else courses.escaped(result)), content_type=JSON, struck=struck)
+        raw = control["moodlewssettingraw"] in {"1", "true"} and "escaped" not in struck
+        body = php.as_json(result if raw else courses.escaped(result))
+        return Reply(200, NOTICE + body if "php-notice" in struck else body, content_type=JSON, struck=struck)
 
     def _note(self, function: str, given: Row, fields: int, error: str, struck: Struck) -> None:
         self.requests.append(Request(function, given, fields, error, tuple(struck)))

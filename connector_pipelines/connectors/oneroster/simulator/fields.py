@@ -51,6 +51,18 @@ V1P2 = {collection: (*BASE, *names.split()) for collection, names in _V1P2.items
 V1P1 = {collection: (*BASE, *names.split()) for collection, names in _V1P1.items()}
 
 # Where a filter may look into nested data; the specification permits it, and hardly anyone supports it.
-_REFERENCES = ("user", "class", "school", "course", "org", "primaryOrg", "parent", "lineItem", "student", "category")
+_REFERENCES = (
+    "user",
+    "class",
+    "school",
+    "course",
+    "org",
+    "primaryOrg",
+    "parent",
+    "lineItem",
+    "student",
+    "category",
+    "terms",
+)
 NESTED = {"roles.role", "roles.roleType", *(f"{reference}.sourcedId" for reference in _REFERENCES)}
 INSTANTS = {"dateLastModified", "assignDate", "dueDate"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -88,6 +89,17 @@ class Store:
                 overlay.added_at[sourced_id] = row
                 if front:
                     overlay.front.append(row)
+            self._changed()
+
+    def overlays(self) -> dict[str, Overlay]:
+        """A copy of all that was put over the world."""
+        with self.lock:
+            return deepcopy(self._overlays)
+
+    def lay(self, overlays: dict[str, Overlay]) -> None:
+        """Put a copy of this over the world, instead of what lies there."""
+        with self.lock:
+            self._overlays = deepcopy(overlays)
             self._changed()
 
     def append_raw(self, collection: str, raw: bytes | Record) -> None:

@@ -76,3 +76,21 @@ def test_people_work_once_they_are_enrolled() -> None:
         tables = {name: dict(rows) for name, rows in site.tables.items()}
         ask(simulator, "enrol_manual_enrol_users", **enrolling(2, 4))
         assert site.tables == tables
+
+
+def test_enrolling_again_without_times_resets_them(exchanges: Any) -> None:
+    """As observed on a running Moodle, dates that are not sent again are gone: who was past the end is let in again."""
+    with Simulator(scenario="small", clock=lambda: 1_795_252_000) as simulator:
+        asked = {"courseid": 2, "options[0][name]": "onlyactive", "options[0][value]": 1}
+
+        def active() -> bool:
+            return 4 in {user["id"] for user in ask(simulator, "core_enrol_get_enrolled_users", **asked)}
+
+        times = {"enrolments[0][timestart]": 1_000, "enrolments[0][timeend]": 2_000, "enrolments[0][suspend]": 0}
+        assert ask(simulator, "enrol_manual_enrol_users", **enrolling(2, 4), **times) is None
+        row = simulator.site.enrolled(2)[4]
+        assert (row["start"], row["end"], active()) == (1_000, 2_000, False)
+        again = exchanges["enrol_again_without_timeend"]
+        assert ask(simulator, again.function, **again.encoded) == again.response
+        row = simulator.site.enrolled(2)[4]
+        assert (row["start"], row["end"], row["suspended"], active()) == (0, 0, 0, True)

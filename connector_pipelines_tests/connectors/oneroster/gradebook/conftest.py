@@ -121,13 +121,14 @@ class Books(Mortal):
     def retry(self) -> int:
         """Retry all dead letters; how many there were."""
         with connect(self.url) as connection:
-            return sum(one.letters for one in retry(Context(connection, self.landing), self.source(), Choice()))
+            done = retry(Context(connection, self.landing), self.source(), Choice(), who="ann")
+            return sum(one.letters for one in done)
 
     def approve(self, plan_hash: str) -> deciding.Applied:
         """Release a plan that waits."""
         with connect(self.url) as connection:
             context = Context(connection, self.landing)
-            return deciding.approve_and_apply(context, self.source(), plan_hash, who="ann")
+            return deciding.approve_and_apply(context, self.source(), plan_hash, who="ann", why="looked at")
 
     def letters(self) -> list[tuple[Any, ...]]:
         """Unsettled dead letters: export, key and rule."""

@@ -158,16 +158,6 @@ def test_times_in_any_spelling_are_one(at: datetime, zone: str) -> None:
     assert shapes.stands({"dueDate": f"{at:%Y-%m-%dT%H:%M:%S}{zone}"})["dueDate"] == shapes.instant(at)
 
 
-@given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
-def test_ids_are_ours_and_differ(words: list[str]) -> None:
-    """Different keys have different ids, which are safe in an address and hold no words of people."""
-    first, second = (shapes.id_of("core", f"outcomes/{word}@sections/1") for word in words)
-    assert first != second
-    assert first.isascii()
-    assert "/" not in first
-    assert shapes.id_of("core", "assessments/17") == "core-assessments-17"
-
-
 @pytest.mark.parametrize(
     ("config", "rosters", "books"),
     [

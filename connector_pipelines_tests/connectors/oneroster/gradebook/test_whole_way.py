@@ -268,3 +268,34 @@ def test_inactive_assessments_take_their_results_with_them(books: Any) -> None:
     shown = [one for one in books.simulator.expected("results") if one["lineItem"]["sourcedId"].startswith("core-outc")]
     assert sorted(one["status"] for one in shown) == ["active", "tobedeleted", "tobedeleted", "tobedeleted"]
     assert books.letters() == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "score", "told"),
+    [
+        ("2025-01-01T00:00:00.000Z", 12.5, []),
+        ("2025-02-01T00:00:00Z", 1.0, []),
+        ("2025-03-01T00:00:00.000Z", 1.0, []),
+        (None, 1.0, [("export/results", "grades/1", "contested")]),
+    ],
+)
+def test_the_later_of_two_results_stands(books: Any, theirs: str | None, score: float, told: list[Any]) -> None:
+    """With the rule last_write_wins the later of two changes stands, by `dateLastModified`; equal times: the system's;
+    without a time a person is told, and nothing is written.
+    """
+    books.policy = {"conflicts": {"export/results": {"score": "last_write_wins"}}}
+    books.push("categories", "line_items", "results")
+    books.simulator.put("results", books.result(1) | {"score": 1.0, "dateLastModified": theirs})
+    books.execute(
+        "UPDATE core.grades SET score = 12.5, graded_at = NULL WHERE id = 1;"
+        "UPDATE connector.core_edits SET edited_at = '2025-02-01T00:00:00Z'"
+    )
+    for _ in range(2):
+        books.push("results", compare=True)
+        assert (books.result(1)["score"], books.letters()) == (score, told)
+
+
+def test_nothing_is_written_unless_it_is_named(books: Any) -> None:
+    """Results go to a student information system only where the policy says so (G94)."""
+    books.policy = {"exports": []}
+    assert (books.push(), books.simulator.ledger) == ({}, [])

@@ -1,0 +1,89 @@
+"""The jobs with which a person answers for what is kept about people (requirement M64).
+
+Dagster reads the annotations of steps as objects, so they are not postponed here.
+"""
+
+import getpass
+from collections.abc import Mapping
+
+import dagster as dg
+from pydantic import Field
+
+from connector_pipelines.model import Source
+from connector_pipelines.orchestration.engine import Engine
+from connector_pipelines.orchestration.steps import opened
+from connector_pipelines.settings import settings
+from connector_pipelines.sync import retention, subjects
+
+
+class Retention(dg.Config):
+    """Whether to remove, who does it, and why."""
+
+    apply: bool = Field(default=False, description="Remove it for good. Without, it is only counted.")
+    who: str = Field(default_factory=getpass.getuser, description="Who does it, for the audit log.")
+    why: str = Field(default="", description="The reason, for the audit log; needed to apply.")
+
+
+class Asked(dg.Config):
+    """About whom it is asked, who asks, and why."""
+
+    entity: str = Field(description="students or instructors.")
+    id: int | None = Field(default=None, description="The person's id in core; or else a source and an external id.")
+    source: str = Field(default="", description="A source that knows the person.")
+    external_id: str = Field(default="", description="The person's id there.")
+    who: str = Field(default_factory=getpass.getuser, description="Who asks, for the audit log.")
+    why: str = Field(min_length=1, description="The reason, for the audit log.")
+
+
+def personal_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
+    """Tell what is held about a person; remove what was kept long enough."""
+    return [_export_job(sources), _retention_job()]
+
+
+def _export_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
+    @dg.op
+    def write_held(context: dg.OpExecutionContext, config: Asked, engine: Engine) -> None:
+        subject = subjects.Subject(config.entity, config.id, config.source, config.external_id)
+        with opened(context, engine) as surroundings:
+            held = subjects.export(surroundings, subject, sources, who=config.who, why=config.why)
+        path = settings().local_dir.resolve() / "subjects" / f"{context.run_id}.json"
+        subjects.write(held, path)
+        context.log.info("all that is held is in %s on this machine; remove the file when it was handed over", path)
+        context.add_output_metadata({"file": dg.MetadataValue.path(path)} | {k: len(v) for k, v in held.items()})
+
+    @dg.job(
+        description="Writes all that is held about one person as JSON to a file on this machine: core, mappings,"
+        " history, dead letters, conflicts, landed records. The metadata names the file and counts."
+    )
+    def export_subject() -> None:
+        write_held()
+
+    return export_subject
+
+
+def _retention_job() -> dg.JobDefinition:
+    @dg.op
+    def remove_expired(context: dg.OpExecutionContext, config: Retention, engine: Engine) -> None:
+        with opened(context, engine) as surroundings:
+            found = retention.retain(surroundings, who=config.who, why=config.why, apply=config.apply)
+        did = "removed" if config.apply else "would be removed; to do it, launch again with apply: true and why"
+        reads, letters = sum(len(one.reads) for one in found), sum(one.letters for one in found)
+        context.log.info("the pages of %d reads and %d settled dead letters %s", reads, letters, did)
+        rows = [
+            dg.TableRecord(
+                {"source": one.source, "entity": one.entity, "reads": len(one.reads), "letters": one.letters}
+            )
+            for one in found
+        ]
+        table = {"removed" if config.apply else "to be removed": dg.MetadataValue.table(rows)} if rows else {}
+        context.add_output_metadata({"reads": reads, "dead letters": letters} | table)
+
+    @dg.job(
+        name="retention",
+        description="Removes landed pages and settled dead letters that are older than"
+        " CONNECTOR_PIPELINES_RETENTION_DAYS and that nothing needs any more; without apply it counts them.",
+    )
+    def job() -> None:
+        remove_expired()
+
+    return job
