@@ -31,7 +31,7 @@ _PLANNING = (
     *("sync/test_updates.py", "sync/test_outdated.py", "sync/test_holding.py", "sync/test_repeated.py"),
     *("sync/test_references.py", "sync/test_dead_letters.py", "sync/test_coming_parents.py", "sync/test_known.py"),
     *("sync/test_identity.py", "sync/test_matching.py", "sync/test_drops.py", "sync/test_deciding.py"),
-    *("sync/test_retrying.py", "sync/test_kinds.py"),
+    *("sync/test_retrying.py", "sync/test_kinds.py", "whole_way/test_missing_parents.py"),
 )
 _APPLYING = (
     *("sync/test_updates.py", "sync/test_outdated.py", "sync/test_database_errors.py", "sync/test_resume.py"),

@@ -180,15 +180,16 @@ def test_a_conflict_holds_both_versions(toy: Toy, make: Records) -> None:
     ]
 
 
-def test_a_conflict_counts_until_it_is_decided(toy: Toy, make: Records) -> None:
-    """Every full read finds the conflict again, but it is stored once, and only one is open for a field."""
+@pytest.mark.parametrize("mode", [Mode.FULL, Mode.INCREMENTAL])
+def test_a_conflict_counts_until_it_is_decided(toy: Toy, make: Records, mode: Mode) -> None:
+    """Every read of the record finds the conflict again, but it is stored once, and only one is open for a field."""
     ruled(toy, phone=Rule.MANUAL)
     toy.sends["students"] = [[make.student(1, phone="1")]]
     toy.sync("students")
     edit(toy, "phone", "ours")
-    for sent in ("1", "1", "theirs", "theirs"):
+    for sent in ("1", "1", "theirs", "theirs", "1"):
         toy.sends["students"] = [[make.student(1, phone=sent)]]
-        assert toy.sync("students")["students"].plan.counts.conflicts == 1
+        assert toy.sync("students", mode=mode)["students"].plan.counts.conflicts == 1
         assert conflicts(toy, "id", "source_value", "state") == [(1, sent, "open")]
     edit(toy, "phone", "ours again")
     toy.sync("students")

@@ -16,6 +16,7 @@ from connector_pipelines.errors import ApprovalRefused, ConfigurationError
 from connector_pipelines.mapping.amend import Left
 from connector_pipelines.model import PlanState
 from connector_pipelines.pages import Stability
+from connector_pipelines.policy import Rule, SyncPolicy
 from connector_pipelines.settings import settings
 from connector_pipelines.sync.context import silent
 from connector_pipelines.sync.deciding import approve_and_apply, held_plans, reject, undecided_plans
@@ -250,6 +251,17 @@ def test_what_the_undone_plan_overwrote_is_no_later_edit(toy: Toy, make: Records
     plan = changed(toy, make.student(1, phone="2"))
     assert undone(toy, plan.hash).amendments[0].left == ()
     assert toy.core("students", "phone") == [("mine",)]
+
+
+def test_a_conflict_outlives_the_undo_of_what_came_with_it(toy: Toy, make: Records) -> None:
+    """Undoing the other fields of a record says nothing of the field that waits for a person's decision."""
+    toy.policy = SyncPolicy(conflicts={"students": {"phone": Rule.MANUAL}})
+    changed(toy, make.student(1, phone="1", email="a@b"))
+    toy.execute("UPDATE core.students SET phone = 'mine'")
+    plan = changed(toy, make.student(1, phone="2", email="c@d"))
+    undone(toy, plan.hash)
+    assert toy.core("students", "phone", "email") == [("mine", "a@b")]
+    assert toy.rows("SELECT field, state FROM connector.conflicts") == [("phone", "open")]
 
 
 def school(toy: Toy, make: Records) -> Plan:
