@@ -148,6 +148,9 @@ class Export:
         batch: how many rows the system takes in one call.
         refers: the references of the extract that a record needs, each with the export of the same source that holds
             its external id: {"person": "users"}. A row waits until what it refers to stands there. It may name itself.
+        awaits: references of the extract that its records do not name, and that the system asks for all the same, each
+            with the export that writes them: a member of a group must be in its course. A row waits until what it
+            awaits stands there and is not withdrawn. Where that export is switched off, nobody knows, and none waits.
         fed: references to rows that the source itself has fed, which are known there by the ids of its mappings.
             Nothing waits for them: where the source has not fed the row, `shape` gets None (G50).
         choose: whether a row's record is wanted at all; None where it is. Pure; asked with the row that `shape` gets,
@@ -173,6 +176,7 @@ class Export:
     read_back: Callable[[Any, Sequence[str]], Iterable[tuple[str, Record | None]]]
     batch: int
     refers: Mapping[str, str] = field(default_factory=dict)
+    awaits: Mapping[str, str] = field(default_factory=dict)
     fed: tuple[str, ...] = ()
     choose: Callable[[Mapping[str, Any]], Skipped | Unwanted | None] = everything
     sure: tuple[str, ...] = ()
@@ -180,6 +184,11 @@ class Export:
     spelled: tuple[str, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     times: tuple[str, str] | None = None
+
+    def follows(self, written: Iterable[Export]) -> list[str]:
+        """The others that must have been written before, of those that are written at all."""
+        awaited = {one.entity for one in written} & set(self.awaits.values())
+        return [name for name in dict.fromkeys((*self.refers.values(), *sorted(awaited))) if name != self.entity]
 
     @property
     def name(self) -> str:

@@ -65,6 +65,9 @@ _GRADED: LiteralString = """
     SELECT 'grades/' || g.id AS key, 'grades/' || g.id AS grade, 'students/' || g.student_id AS person,
         'assessments/' || a.id AS assessment, 'sections/' || s.id AS section,
         'courses/' || coalesce(s.course_id, p.course_id) || coalesce('@terms/' || t.id, '') AS offering,
+        CASE WHEN i.student_id IS NOT NULL AND NOT coalesce(t.end_date < {today}, false)
+            THEN 'students/' || g.student_id || '@courses/' || s.course_id || coalesce('@terms/' || t.id, '')
+        END AS participation,
         g.grade_type, g.score, coalesce(g.max_score, a.max_score) AS max_score, g.letter_grade, g.achievement,
         g.comment, a.due_at,
         coalesce(g.is_override, false) AS is_override, g.graded_at, e.edited_at,
@@ -79,6 +82,8 @@ _GRADED: LiteralString = """
         GROUP BY e.student_id, x.course_id HAVING min(coalesce(x.term_id, 0)) = max(coalesce(x.term_id, 0))
     ) p ON s.id IS NULL AND p.student_id = g.student_id AND p.course_id = a.course_id
     LEFT JOIN core.terms t ON t.id = coalesce(s.term_id, p.term_id)
+    LEFT JOIN (SELECT DISTINCT student_id, section_id FROM core.enrollments WHERE status = 'enrolled') i
+        ON i.student_id = g.student_id AND i.section_id = s.id
     LEFT JOIN (SELECT internal_id, max(edited_at) AS changed_at,
             max(edited_at) FILTER (WHERE field = 'score') AS edited_at
         FROM connector.core_edits WHERE entity = 'grades' AND settled_by IS NULL GROUP BY internal_id
@@ -89,7 +94,8 @@ _GRADED: LiteralString = """
 _SHOWN: LiteralString = """
     SELECT DISTINCT ON (g.section, g.learning_outcome, g.person)
         'outcomes/' || g.learning_outcome || '@' || g.section || '@' || g.person AS key, g.person, g.section,
-        g.offering, 'outcomes/' || g.learning_outcome || '@' || g.section AS item, g.learning_outcome, g.achievement,
+        g.offering, g.participation, 'outcomes/' || g.learning_outcome || '@' || g.section AS item,
+        g.learning_outcome, g.achievement,
         round(g.score / nullif(g.max_score, 0), 4) AS share, coalesce(g.graded_at, g.due_at) AS graded_at,
         g.changed_at, count(*) OVER (PARTITION BY g.section, g.learning_outcome, g.person) AS results, g.ended
     FROM ({graded}) g

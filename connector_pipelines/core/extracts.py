@@ -150,10 +150,11 @@ _MEMBERSHIPS = Extract(
         "status": "of the enrollment or the teaching assignment",
         **_TIMES,
     },
-    {"person": "people", "section": "sections", "offering": "offerings"},
+    {"person": "people", "section": "sections", "offering": "offerings", "participation": "participations"},
     """
     SELECT m.key, m.person, 'sections/' || s.id AS section,
         'courses/' || s.course_id || coalesce('@terms/' || s.term_id, '') AS offering,
+        m.person || '@courses/' || s.course_id || coalesce('@terms/' || s.term_id, '') AS participation,
         m.role, m.is_primary, m.active, m.status, coalesce(m.start_date, t.start_date) AS start_date,
         coalesce(m.end_date, t.end_date) AS end_date, coalesce(t.end_date < {today}, false) AS ended
     FROM ({in_sections}) m JOIN core.sections s ON s.id = m.section_id LEFT JOIN core.terms t ON t.id = s.term_id

@@ -31,6 +31,7 @@ _GRADE_REFERENCES = {
     "assessment": "assessments",
     "section": "sections",
     "offering": "offerings",
+    "participation": "participations",  # of who is in the section now
 }
 _GRADE_ENTITIES = ("grades", "assessments", "sections", "terms")
 
@@ -99,7 +100,13 @@ OUTCOMES = Extract(
         "results": "how many finalized results there are; the newest counts",
         "ended": "the last day of the section's term is over",
     },
-    {"person": "people", "section": "sections", "offering": "offerings", "item": "outcome_items"},
+    {
+        "person": "people",
+        "section": "sections",
+        "offering": "offerings",
+        "participation": "participations",
+        "item": "outcome_items",
+    },
     "SELECT * FROM ({shown}) o",
 )
 

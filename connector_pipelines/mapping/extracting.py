@@ -9,7 +9,7 @@ to_contest  shaped records that stand there already
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from psycopg import sql
 
@@ -30,7 +30,13 @@ BY_A_PERSON = "a person"
 
 
 def stage(
-    connection: Connection, read: Read, export: Export, extract: sql.Composed, references: Mapping[str, str]
+    connection: Connection,
+    read: Read,
+    export: Export,
+    extract: sql.Composed,
+    references: Mapping[str, str],
+    *,
+    awaits: Mapping[str, str],
 ) -> int:
     """Stage the extract's rows, each with what it refers to in the other system.
 
@@ -40,6 +46,7 @@ def stage(
         export: what they are for.
         extract: the query.
         references: of the extract: column to extract.
+        awaits: those of the export whose target is written at all.
 
     Returns:
         how many there are.
@@ -54,7 +61,7 @@ def stage(
             alias=f"_{name}",
             what=sql.Literal(f"{entity} "),
         )
-        for name, entity in export.refers.items()
+        for name, entity in {**export.refers, **awaits}.items()
     ]
     with connection.transaction():
         staging.drop(connection, table, shaped_table(read.id))
@@ -67,9 +74,9 @@ def stage(
                 external=_after(external),
                 missing=_after(missing),
                 salt=sql.Literal(str(read.salt)),
-                ids=_after([query("coalesce({a}.external_id, '')", a=f"_{name}") for name in resolved]),
+                ids=_after([query("coalesce({a}.external_id, '')", a=f"_{name}") for name in (*resolved, *awaits)]),
                 extract=extract,
-                joins=_joins(read, export, references),
+                joins=_joins(read, export, references, awaits),
             )
         )
         connection.execute(query("CREATE UNIQUE INDEX ON {table} (key)", table=table))
@@ -81,11 +88,12 @@ def stage(
     return cast("int", scalar(connection, query("SELECT count(*) FROM {table}", table=table)))
 
 
-def _joins(read: Read, export: Export, references: Mapping[str, str]) -> sql.Composed:
+def _joins(read: Read, export: Export, references: Mapping[str, str], awaits: Mapping[str, str]) -> sql.Composed:
     """What a row refers to in the other system: as we wrote it there, and as we read it from there."""
     written = [
-        query(_WRITTEN, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(entity), name=name)
-        for name, entity in export.refers.items()
+        query(statement, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(entity), name=name)
+        for statement, needed in ((_WRITTEN, export.refers), (_STANDING, awaits))
+        for name, entity in needed.items()
     ]
     fed = [
         query(_FED, alias=f"_{name}", source=sql.Literal(read.source), entity=sql.Literal(references[name]), name=name)
@@ -94,10 +102,11 @@ def _joins(read: Read, export: Export, references: Mapping[str, str]) -> sql.Com
     return sql.SQL(" ").join(written + fed)
 
 
-_WRITTEN = """
+_WRITTEN: LiteralString = """
     LEFT JOIN connector.exports {alias} ON {alias}.source = {source} AND {alias}.entity = {entity}
         AND {alias}.key = e.{name} AND {alias}.external_id IS NOT NULL
 """
+_STANDING: LiteralString = _WRITTEN + " AND {alias}.state <> 'withdrawn'"
 
 # The records of a source that core rows were made of; of several for one row the one that is there, or was there last.
 # People are students and instructors, so that the entity is taken from the key.

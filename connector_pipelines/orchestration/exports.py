@@ -62,7 +62,6 @@ def export_assets(declaration: Declaration) -> list[dg.AssetsDefinition]:
 
 def _asset(source: Source, export: Export) -> dg.AssetsDefinition:
     key = names.export(source.name, export.entity)
-    referred = [entity for entity in export.refers.values() if entity != export.entity]
 
     @dg.asset(
         key=key,
@@ -70,7 +69,7 @@ def _asset(source: Source, export: Export) -> dg.AssetsDefinition:
         " accepted in batches, reads back. What is not ours there is left alone.",
         deps=[
             *(names.core(entity) for entity in extract(export.of).entities),
-            *(names.export(source.name, entity) for entity in referred),
+            *(names.export(source.name, entity) for entity in export.follows(source.exports)),
         ],
         check_specs=checks.specs(key, checks.BY_LAYER["export"] | (checks.OF_NEEDS if export.needs else {})),
         group_name=source.name,

@@ -117,6 +117,7 @@ def _members(config: MoodleConfig) -> Export:
         batch=config.batch,
         choose=shapes.choose_person,
         refers={"person": "users", "section": "groups"},
+        awaits={"participation": "enrolments"},  # Moodle takes nobody into a group who is not in its course
         sure=(provisioning.MEMBERSHIP,),
         together="groupid",
     )
@@ -177,6 +178,7 @@ def _points(
         batch=config.batch,
         choose=choose,
         refers={"person": "users", place: "courses"},
+        awaits={"participation": "enrolments"} if place == "offering" else {},  # of others it would lose the grades
         fed=fed,
         sure=(GRADEBOOK,),
         together="courseid",

@@ -181,12 +181,13 @@ class Campus(Kept):
     simulator: Simulator
     landing: Landing
     more: dict[str, Any] = field(default_factory=dict)
+    exports: tuple[str, ...] = ("*",)
 
     def source(self) -> Source:
         """The site as a declared source, which may be written to."""
         config = MoodleConfig.model_validate({"base_url": self.simulator.url, "max_retries": 0} | self.more)
         names = [f"export/{export.entity}" for export in CONNECTOR.exports(config)]
-        told = {"exports": ("*",), "drops": names, "guard": {"limits": {"floor": 1_000}}}
+        told = {"exports": self.exports, "drops": names, "guard": {"limits": {"floor": 1_000}}}
         return Source("campus", CONNECTOR, config, SyncPolicy.model_validate(told))
 
     def push(self, *entities: str, today: date = TODAY, **how: Any) -> dict[str, Outcome]:

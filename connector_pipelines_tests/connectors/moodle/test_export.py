@@ -102,6 +102,64 @@ def test_who_leaves_is_suspended(campus: Any) -> None:
     assert "enrol_manual_unenrol_users" not in {effect.function for effect in campus.simulator.ledger}
 
 
+LATE = """
+    INSERT INTO core.enrollments (id, status, student_id, section_id) OVERRIDING SYSTEM VALUE VALUES
+        (9, 'enrolled', 2, 3);
+"""
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_nobody_is_put_into_a_group_before_the_course(campus: Any, *, back: bool) -> None:
+    """Who came into core, or came back, after the enrolments were exported waits: Moodle would refuse, for good."""
+    campus.push()
+    if back:
+        campus.execute("UPDATE core.enrollments SET status = 'dropped' WHERE id = 1")
+        campus.push()
+        campus.execute("UPDATE core.enrollments SET status = 'enrolled' WHERE id = 1")
+    else:
+        campus.execute(LATE)
+    before = len(campus.simulator.ledger)
+    early = campus.push("members")["members"].plan.counts
+    assert (early.waiting, len(campus.simulator.ledger)) == (1, before)
+    assert campus.push()["members"].verified
+    name, group = ("ada", "sections/1") if back else ("soren@school.example", "sections/3")
+    (found,) = campus.simulator.site.where("groups", idnumber=group)
+    assert campus.user(name)["id"] in found["users"]
+    assert [letter for letter in campus.letters() if letter[0] == "export/members"] == []
+
+
+def test_groups_wait_for_no_enrolments_that_others_make(campus: Any) -> None:
+    """Where the site enrols people itself, and that export is off, they are put into their groups at once."""
+    campus.exports = ("categories", "users", "courses", "groups")
+    campus.push()
+    site = campus.simulator.site
+    row = {"roles": (5,), "start": 0, "end": 0, "suspended": 0, "lastaccess": 0}
+    site.enrol(campus.course("courses/1@terms/2")["id"], campus.user("ada")["id"], row)
+    campus.exports += ("members",)
+    campus.push("members")
+    assert [group["idnumber"] for group in site["groups"].values() if campus.user("ada")["id"] in group["users"]] == [
+        "sections/1"
+    ]
+
+
+def test_a_grade_waits_until_its_student_is_in_the_course(campus: Any) -> None:
+    """It would be refused as a stranger's, and stay so, had it come into core after the enrolments were exported."""
+    campus.more = {"final_grade_activity": "FINAL"}
+    campus.push()
+    course = campus.course("courses/2@terms/2")["id"]
+    grading.assignment(campus.simulator.site, course, "Final grade", idnumber="FINAL")
+    campus.execute(
+        LATE,
+        "INSERT INTO core.grades (grade_type, score, status, student_id, section_id)"
+        " VALUES ('course_total', 90, 'active', 2, 3)",
+    )
+    assert campus.push("grades")["grades"].plan.counts.waiting == 1
+    assert campus.push()["grades"].verified
+    (item,) = campus.simulator.site.where("items", idnumber="FINAL")
+    assert campus.simulator.site["grades"][item["id"], campus.user("soren@school.example")["id"]]["value"] == 90
+    assert [letter for letter in campus.letters() if letter[0] == "export/grades"] == []
+
+
 @pytest.mark.parametrize("layout", ["groups", "courses"])
 def test_who_is_moved_leaves_the_place_before(campus: Any, layout: str) -> None:
     """An enrollment that names another section takes its person out of the group, or the course, of the one before."""
