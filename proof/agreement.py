@@ -83,7 +83,7 @@ _SEATS: LiteralString = """
 """
 _REFERS = {"parent": "categories", "category": "categories", "course": "courses", "person": "users", "group": "groups"}
 _UNIQUE = ("username", "email", "shortname")
-_RIVALS = ("shortnametaken", "doubtful match", "invalidparameter")
+_RIVALS = ("shortnametaken", "doubtful match", "invalidparameter", "email taken")
 
 
 def differences(connection: Connection, site: Site) -> list[tuple[Any, ...]]:

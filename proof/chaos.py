@@ -304,7 +304,7 @@ class Run:
         truth = school.truth(self.simulators[name])
         differences = held.differences(connection, truth, name)
         refused = {one for one in held.merging(connection, name) if held.stands_twice(one, truth)}
-        excused = held.excused(differences, held.waiting(connection, name), truth) | refused
+        excused = held.excused(differences, held.waiting(connection, name), truth, refused=refused)
         wrong = [difference for difference in differences if difference[:2] not in excused]
         if wrong:
             self.findings.append(f"{when}: core is not what {name} holds: {len(wrong)} records, {wrong[:2]}")

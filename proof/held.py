@@ -12,6 +12,7 @@ from connector_pipelines.mapping.cases import MERGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from connector_pipelines.database.connection import Connection
     from connector_pipelines.model import Entity
@@ -85,12 +86,17 @@ def merging(connection: Connection, source: str) -> set[tuple[str, str]]:
 
 
 def excused(
-    differences: Sequence[tuple[Any, ...]], waiting: dict[Known, set[Known]], truth: dict[str, Rows]
+    differences: Sequence[tuple[Any, ...]],
+    waiting: dict[Known, set[Known]],
+    truth: dict[str, Rows],
+    *,
+    refused: AbstractSet[Known] = frozenset(),
 ) -> set[Known]:
-    """Records that are rightly not in core: deleted at the source before any good read saw them, or shown as waiting
-    for such a one, or for one that the source does not have. And rows that no schema lets pass: core keeps what it had.
+    """Records that are rightly not in core: those that are `refused`, for what the proof knows; deleted at the source
+    before any good read saw them; or shown as waiting for such a one, or for one that the source does not have. And
+    rows that no schema lets pass: core keeps what it had.
     """
-    found: set[Known] = set()
+    found = set(refused)
     for entity, key, core, row in differences:  # parents come before children
         parents = waiting.get((entity, key), set())
         hopeless = [p for p in parents if p in found or p[1] not in truth[p[0]]]

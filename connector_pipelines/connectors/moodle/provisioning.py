@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BY_NUMBER, BY_NAME, BY_EMAIL, MEMBERSHIP = "idnumber", "username", "email", "membership"
 OTHER = "{} of somebody with another ID number"
 HIDDEN, ADDRESS_TAKEN = "invalidparameter", "email taken"
-_WHOSE = "the e-mail address is that of user {} there, in other letters; link them (link_export) if they are the same"
+_WHOSE = "user {} there has this e-mail address already; link them (link_export) if they are the same"
 
 _MANY = 5
 """From so many look-ups on, the whole list of courses is quicker."""

@@ -276,7 +276,7 @@ def test_a_refusal_names_whose_address_it_is(campus: Any, fault: tuple[str, ...]
     campus.push("users")
     [letter] = [letter for letter in campus.letters() if letter[1] == "students/2"]
     assert letter[2] == rule
-    assert ("that of user 4 there" in letter[3]) == (not fault)
+    assert ("user 4 there has" in letter[3]) == (not fault)
     assert {row["username"] for row in campus.simulator.site["users"].values()} >= {"ada", "ghopper"}
 
 
