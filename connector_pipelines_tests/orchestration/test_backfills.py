@@ -142,10 +142,15 @@ def test_the_next_sync_makes_up_for_the_days_between(project: Any, students: Any
     assert project.rows("SELECT count(*) FROM core.students WHERE status = 'inactive'") == [(1,)]
 
 
+# Two chunks are written at once: the third waits until the others are durable, and ends there.
 LOST = """
+CREATE SEQUENCE core.chunks;
 CREATE FUNCTION core.lose() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (SELECT count(*) FROM core.students) >= 20 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+    IF nextval('core.chunks') >= 3 THEN
+        LOCK TABLE core.students IN SHARE ROW EXCLUSIVE MODE;
+        PERFORM pg_terminate_backend(pg_backend_pid());
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER lose BEFORE INSERT ON core.students FOR EACH STATEMENT EXECUTE FUNCTION core.lose()
@@ -161,7 +166,7 @@ def test_a_run_is_executed_again_from_the_first_chunk_that_is_not_durable(
     failed = run_day(served, 4)
     assert failed.is_failure
     assert project.rows("SELECT count(*) FROM core.students") == [(20,)]
-    project.execute("DROP FUNCTION core.lose CASCADE")
+    project.execute("DROP FUNCTION core.lose CASCADE; DROP SEQUENCE core.chunks")
     answer = served.ask(AGAIN, {"params": {"parentRunId": failed.run_id, "strategy": "FROM_FAILURE"}})
     again = answer["launchRunReexecution"]["run"]["runId"]
     run = served.instance.get_run_by_id(again)
