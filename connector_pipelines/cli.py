@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from connector_pipelines.commands import (
+    adding,
     afterwards,
     by_hand,
     conflicts,
@@ -43,6 +44,7 @@ app.add_typer(letters.app, name="dead-letters")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(afterwards.app)
 app.add_typer(upkeep.app)
+app.add_typer(adding.app)
 app.add_typer(personal.app)
 app.add_typer(by_hand.app)
 app.add_typer(operations.app)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from connector_pipelines.orchestration import home
+from connector_pipelines.orchestration.adding import register_job
 from connector_pipelines.orchestration.afterwards import afterwards_jobs
 from connector_pipelines.orchestration.assets import core_assets
 from connector_pipelines.orchestration.by_hand import by_hand_jobs
@@ -75,6 +76,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
             *upkeep_jobs(by_name),
             *personal_jobs(by_name),
             *webhook_jobs(),
+            register_job(folder),
             resolve_job(),
             receipt_job(by_name),
             accept_job(),
@@ -108,6 +110,13 @@ def invalid_sources(folder: Path = DEFS) -> list[Invalid]:
     """The declared sources that cannot be used."""
     with _quiet():
         return _loaded(folder)[1]
+
+
+def refused(declaration: Declaration) -> Invalid | None:
+    """What only Dagster finds wrong with a declaration; None where it takes it."""
+    with _quiet():
+        outcome = _load(declaration)
+    return outcome if isinstance(outcome, Invalid) else None
 
 
 def _loaded(folder: Path) -> tuple[list[tuple[Declaration, dg.Definitions]], list[Invalid]]:

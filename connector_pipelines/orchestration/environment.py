@@ -9,7 +9,7 @@ stays the reference `env:NAME` until a run reveals it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -50,6 +50,17 @@ def put_in(
     """
     unset: list[Unset] = []
     return {key: _put(_field(model, key), value, (key,), environ, unset) for key, value in values.items()}, unset
+
+
+def named(values: object) -> Iterator[str]:
+    """The variables that values name and give no default for. Pure."""
+    if isinstance(values, str):
+        yield from (_name(found) for found in _REFERENCE.finditer(values) if found["default"] is None)
+    elif isinstance(values, Mapping):
+        yield from named(list(values.values()))
+    elif isinstance(values, Sequence):
+        for value in values:
+            yield from named(value)
 
 
 def _put(types: list[type], value: Any, path: Path, environ: Mapping[str, str], unset: list[Unset]) -> Any:

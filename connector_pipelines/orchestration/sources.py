@@ -157,16 +157,24 @@ def read(file: Path, environ: Mapping[str, str] | None = None) -> Declaration | 
         file: the `defs.yaml`; its folder names the source.
         environ: the variables that other fields than secrets may name; the process's by default.
     """
-    name = file.parent.name
     try:
         text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return Invalid(file.parent.name, file, f"{_place(file)}: no YAML, or not in UTF-8")
+    return judge(file, text, environ)
+
+
+def judge(file: Path, text: str, environ: Mapping[str, str] | None = None) -> Declaration | Invalid:
+    """What a declaration says, whether it stands in its file already or not."""
+    name = file.parent.name
+    try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         return Invalid(name, file, f"{_place(file)}{line}: no YAML: {error.problem}")
-    except (UnicodeDecodeError, yaml.YAMLError):
-        return Invalid(name, file, f"{_place(file)}: no YAML, or not in UTF-8")
+    except yaml.YAMLError:
+        return Invalid(name, file, f"{_place(file)}: no YAML")
     try:
         return _declare(name, file, document, os.environ if environ is None else environ)
     except _Wrong as wrong:
@@ -201,9 +209,8 @@ class _Wrong(Exception):
 
 
 def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]) -> Declaration:
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        form = f"lower-case letters, digits and underscores, and none of {', '.join(sorted(_RESERVED))}"
-        raise _Wrong(((), f"the folder {name!r} cannot name a source; use {form}"))
+    if why := why_no_name(name):
+        raise _Wrong(((), why))
     if not isinstance(document, dict):
         raise _Wrong(((), "a mapping with `type` and `attributes` is expected, one document to a file"))
     known, kind = by_type(), document.get("type")
@@ -231,6 +238,13 @@ def _declare(name: str, file: Path, document: object, environ: Mapping[str, str]
         raise _Wrong(*((("attributes", "policy", *at), f"{_dotted(('policy', *at))}: {why}") for at, why in strange))
     _refuse_realtime(source, timetable)
     return Declaration(source, timetable, file)
+
+
+def why_no_name(name: str) -> str:
+    """Why a folder of that name cannot be a source; empty where it can."""
+    form = f"lower-case letters, digits and underscores, and none of {', '.join(sorted(_RESERVED))}"
+    fits = _NAME.fullmatch(name) and name not in _RESERVED
+    return "" if fits else f"the folder {name!r} cannot name a source; use {form}"
 
 
 def why_off(connector: Connector, *, enabled: bool | None) -> str:

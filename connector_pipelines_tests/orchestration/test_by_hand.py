@@ -67,6 +67,7 @@ def test_every_job_for_people_runs_through_graphql(
     run("clear_errors", of("forgive", source="alpha"))
     run("deactivate_source", of("switch_off", source="alpha", why="moving"))
     run("activate_source", of("switch_on", source="alpha"))
+    run("register_source", of("add", source="beta", connector={"toy": {"file": "beta.json"}}, apply=True))
     run("reconnect", of("ask_again", source="alpha"))
     run("rotate_keys", of("seal_anew", who="ada"))
     run("retention", of("remove_expired", apply=True, why="30 days"))
