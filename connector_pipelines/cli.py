@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 from typing import Annotated
 
 import typer
@@ -55,6 +56,9 @@ app.add_typer(webhooks.events, name="webhooks")
 
 def main() -> None:
     """Run the command line; an error we know ends it with its sentence instead of a traceback."""
+    heard = logging.StreamHandler()
+    heard.addFilter(redact.LogFilter())
+    logging.getLogger("connector_pipelines").addHandler(heard)
     atexit.register(gc.freeze)  # the last collection looked through all that was imported: a fifth of a small sync
     try:
         app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -18,11 +19,13 @@ import requests
 import stamina
 from typer.testing import CliRunner
 
+from connector_pipelines import cli
 from connector_pipelines.cli import app
 from connector_pipelines.connectors.moodle.simulator import Simulator
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import SyncError
-from connector_pipelines.external import vault
+from connector_pipelines.external import journal, vault
+from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.mapping.identities import activate
 from connector_pipelines.orchestration import dev
 from connector_pipelines.orchestration.sources import declared_source
@@ -83,6 +86,16 @@ def test_demo_accounts_for_everything_and_repeats_nothing(here: dict[str, str]) 
         0,
         f"demo: fetched={fetched} created=0 updated=0 unchanged={fetched} dead_lettered=0 verified=yes",
     )
+
+
+def test_what_sources_say_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a source has to say in the log, as much of it as its declaration lets it, is printed without credentials."""
+    log, package = journal.of("springfield"), logging.getLogger("connector_pipelines")
+    journal.heed("springfield", HttpOptions(log_level="debug"))
+    monkeypatch.setattr(package, "handlers", [])
+    monkeypatch.setattr(cli, "app", lambda: log.debug("GET https://sis.example/users?access_token=%s", "s3cret"))
+    cli.main()
+    assert capsys.readouterr().err == "GET https://sis.example/users?access_token=***\n"
 
 
 def demo_moodle(environment: dict[str, str]) -> tuple[int, dict[str, str], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from connector_pipelines.external.http import Response
     from connector_pipelines.model import Window
 
-_LOG = logging.getLogger(__name__)
 _GOES_ON = 202
 _REMEDY = "Compare `job` with what the source's documentation says of its answers."
 
@@ -132,7 +130,7 @@ class _Run:
         try:
             self.api.http.send(Request(self._whole(self.job.delete), method="DELETE"), fresh=True)
         except SyncError as error:
-            _LOG.warning("a job could not be deleted: %s", error)
+            self.api.http.log.warning("a job could not be deleted: %s", error)
 
     def _whole(self, path: str) -> str:
         quoted = {name: quote(value, safe=",") for name, value in self.names.items()}

@@ -6,14 +6,16 @@ link to the next page, to another host.
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import replace
+from logging import DEBUG
 from threading import Event
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from connector_pipelines.errors import ConfigurationError, RateLimited
-from connector_pipelines.external import redact, surroundings
+from connector_pipelines.external import journal, redact, surroundings
 from connector_pipelines.external.cache import HOUR_SECONDS, Cache
 from connector_pipelines.external.gate import Gate
 from connector_pipelines.external.limits import LANES, Limits
@@ -35,6 +37,7 @@ from connector_pipelines.external.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from logging import Logger
 
     from connector_pipelines.external.auth import Auth
     from connector_pipelines.external.cache import Looks
@@ -105,9 +108,10 @@ class Client:
         self._around = around = surroundings.current()
         scope = _scope(base_url, limits)
         limits = _patient(limits or Limits(), around.lane if around else "urgent")
-        self._turns = _turns(around, scope, limits, sleep)
+        self.log = journal.of(around.source if around else "")
+        self._turns = _turns(around, scope, limits, sleep, self.log)
         self._meter = Meter(around.line, around.source, scope) if around else None
-        self._announcements = Announcements(around)
+        self._announcements = Announcements(around, self.log)
         self._cache = Cache(around) if around and cache_seconds else None
         self._cache_seconds = cache_seconds
         if around and oldest_tls != "1.3":
@@ -177,9 +181,13 @@ class Client:
     def _exchange(self, signed: Request) -> Response:
         """Send once; if the answer says that we ask too often, or now as often as we may, everybody is told at once."""
         timed: AbstractContextManager[list[Heard]] = self._meter.timed(signed) if self._meter else nullcontext([])
+        started = time.monotonic()
         with timed as answered:
             response = self._transport.exchange(signed, resign=self._sign)
             answered.append(heard := Heard(response.status, self._policy.action(response)))
+        if self.log.isEnabledFor(DEBUG):
+            said = (response.status, len(response.body), time.monotonic() - started)
+            self.log.debug("%s %s: %d, %d bytes, %.3f s", signed.method, redact.url(signed.url), *said)
         self._announcements.hear(signed, response)
         if heard.means is Do.WAIT:
             told = self._policy.lifted(response, utc_now())
@@ -238,13 +246,15 @@ def _patient(limits: Limits, lane: str) -> Limits:
     return replace(limits, patience_seconds=max(limits.patience_seconds, LANES[lane].patience_seconds))
 
 
-def _turns(around: Surroundings | None, scope: str, limits: Limits, sleep: Callable[[float, Event], None]) -> Turns:
+def _turns(
+    around: Surroundings | None, scope: str, limits: Limits, sleep: Callable[[float, Event], None], log: Logger
+) -> Turns:
     """The turns of a client; with others, where it has surroundings."""
     if around is None:
-        return Turns(limits, None, sleep)
+        return Turns(limits, None, sleep, log)
     line, lane = around.line, LANES[around.lane]
     services = {one.name: Gate(line, one.scope(scope), lane) for one in limits.services}
-    return Turns(limits, Gate(line, scope, lane), sleep, services)
+    return Turns(limits, Gate(line, scope, lane), sleep, log, services)
 
 
 def _scope(base_url: str, limits: Limits | None) -> str:

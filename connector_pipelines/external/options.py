@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.external.journal import Level
 from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Limits, Rate
 from connector_pipelines.external.messages import checked_url
 from connector_pipelines.external.retry import Policy, lifted
@@ -108,6 +109,11 @@ class HttpOptions(BaseModel):
     )
     oldest_tls: Literal["1.3", "1.2"] = Field(
         default="1.3", description="1.2 for a system that knows no better; noted in the audit log."
+    )
+    log_level: Level = Field(
+        default="info",
+        description="What the log says of this source. debug: every request with status, bytes and seconds, without"
+        " credentials. info: progress, and long waits. warning, error: only these.",
     )
 
     @field_validator("budgets")

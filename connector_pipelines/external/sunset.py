@@ -7,7 +7,6 @@ date or "true"), `Sunset` from when on it may not answer (RFC 8594: a date). `Li
 from __future__ import annotations
 
 import json
-import logging
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -21,11 +20,10 @@ from connector_pipelines.external.latency import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from logging import Logger
 
     from connector_pipelines.external.messages import Request, Response
     from connector_pipelines.external.surroundings import Surroundings
-
-_LOG = logging.getLogger(__name__)
 
 ANNOUNCED = "endpoint announced to end"
 HEARD = "an answer"
@@ -87,6 +85,7 @@ class Announcements:
     """What one client heard, each endpoint once. Safe to use from many threads."""
 
     around: Surroundings | None
+    log: Logger
     _heard: dict[str, Announcement] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -99,7 +98,7 @@ class Announcements:
             if found is None or found.endpoint in self._heard or len(self._heard) >= _MOST:
                 return
             self._heard[found.endpoint] = found
-        _LOG.warning("%s", found.sentence)
+        self.log.warning("%s", found.sentence)
 
     def write(self) -> None:
         """Keep what was heard in the audit log, the same once a day. A run does not fail where that cannot be done."""
@@ -121,4 +120,4 @@ class Announcements:
                     *(HEARD, ANNOUNCED, source, detail, ANNOUNCED, source, detail),
                 )
         except DatabaseUnavailable:
-            _LOG.warning("%s: that %s is announced to end could not be written", source, one.endpoint)
+            self.log.warning("%s: that %s is announced to end could not be written", source, one.endpoint)

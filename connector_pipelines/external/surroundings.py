@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.errors import ConfigurationError
+from connector_pipelines.external import journal
 from connector_pipelines.external.configurations import in_force
 from connector_pipelines.external.line import Line
 
@@ -82,6 +83,7 @@ def opened(source: Source, *, looks: Looks | None = None) -> Iterator[Any]:
     around = _current.get()
     named = around and replace(around, source=source.name, connector=source.connector.name, looks=looks)
     configured = in_force(around.line, source) if around else source
+    journal.heed(source.name, configured.config)
     with restored(named), configured.connector.open(configured.config) as client:
         yield client
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +13,12 @@ from connector_pipelines.external.gate import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from logging import Logger
     from threading import Event
 
     from connector_pipelines.external.gate import Admission, Gate
     from connector_pipelines.external.limits import Budget, Limits
     from connector_pipelines.external.messages import Request
-
-_LOG = logging.getLogger(__name__)
 
 _WORTH_SAYING_SECONDS = 5.0
 _MAX_PAUSES = 10  # a pause that is made longer again and again ends in our patience, not in a wait without end
@@ -34,6 +32,7 @@ class Turns:
     Attributes:
         limits: what the source allows.
         gate: where processes meet; None where nothing is shared: then a pause holds for this client's threads alone.
+        log: where long waits are told.
         services: the gates of the source's parts, by name.
         sleep: waits so many seconds, or until the event is set.
     """
@@ -41,6 +40,7 @@ class Turns:
     limits: Limits
     gate: Gate | None
     sleep: Callable[[float, Event], None]
+    log: Logger
     services: Mapping[str, Gate] = field(default_factory=dict)
     _paused_until: float = field(default=0.0, repr=False)
 
@@ -91,7 +91,7 @@ class Turns:
             if seconds <= 0:
                 return
             if seconds >= _WORTH_SAYING_SECONDS:
-                _LOG.info("%s: waits %.0f s for its turn", gate.scope, seconds)
+                self.log.info("%s: waits %.0f s for its turn", gate.scope, seconds)
             self.sleep(seconds, stop)
             if stop.is_set():
                 raise NotAsked(f"nobody waits for the answer of {gate.scope} any more.")

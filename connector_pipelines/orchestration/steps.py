@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
+from connector_pipelines.external import journal
 from connector_pipelines.orchestration import checks, launches, look, metadata, names, parks
 from connector_pipelines.orchestration.failures import explained
 from connector_pipelines.sync import accepting, applying, conflicts, deciding, letters, planning, pull, sampling
@@ -117,7 +118,8 @@ def opened(context: AssetExecutionContext | OpExecutionContext, engine: Engine) 
 
 def _reporter(context: AssetExecutionContext | OpExecutionContext) -> Callable[[Progress], None]:
     def report(progress: Progress) -> None:
-        context.log.info(sentence(progress))
+        if journal.tells_progress(progress.source):
+            context.log.info(sentence(progress))
 
     return report
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jwt as jose
 from joserfc.jwk import import_key
 
+from connector_pipelines.declarative.credentials import Session as DeclaredSession
 from connector_pipelines.errors import AuthFailed, ConfigurationError, NetworkError, SecretMissing
 from connector_pipelines.external.auth import ApiKey, Basic, Bearer, Custom, OAuth1
 from connector_pipelines.external.http import Client, Request
@@ -275,6 +276,21 @@ def test_session_is_logged_in_again_when_it_was_forgotten(stand: Any, answer: An
         b'{"username": "ada", "password": "pw"}' if as_json else b"username=ada&password=pw"
     )
     assert server.asked[-1].headers["X-Secret"] == "S1"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_declared_session_says_how_its_log_in_is_asked(stand: Any, answer: Any, *, as_json: bool) -> None:
+    """Names of the fields, their form, where the session is in the answer and its header are as declared (F63)."""
+    server = stand(lambda _: answer(body=b'{"in": {"key": "S9"}}'))
+    declared = {"login_url": f"{server.url}/in", "user": "env:A_USER", "password": "env:A_PASSWORD", "as_json": as_json}
+    own = {"user_field": "who", "password_field": "word", "token": "in.key", "cookie": "SID", "header": "X-Session"}
+    scheme = DeclaredSession.model_validate({"type": "session", **declared, **own}).scheme()
+    with Client(server.url, scheme) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("A_USER", "ada")
+        patch.setenv("A_PASSWORD", "pw")
+        client.get("a")
+    assert server.asked[0].body == (b'{"who": "ada", "word": "pw"}' if as_json else b"who=ada&word=pw")
+    assert [server.asked[1].headers[name] for name in ("Cookie", "X-Session")] == ["SID=S9", "S9"]
 
 
 @pytest.mark.parametrize(("status", "cookie"), [(401, "JSESSIONID=x"), (200, "other=x"), (200, "\x01=;")])

@@ -70,6 +70,21 @@ def test_a_signed_time_must_be_near(apart: int, fine: bool) -> None:  # noqa: FB
         assert timed.genuine(Delivery(headers, BODY), NOW) is fine
 
 
+def test_each_system_has_its_own_headers_and_patience() -> None:
+    """Id and time are looked for where the declaration says, and the time may be as far off as it says (F63)."""
+    own = hook(
+        signed=("id", "timestamp", "body"), id_header="X-Event", timestamp_header="X-Sent-At", tolerance_seconds=10
+    )
+
+    def sent(seconds_ago: int, names: tuple[str, str] = ("x-event", "x-sent-at")) -> Delivery:
+        at = str(int(NOW.timestamp()) - seconds_ago)
+        mac = sign(b"e1." + at.encode() + b"." + BODY).hex()
+        return Delivery({names[0]: "e1", names[1]: at, "x-signature": mac}, BODY)
+
+    assert [own.genuine(sent(seconds), NOW) for seconds in (10, 11)] == [True, False]
+    assert not own.genuine(sent(0, ("webhook-id", "webhook-timestamp")), NOW)
+
+
 @pytest.mark.parametrize("at", ["", "soon", "-1", "1e9", "9" * 400, "\uff11\uff12"])
 def test_a_time_that_is_none(at: str) -> None:
     """What is no number of seconds is refused, however it is signed."""

@@ -107,6 +107,7 @@ type: connector_pipelines.orchestration.components.JSONAPISource
 attributes:
   base_url: URL
   auth: AUTH
+  log_level: debug
   entities:
     students:
       path: people

@@ -114,6 +114,19 @@ def test_each_frequency_has_its_schedule(declared: Any, said: str, cron: str | N
     assert found["reconcile_alpha_schedule"] == "0 5 * * *"
 
 
+def test_what_runs_once_in_a_while_has_its_own_hours(declared: Any) -> None:
+    """Full reads and reconciling run when the declaration says, in its time zone, or never by themselves (F63)."""
+    declared.declare("alpha", "schedule: {full_cron: '0 4 1 * *', reconcile_cron: '30 5 * * 6', timezone: Asia/Tokyo}")
+    declared.declare("beta", "schedule: {full_cron: null, reconcile_cron: null}")
+    found = {one.name: one for one in declared.definitions().get_repository_def().schedule_defs}
+    of_alpha = [found[f"{kind}_alpha_schedule"] for kind in ("full_sync", "reconcile")]
+    assert [(one.cron_schedule, one.execution_timezone) for one in of_alpha] == [
+        ("0 4 1 * *", "Asia/Tokyo"),
+        ("30 5 * * 6", "Asia/Tokyo"),
+    ]
+    assert [name for name in found if "_beta_" in name] == ["sync_beta_schedule"]
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from connector_pipelines.connectors.finale.simulator import Simulator
 from connector_pipelines.errors import AuthFailed, BrokenPage, NetworkError, RateLimited, RefusedBySource
 
 if TYPE_CHECKING:
@@ -54,6 +55,17 @@ def test_harmless_faults_change_nothing(account: Any, fault: str) -> None:
     good = undisturbed(account)
     account.simulator.set_faults([fault])
     assert {entity: contents(account, entity) for entity in good} == good
+
+
+def test_an_answer_is_as_large_as_the_source_says_at_most(account: Any) -> None:
+    """A collection over `max_response_mb` is refused as a broken page, and comes whole where more is allowed (F63)."""
+    with Simulator(scenario="shop", seed=7) as shop:
+        at = {"base_url": shop.url, "account": shop.account}
+        with pytest.raises(BrokenPage, match="sends over 1,048,576 bytes"):
+            account.pages(account.config(**at, max_response_mb=1), "purchase_orders")
+        pages = account.pages(account.config(**at, max_response_mb=2), "purchase_orders")
+        bought = [one for one in shop.expected("order") if one["orderTypeId"] == "PURCHASE_ORDER"]
+        assert sum(len(page.rows) for page in pages) == len(bought)
 
 
 @pytest.mark.parametrize("fault", ["empty-list", "empty-object"])
