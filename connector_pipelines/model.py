@@ -139,6 +139,7 @@ class Connector:
         abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
         no_place: what people may look for among the exports, by name, and why this system cannot hold it.
         conflicts: who wins where a policy does not say it, by entity and field; else the source (K8).
+        dialect: what people call the system where a config says that it is a special one; empty where it is none.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Connector:
     exports: Callable[[Any], Sequence[outward.Export]] = outward.none
     no_place: Mapping[str, str] = field(default_factory=dict, hash=False)
     conflicts: Mapping[str, Mapping[str, Rule]] = field(default_factory=dict, hash=False)
+    dialect: Callable[[Any], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,11 @@ class Source:
     config: BaseModel
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     off: str = ""  # why it may not be read, as its declaration or the environment says; empty where it may
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """By which names it is enabled: its own, its connector's, and what its system is called there (F57)."""
+        return (self.name, *filter(None, (self.connector.name, self.connector.dialect(self.config))))
 
     @property
     def streams(self) -> tuple[Stream, ...]:

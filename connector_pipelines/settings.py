@@ -142,7 +142,8 @@ class Settings(BaseSettings):
     enabled_providers: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         alias="INTEGRATION_ENABLED_PROVIDERS",
-        description="Comma-separated connectors or sources that may run. Unset: all that are declared (F57).",
+        description="Comma-separated sources, connectors or dialects that may run, e.g. mock,timeback. Unset: all that"
+        " are declared (F57).",
     )
     default_provider: str | None = Field(
         default=None,
@@ -261,9 +262,9 @@ class Settings(BaseSettings):
         """Re-sends after the first try: what the environment says, else a connector's own default (K1)."""
         return self.max_retries if usual is None or "max_retries" in self.model_fields_set else usual
 
-    def enables(self, source: str, connector: str) -> bool:
-        """Whether a source may run: named itself, or by its connector, or nothing is restricted (F57)."""
-        return self.enabled_providers is None or not {source, connector}.isdisjoint(self.enabled_providers)
+    def enables(self, *names: str) -> bool:
+        """Whether a source that is known by these names may run: one is listed, or nothing is restricted (F57)."""
+        return self.enabled_providers is None or not {*names}.isdisjoint(self.enabled_providers)
 
     def why_off(self, connector: str) -> str:
         """Why sources of a connector may not be read (M67, K26); empty where they may."""

@@ -1,7 +1,7 @@
 """One folder per external system; the only folder a connector's author opens.
 
-A connector is found, not registered: every folder here with a `CONNECTOR`, and every entry point of the group
-`connector_pipelines.connectors` in an installed package (requirements F11, F52).
+A connector is found, not registered: every folder here with a `CONNECTOR`, and perhaps `MORE` that share its code, and
+every entry point of the group `connector_pipelines.connectors` in an installed package (requirements F11, F52).
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def unique(found: Iterable[tuple[str, object]]) -> dict[str, Connector]:
 def _folders() -> Iterator[tuple[str, object]]:
     for module in pkgutil.iter_modules(__path__):
         place = f"{__name__}.{module.name}"
-        yield place, getattr(import_module(place), "CONNECTOR", None)
+        found = import_module(place)
+        yield place, getattr(found, "CONNECTOR", None)
+        yield from ((place, one) for one in getattr(found, "MORE", ()))
 
 
 def _installed() -> Iterator[tuple[str, object]]:

@@ -67,7 +67,7 @@ class Draft:
             "secrets that are not set here yet": ", ".join(dict.fromkeys(missing)),
             "off": source.off,
             "left out": ""
-            if settings().enables(source.name, source.connector.name)
+            if settings().enables(*source.known_as)
             else "INTEGRATION_ENABLED_PROVIDERS does not name it",
         }
         return {about: said for about, said in facts.items() if said}

@@ -85,12 +85,7 @@ def read_all(folder: Path = DEFS) -> list[Declaration | Invalid]:
     """Every source declared below a folder, by name; those that the settings do not enable are left out (F57)."""
     found = [read(file) for file in sorted(folder.glob("*/defs.yaml")) if is_ours(file)]
     enables = settings().enables
-    return [
-        one
-        for one in found
-        if (isinstance(one, Invalid) and enables(one.name, ""))
-        or (isinstance(one, Declaration) and enables(one.source.name, one.source.connector.name))
-    ]
+    return [one for one in found if enables(*(one.source.known_as if isinstance(one, Declaration) else (one.name,)))]
 
 
 def declared_sources(folder: Path = DEFS) -> dict[str, Source]:

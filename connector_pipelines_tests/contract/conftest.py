@@ -35,6 +35,11 @@ def _oneroster(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def _mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:  # noqa: ARG001 -- it has no secrets
+    yield {"scenario": "small", "seed": 7}
+
+
+@contextmanager
 def _finale(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     with FinaleSimulator(scenario="small", seed=7) as simulator:
         monkeypatch.setenv("CONTRACT_KEY", simulator.api_key)
@@ -120,6 +125,7 @@ SIMULATED = {
     "csv_api": _csv_api,
     "finale": _finale,
     "json_api": _json_api,
+    "mock": _mock,
     "moodle": _moodle,
     "oneroster": _oneroster,
     "quickbooks": _quickbooks,

@@ -20,6 +20,9 @@ from connector_pipelines.validation.accept import accept
 if TYPE_CHECKING:
     from connector_pipelines.model import Source, Stream
 
+OURS = {"mock"}
+"""Connectors to servers of our own: they have neither an address nor secrets that somebody could get wrong."""
+
 ALWAYS = {"external_id", "modified_at", "deleted", "skip"}
 
 
@@ -134,13 +137,15 @@ def test_configuration_is_documented(source: Source) -> None:
 def test_configuration_keeps_secrets_out(source: Source) -> None:
     """The dumped configuration holds references, and loads to the same configuration again."""
     dumped = source.config.model_dump_json()
-    assert "env:CONTRACT_" in dumped
+    assert ("env:CONTRACT_" in dumped) is (source.connector.name not in OURS)
     assert source.connector.config.model_validate_json(dumped) == source.config
 
 
 @pytest.mark.parametrize("url", ["ftp://sis.example", "sis.example", "https://", "http://sis.example", "https://sis:x"])
 def test_an_unusable_address_is_refused_where_it_is_declared(source: Source, url: str) -> None:
     """What is no https address, or would send credentials unencrypted, is a mistake of its field (G17)."""
+    if source.connector.name in OURS:
+        pytest.skip("its address is ours")
     with pytest.raises(ValidationError, match=r"no http\(s\) URL|unencrypted") as refused:
         source.connector.config.model_validate(source.config.model_dump() | {"base_url": url})
     assert ("base_url",) in [error["loc"] for error in refused.value.errors()]
@@ -162,8 +167,7 @@ def _elsewhere(config: BaseModel) -> dict[str, Any]:
 
 def test_folder_tells_its_story(source: Source) -> None:
     """The connector has a README with its scopes, limits and what was checked, and its folder's name."""
-    module = import_module(f"connector_pipelines.connectors.{source.connector.name}")
-    readme = (Path(str(module.__file__)).parent / "README.md").read_text(encoding="utf-8")
+    readme = Path(inspect.getfile(source.connector.config)).with_name("README.md").read_text(encoding="utf-8")
     assert source.connector.title in readme
     for heading in ("Scopes", "Limits", "Quirks", "What was checked"):
         assert f"## {heading}" in readme

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,8 +29,7 @@ _FUNCTION = re.compile(rb"(?:^|&)wsfunction=(\w+)")
 
 def section(source: Source) -> str:
     """What the README says of endpoints."""
-    module = import_module(f"connector_pipelines.connectors.{source.connector.name}")
-    readme = Path(str(module.__file__)).with_name("README.md").read_text(encoding="utf-8")
+    readme = Path(inspect.getfile(source.connector.config)).with_name("README.md").read_text(encoding="utf-8")
     return readme.partition("\n## Endpoints\n")[2].partition("\n## ")[0]
 
 
@@ -60,7 +59,7 @@ def named(source: Source, request: PreparedRequest) -> str:
     function = _FUNCTION.search(body)
     if function:
         return function[1].decode()
-    if request.url == getattr(auth, "token_url", None):
+    if request.url == getattr(auth, "token_url", None) or (request.url or "").endswith("/oauth/token"):
         return f"{request.method} token_url"
     return f"{request.method} {urlsplit(str(request.url)).path.rstrip('/')}"
 

@@ -12,6 +12,7 @@ shapes.py      core rows to records of a gradebook
 writing.py     looks for, sends and reads back records
 export.py      what is written, and of which extract
 webhook.py     what to read again for which event
+mock.py        a source that is read from the simulator, and so needs no other system
 simulator/     a server that behaves, and misbehaves on request
 README.md      scopes, limits, quirks, what was checked
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.oneroster.config import OneRosterConfig
+from connector_pipelines.connectors.oneroster.mock import MockConfig
 from connector_pipelines.model import Connector, Health, Stream
 
 if TYPE_CHECKING:
@@ -83,4 +85,22 @@ CONNECTOR = Connector(
         "program_outcomes": "they are of no student and no class, and every result of a gradebook is of both",
         "student_notes": "its contract lets nobody write to people",
     },
+    dialect=lambda config: "timeback" if config.flavour == "timeback" else "",
 )
+
+
+def _open_mock(config: MockConfig) -> AbstractContextManager[Any]:
+    from connector_pipelines.connectors.oneroster import mock
+
+    return mock.connect(config)
+
+
+def _mocked_streams(config: MockConfig) -> Sequence[Stream]:
+    from connector_pipelines.connectors.oneroster import mock
+
+    return mock.streams(config)
+
+
+MOCK = Connector(name="mock", title="Mock", config=MockConfig, open=_open_mock, streams=_mocked_streams, check=_check)
+
+MORE = (MOCK,)

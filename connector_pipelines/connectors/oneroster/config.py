@@ -30,13 +30,13 @@ _SPELLED = {"1.2": "v1p2", "1.1": "v1p1"}
 _ROOTS = {"1.2": "/ims/oneroster/rostering/v1p2", "1.1": "/ims/oneroster/v1p1"}
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     """Refuses unknown fields, so that a typing mistake does not pass as a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OAuth2(_Strict):
+class OAuth2(Strict):
     """OAuth 2 client credentials: what OneRoster 1.2 asks for."""
 
     type: Literal["oauth2"] = Field(description="OAuth 2 client credentials.")
@@ -51,7 +51,7 @@ class OAuth2(_Strict):
     )
 
 
-class OAuth1(_Strict):
+class OAuth1(Strict):
     """OAuth 1.0a signatures without a token: what OneRoster 1.1 began with."""
 
     type: Literal["oauth1"] = Field(description="OAuth 1.0a, two-legged.")
@@ -62,7 +62,7 @@ class OAuth1(_Strict):
     )
 
 
-class Bearer(_Strict):
+class Bearer(Strict):
     """A token that a person issued."""
 
     type: Literal["bearer"] = Field(description="A fixed bearer token.")
@@ -94,7 +94,7 @@ class Gradebook(Chosen):
     )
 
 
-class OneRosterConfig(HttpOptions, _Strict):
+class OneRosterConfig(HttpOptions, Strict):
     """One OneRoster source: a REST service of version 1.2 or 1.1, or a zip of CSV files."""
 
     version: Literal["1.2", "1.1", "csv"] = Field(

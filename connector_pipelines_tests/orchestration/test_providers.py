@@ -1,0 +1,79 @@
+"""Which sources there are in an environment, and one that runs without any other system (F19, F57)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from connector_pipelines.settings import settings
+
+TODAY = datetime.now(UTC).date().isoformat()
+MOCK = "type: connector_pipelines.orchestration.components.MockSource\nattributes: {scenario: tiny}\n"
+ROSTER = """
+type: connector_pipelines.orchestration.components.OneRosterSource
+attributes:
+  base_url: https://sis.example
+  auth: {{type: bearer, token: "{{{{ env.SIS_TOKEN }}}}"}}
+  entities: [students]
+  flavour: {flavour}
+"""
+
+
+@pytest.mark.parametrize(
+    ("listed", "there"),
+    [
+        ("mock,timeback", {"alpha_high", "pretend"}),
+        ("timeback", {"alpha_high"}),
+        ("mock", {"pretend"}),
+        ("oneroster", {"alpha_high", "springfield"}),
+        ("toy, springfield", {"depot", "springfield"}),
+        ("canvas", set()),
+        ("", {"alpha_high", "depot", "pretend", "springfield"}),
+    ],
+)
+def test_only_listed_providers_appear(
+    declared: Any, monkeypatch: pytest.MonkeyPatch, listed: str, there: set[str]
+) -> None:
+    """INTEGRATION_ENABLED_PROVIDERS lists connectors, dialects or sources; of all others there is nothing."""
+    declared.declare("depot")
+    declared.declare("pretend", text=MOCK)
+    declared.declare("springfield", text=ROSTER.format(flavour="standard"))
+    declared.declare("alpha_high", text=ROSTER.format(flavour="timeback"))
+    monkeypatch.setenv("INTEGRATION_ENABLED_PROVIDERS", listed)
+    settings.cache_clear()
+    found = declared.definitions().get_repository_def()
+    pages = {key.path[1] for key in found.asset_graph.get_all_asset_keys() if key.path[0] == "operations"}
+    assert pages - {"overview"} == there
+    jobs = {job.name.removeprefix("test_connection_") for job in found.get_all_jobs()}
+    assert jobs & {"alpha_high", "depot", "pretend", "springfield"} == there
+
+
+def test_the_mock_runs_end_to_end_with_nothing_else(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only enabled provider is tested, synced into core with proof, and a second sync changes nothing (F19)."""
+    monkeypatch.setenv("INTEGRATION_ENABLED_PROVIDERS", "mock")
+    settings.cache_clear()
+    project.declare("pretend", text=MOCK)
+    project.declare("depot")
+    assert project.run("test_connection_pretend").success
+    for _ in range(2):
+        assert project.run("full_sync_pretend", partition_key=TODAY).success
+    counts = project.rows(
+        "SELECT p.entity, (p.counts ->> 'created')::int > 0, (p.counts ->> 'updated')::int"
+        " FROM connector.sync_plans p WHERE p.state = 'applied' ORDER BY p.id"
+    )
+    assert {entity for entity, created, _ in counts if created} == {
+        "organizations",
+        "terms",
+        "courses",
+        "sections",
+        "students",
+        "instructors",
+        "enrollments",
+        "teaching_assignments",
+    }
+    assert sum(created for _, created, _ in counts) == 8
+    assert {updated for _, _, updated in counts} == {0}
+    assert project.rows("SELECT count(*) FROM connector.dead_letters") == [(0,)]
+    assert project.rows("SELECT count(DISTINCT scope) FROM connector.api_calls") == [(1,)]
