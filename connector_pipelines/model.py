@@ -135,8 +135,7 @@ class Connector:
         config: pydantic model of what a source must say. Secrets in it are `external.secrets.Secret`.
         open: opens a client for a config; closing it releases every connection. No HTTP before the first call.
         streams, exports: what it can read and write for a config, what is referred to before what refers.
-        check: a cheap call that proves URL and credentials.
-        abilities: what else it can do: objects that keep one of the protocols in `capabilities`.
+        check, abilities: a cheap call that proves URL and credentials; what else it can do, as `capabilities` has it.
         no_place: what people may look for among the exports, by name, and why this system cannot hold it.
         conflicts: who wins where a policy does not say it, by entity and field; else the source (K8).
         dialect: what people call the system where a config says that it is a special one; empty where it is none.
@@ -166,11 +165,6 @@ class Source:
     off: str = ""  # why it may not be read, as its declaration or the environment says; empty where it may
 
     @property
-    def known_as(self) -> tuple[str, ...]:
-        """By which names it is enabled: its own, its connector's, and what its system is called there (F57)."""
-        return (self.name, *filter(None, (self.connector.name, self.connector.dialect(self.config))))
-
-    @property
     def streams(self) -> tuple[Stream, ...]:
         """The streams this source's config switches on, parents before children."""
         return tuple(self.connector.streams(self.config))
@@ -194,8 +188,7 @@ class Source:
         """
         streams = {stream.entity: stream for stream in self.streams}
         if entity not in streams:
-            message = f"source {self.name} has no {entity}; it provides {', '.join(streams)}"
-            raise KeyError(message)
+            raise KeyError(f"source {self.name} has no {entity}; it provides {', '.join(streams)}")
         return streams[entity]
 
     def provides(self, entity: str) -> bool:

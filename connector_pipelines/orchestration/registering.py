@@ -26,6 +26,7 @@ from connector_pipelines.orchestration.sources import (
     Invalid,
     component_name,
     judge,
+    known_as,
     read_all,
     why_no_name,
 )
@@ -67,7 +68,7 @@ class Draft:
             "secrets that are not set here yet": ", ".join(dict.fromkeys(missing)),
             "off": source.off,
             "left out": ""
-            if settings().enables(*source.known_as)
+            if settings().enables(*known_as(source))
             else "INTEGRATION_ENABLED_PROVIDERS does not name it",
         }
         return {about: said for about, said in facts.items() if said}

@@ -85,7 +85,12 @@ def read_all(folder: Path = DEFS) -> list[Declaration | Invalid]:
     """Every source declared below a folder, by name; those that the settings do not enable are left out (F57)."""
     found = [read(file) for file in sorted(folder.glob("*/defs.yaml")) if is_ours(file)]
     enables = settings().enables
-    return [one for one in found if enables(*(one.source.known_as if isinstance(one, Declaration) else (one.name,)))]
+    return [one for one in found if enables(*(known_as(one.source) if isinstance(one, Declaration) else (one.name,)))]
+
+
+def known_as(source: Source) -> tuple[str, ...]:
+    """By which names a source is enabled: its own, its connector's, and what its system is called there (F57)."""
+    return (source.name, *filter(None, (source.connector.name, source.connector.dialect(source.config))))
 
 
 def declared_sources(folder: Path = DEFS) -> dict[str, Source]:
