@@ -6,12 +6,18 @@ import hashlib
 import hmac
 import json
 import socket
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from connector_pipelines.connectors.quickbooks import CONNECTOR as QUICKBOOKS
-from connector_pipelines.connectors.quickbooks.simulator.notifications import VERIFIER_TOKEN, notification
+from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
+from connector_pipelines.connectors.quickbooks.simulator.notifications import (
+    OTHER_REALM,
+    VERIFIER_TOKEN,
+    notification,
+)
 from connector_pipelines.database.connection import connect
 from connector_pipelines.model import Source
 from connector_pipelines.settings import settings
@@ -229,6 +235,48 @@ def test_one_address_for_several_companies(
     assert stored == [("one", "item.update", ["inventory_items"]), ("two", "vendor.create", ["vendors"])]
     assert place.post(body, headers, source="other").status_code == 401
     assert place.post(body, headers, source="unset").status_code == 503
+
+
+HAPPENED = [("Item", "19", "Update"), ("Vendor", "7", "Create"), ("PurchaseOrder", "3", "Void")]
+
+
+@pytest.mark.parametrize("form", ["notifications", "cloudevents"])
+@pytest.mark.parametrize(
+    "hooks",
+    [(), ("twice",), ("reordered",), ("forged",), ("two-realms",), ("twice", "reordered", "forged", "two-realms")],
+)
+def test_whatever_becomes_of_deliveries_each_event_is_there_once(
+    receiving: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, hooks: tuple[str, ...], form: Any
+) -> None:
+    """Told twice, in any order, by strangers, of two companies: each source has each of its events once."""
+    monkeypatch.setenv("QB_VERIFIER", VERIFIER_TOKEN)
+    company = QuickBooksSimulator(hooks=hooks)
+    place = receiving(sources=(books("one", company.realm_id), books("two", OTHER_REALM)))
+    sent = company.deliveries([[(company.realm_id, *one)] for one in HAPPENED], form)
+    answers = [place.post(body, headers, source="one").status_code for headers, body in sent]
+    genuine = len(HAPPENED) * (2 if "twice" in hooks else 1)
+    assert sorted(answers) == [200] * genuine + [401] * (len(HAPPENED) if "forged" in hooks else 0)
+    stored = place.rows(
+        "SELECT i.name, e.event_type, e.payload -> 'records' ->> 0, e.status"
+        " FROM connector.integration_webhook_events e"
+        " JOIN connector.integrations i ON i.id = e.integration_id"
+    )
+    whose = ("one", "two") if "two-realms" in hooks else ("one",)
+    assert sorted(stored) == sorted(
+        (source, f"{name.lower()}.{operation.lower()}", key, "pending")
+        for source in whose
+        for name, key, operation in HAPPENED
+    )
+
+
+def test_the_last_delivery_may_come_first() -> None:
+    """The switch of the simulator that reorders does so, and leaves what is told as it was."""
+    told = [[("1", name, key, operation)] for name, key, operation in HAPPENED]
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    usual, turned = (QuickBooksSimulator(hooks=hooks).deliveries(told, at=at) for hooks in ((), ("reordered",)))
+    assert turned == usual[::-1]
+    with pytest.raises(ValueError, match="unknown fault 'thrice'"):
+        QuickBooksSimulator(hooks=("thrice",))
 
 
 def test_secrets_stand_nowhere(receiving: Callable[..., Any]) -> None:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.quickbooks.simulator import tokens
 from connector_pipelines.connectors.quickbooks.simulator.control import controlled
-from connector_pipelines.connectors.quickbooks.simulator.notifications import notification
+from connector_pipelines.connectors.quickbooks.simulator.notifications import HOOKS, deliveries, notification
 from connector_pipelines.connectors.quickbooks.simulator.service import DISCOVERY_PATH, TOKEN_PATH, Service
 from connector_pipelines.connectors.quickbooks.simulator.world import START, World
+from connector_pipelines.simulating.faults import Switchboard
 from connector_pipelines.simulating.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from connector_pipelines.connectors.quickbooks.simulator.exchange import Request
-    from connector_pipelines.connectors.quickbooks.simulator.notifications import Form, Told
+    from connector_pipelines.connectors.quickbooks.simulator.notifications import Delivery, Form, Told
     from connector_pipelines.connectors.quickbooks.simulator.world import Record
 
 REALM = "4620816365291234567"
@@ -31,6 +32,7 @@ class Simulator(Running):
         scenario: small (120 items), company (2,500) or large (120,000 items, 60,000 orders).
         seed: another seed, other records; the same seed, the same bytes.
         faults: what goes wrong, see `switches.FAULTS`.
+        hooks: what goes wrong with deliveries, see `notifications.HOOKS`.
         start: the instant of the first version; every date follows from it.
         token_seconds: how long access tokens last.
         realm_id: of the company.
@@ -50,6 +52,7 @@ class Simulator(Running):
         scenario: str = "small",
         seed: int = 7,
         faults: Iterable[str] = (),
+        hooks: Iterable[str] = (),
         start: datetime = START,
         token_seconds: float = 3_600,
         realm_id: str = REALM,
@@ -62,6 +65,8 @@ class Simulator(Running):
         self.realm_id = realm_id
         self.service = Service(self.world, tokens.Issuer(token_seconds), realm_id, clock)
         self.service.switchboard.set(faults)
+        self._hooks = Switchboard(HOOKS)
+        self._hooks.set(hooks)
         answer = partial(controlled, self) if control else self.service.answer
         super().__init__(answer, self.service.switchboard, self.service.lock, host=host, port=port)
 
@@ -126,9 +131,16 @@ class Simulator(Running):
         with self.service.lock:
             self.world.tables[table].remove(key, at or self.world.now)
 
-    def notify(
-        self, told: Sequence[Told], form: Form = "cloudevents", at: datetime | None = None
-    ) -> tuple[dict[str, str], bytes]:
+    def notify(self, told: Sequence[Told], form: Form = "cloudevents", at: datetime | None = None) -> Delivery:
         """Headers and body of a signed webhook delivery. The same things told of the same instant have the same ids."""
+        return notification(told, form, self._stamp(at))
+
+    def deliveries(
+        self, told: Sequence[Sequence[Told]], form: Form = "cloudevents", at: datetime | None = None
+    ) -> list[Delivery]:
+        """All that is sent for several happenings, in the order in which it comes, as `hooks` have it."""
+        return deliveries(told, form, self._stamp(at), [self._hooks.strike(()) for _ in told])
+
+    def _stamp(self, at: datetime | None) -> str:
         moment = at or datetime.fromtimestamp(self.service.clock(), UTC)
-        return notification(told, form, moment.astimezone(UTC).isoformat(timespec="milliseconds"))
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds")
