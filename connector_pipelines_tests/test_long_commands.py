@@ -17,7 +17,7 @@ from proof.mutations import mutants
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 GUARD = (ROOT / "connector_pipelines/mapping/guard.py").read_text(encoding="utf-8")
-PARTS = ("contest", "latency", "memory", "gate", "finale", "webhooks", "moodle", "arrival")
+PARTS = ("contest", "latency", "memory", "gate", "definitions", "finale", "webhooks", "moodle", "arrival")
 
 
 def run(command: str, *words: str) -> str:

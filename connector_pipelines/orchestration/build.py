@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import warnings
 from contextlib import contextmanager
 from types import ModuleType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from connector_pipelines.connectors import connectors
 from connector_pipelines.orchestration import home
 from connector_pipelines.orchestration.adding import register_job
 from connector_pipelines.orchestration.afterwards import afterwards_jobs
@@ -43,8 +45,11 @@ from connector_pipelines.orchestration.watching import digest_job, digest_schedu
 from connector_pipelines.orchestration.whose import accept_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+_LOG = logging.getLogger("dagster.connector_pipelines")
+"""Below Dagster's own logger, because that is the one that its servers print."""
 
 
 def definitions(folder: Path = DEFS, *, engine: Engine | None = None) -> dg.Definitions:
@@ -64,6 +69,7 @@ def definitions(folder: Path = DEFS, *, engine: Engine | None = None) -> dg.Defi
 
 def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     usable, broken = _loaded(folder)
+    _tell([declaration for declaration, _ in usable], broken, folder)
     declared = [declaration for declaration, _ in usable]
     sources = [declaration.source for declaration in declared]
     by_name = {source.name: source for source in sources}
@@ -95,6 +101,20 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
     )
     invalid = dg.Definitions(assets=[invalid_asset(one) for one in broken])
     return dg.Definitions.merge(shared, invalid, *(definitions for _, definitions in usable), *_others(folder))
+
+
+def _tell(declared: Sequence[Declaration], broken: Sequence[Invalid], folder: Path) -> None:
+    """Say in the log of whoever loads the definitions which providers there are (F51)."""
+    sources = {one.source.name: one.source for one in declared}
+    named = {*sources, *(one.name for one in broken)}
+    there = {path.parent.name for path in folder.glob("*/defs.yaml") if is_ours(path)}
+    facts = {
+        "connectors": sorted(connectors()),
+        "sources": [f"{name} ({one.connector.name}{', off' if one.off else ''})" for name, one in sources.items()],
+        "not usable": [one.name for one in broken],
+        "left out by INTEGRATION_ENABLED_PROVIDERS": sorted(there - named),
+    }
+    _LOG.info("%s", "; ".join(f"{about}: {', '.join(told)}" for about, told in facts.items() if told))
 
 
 @contextmanager

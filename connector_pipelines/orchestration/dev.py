@@ -68,7 +68,7 @@ def dev(
 
 def _command(host: str, port: int) -> list[str]:
     workspace = str(home.ROOT / "workspace.yaml")
-    quiet = ["--log-level", "error", "--code-server-log-level", "warning"]
+    quiet = ["--log-level", "error", "--code-server-log-level", "info"]  # all of it goes to the log file
     return [
         sys.executable,
         "-W",

@@ -5,6 +5,7 @@ The launchpad offers the fields with their meaning and refuses wrong types; the 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -22,8 +23,12 @@ _SCALARS = {"string": dg.String, "integer": dg.Int, "number": dg.Float, "boolean
 _DEEPEST = 4  # parts within parts; a declared API may nest without end
 
 
+@cache
 def attributes(connector: Connector) -> dict[str, dg.Field]:
-    """The fields that stand under `attributes` in the `defs.yaml` of a connector's source."""
+    """The fields that stand under `attributes` in the `defs.yaml` of a connector's source.
+
+    Kept, because each run loads all definitions: a tenth of a second that a warm process has behind it.
+    """
     schema = attributes_model(connector).model_json_schema()
     return _fields(schema, schema.get("$defs", {}), 0)
 

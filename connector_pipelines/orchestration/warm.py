@@ -1,7 +1,7 @@
 """What a warm process has imported before a run begins, and what a run does in a fork of it.
 
-Nothing here connects, reads a declaration or starts a thread: a fork takes modules along, and those alone. Declarations
-are read by each run, as ever.
+Nothing here connects, reads a declaration or starts a thread: a fork takes modules along, and what the launchpad offers
+of each connector, and nothing else. Declarations are read by each run, as ever.
 """
 
 from __future__ import annotations
@@ -45,7 +45,20 @@ def warm_up() -> None:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 -- one broken module must not keep all runs from starting
             _LOG.warning("%s is not imported beforehand: %s", name, error)
+    _prepare()
     gc.freeze()  # what is there now is never looked at again, so that forks share it
+
+
+def _prepare() -> None:
+    """Make what all runs make alike of the connectors, once."""
+    from connector_pipelines.connectors import connectors
+    from connector_pipelines.orchestration.launchpad import attributes
+
+    try:
+        for connector in connectors().values():
+            attributes(connector)
+    except Exception as error:  # noqa: BLE001 -- as above
+        _LOG.warning("what the launchpad offers is not made beforehand: %s", error)
 
 
 def code() -> tuple[int, int]:

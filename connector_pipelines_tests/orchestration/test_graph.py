@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import dagster as dg
 from connector_pipelines.connectors.finale.config import FinaleConfig
 from connector_pipelines.external.options import HttpOptions
 from connector_pipelines.orchestration import metadata
+from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,6 +140,26 @@ def test_only_enabled_sources_appear(declared: Any, monkeypatch: pytest.MonkeyPa
         "operations/overview",
         "operations/beta",
     }
+
+
+def test_loading_says_which_providers_there_are(
+    declared: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Loading the definitions says in the log: connectors, sources, what is not usable, and what is left out."""
+    declared.declare("alpha", "enabled: false")
+    declared.declare("beta")
+    declared.declare("gamma", text="type: [")
+    declared.declare("delta")
+    monkeypatch.setenv("INTEGRATION_ENABLED_PROVIDERS", "alpha,beta,gamma")
+    settings.cache_clear()
+    with caplog.at_level(logging.INFO, logger="dagster"):
+        declared.definitions()
+    [said] = [one.getMessage() for one in caplog.records if one.name == "dagster.connector_pipelines"]
+    assert said == (
+        "connectors: csv_api, finale, json_api, mock, moodle, oneroster, quickbooks, toy;"
+        " sources: alpha (toy, off), beta (toy); not usable: gamma;"
+        " left out by INTEGRATION_ENABLED_PROVIDERS: delta"
+    )
 
 
 def test_other_dagster_code_in_the_folder_is_loaded(declared: Any) -> None:

@@ -116,12 +116,14 @@ def test_the_shipped_declarations_are_valid() -> None:
     "command", [["dg", "check", "yaml"], ["dagster", "definitions", "validate", "-w", "workspace.yaml"]]
 )
 def test_dagster_s_own_checks_pass(command: list[str], database: str, tmp_path: Path) -> None:
-    """Dagster's own tools accept the project as it is checked out."""
+    """Dagster's own tools accept the project as it is checked out; loading it says which sources there are (F51)."""
     own = {"CONNECTOR_PIPELINES_DATABASE_URL": database, "CONNECTOR_PIPELINES_LOCAL_DIR": str(tmp_path)}
     found = Path(sys.executable).parent / command[0]
     environment = os.environ | own | {"VIRTUAL_ENV": str(Path(sys.executable).parents[1])}
     done = subprocess.run([found, *command[1:]], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    if command[0] == "dagster":
+        assert "demo_school (oneroster)" in done.stdout + done.stderr
 
 
 def test_gradebook_is_an_asset_with_a_dry_run_and_a_job(project: Any, simulator: Simulator) -> None:
