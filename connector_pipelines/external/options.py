@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -32,14 +33,21 @@ BUSINESS_RETRIES = 5
 
 def _usable(url: str) -> str:
     try:
-        return checked_url(url)
+        checked = checked_url(url)
     except ConfigurationError as error:
         message = f"{error.problem.removesuffix('.')}; {error.remedy}"
         raise ValueError(message) from None
+    if "@" in urlsplit(checked).netloc:
+        message = (
+            "an address with a user or a password would be kept as it is; name them where the source says who we are"
+        )
+        raise ValueError(message)
+    return checked
 
 
 HttpUrl = Annotated[str, AfterValidator(_usable)]
-"""An address that requests may be sent to, judged when a source is declared: https, or http on this machine (G17)."""
+"""An address that requests may be sent to, judged when a source is declared: https, or http on this machine (G17);
+and without credentials, which a configuration would keep in plain text (K16)."""
 
 
 class OwnBudget(BaseModel):

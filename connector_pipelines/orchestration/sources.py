@@ -160,7 +160,7 @@ def read(file: Path, environ: Mapping[str, str] | None = None) -> Declaration | 
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        return Invalid(file.parent.name, file, f"{_place(file)}: no YAML, or not in UTF-8")
+        return Invalid(file.parent.name, file, f"{_place(file)}: not in UTF-8")
     return judge(file, text, environ)
 
 

@@ -151,6 +151,18 @@ def test_an_unusable_address_is_refused_where_it_is_declared(source: Source, url
     assert ("base_url",) in [error["loc"] for error in refused.value.errors()]
 
 
+def test_an_address_with_credentials_is_refused(source: Source) -> None:
+    """A user or a password in an address, which configurations keep as it is, is a mistake that is not quoted (K16)."""
+    if source.connector.name in OURS:
+        pytest.skip("its address is ours")
+    with pytest.raises(ValidationError, match="an address with a user or a password") as refused:
+        source.connector.config.model_validate(
+            source.config.model_dump() | {"base_url": "https://ada:hunter2@a.example"}
+        )
+    [found] = refused.value.errors(include_input=False)
+    assert "hunter2" not in str(found)
+
+
 def test_nothing_is_asked_before_the_first_read(source: Source) -> None:
     """Opening and closing a client, and asking for a reading without taking a page, sends nothing."""
     gone = source.config.model_dump() | _elsewhere(source.config)

@@ -97,6 +97,14 @@ def test_what_is_wrong_is_told_before_anything_is_written(project: Any, said: di
     assert project.rows(AUDITED) == []
 
 
+def test_a_password_in_an_address_is_refused(here: Any) -> None:
+    """A password that is hidden in an address is refused like any other that is typed, and shown nowhere."""
+    done = command("shop", "json_api", "--set", "base_url=https://ada:hunter2@api.example", "--apply")
+    assert "an address with a user or a password would be kept as it is" in str(done.exception)
+    assert "hunter2" not in f"{done.exception} {done.output}"
+    assert not list(here.folder.iterdir())
+
+
 @pytest.mark.parametrize("name", ["Alpha", "core", "../alpha", "al-pha"])
 def test_names_that_cannot_be(project: Any, name: str) -> None:
     """What cannot name a source is refused with the form that can, and no folder is made anywhere."""
