@@ -52,7 +52,8 @@ class Page:
     """One raw page as it came, and how it was asked for (URL already redacted).
 
     Attributes:
-        rows: its raw records in order, each as bytes; slices of the body where that is possible.
+        rows: its raw records in order, each as bytes; slices of the body where that is possible. Nothing where a
+            record is of a person who was erased: it is counted as skipped and never looked at.
     """
 
     number: int

@@ -29,12 +29,37 @@ def remove_expired(why: Why = "", *, apply: Apply = False) -> None:
         console.print("nothing is removed yet; to do it: --apply --why …" if found else "nothing is old enough")
 
 
+Kind = Annotated[str, typer.Argument(help="students or instructors.")]
+Row = Annotated[int | None, typer.Argument(help="The person's id in core.")]
+Knows = Annotated[str, typer.Option(help="Instead of the id: the source that knows the person …")]
+There = Annotated[str, typer.Option(help="… and their id there.")]
+
+
+@app.command("erase-subject")
+def erase_subject(
+    entity: Kind, row: Row = None, source: Knows = "", external_id: There = "", why: Why = "", *, apply: Apply = False
+) -> None:
+    """Erase one person: a pseudonym stays in core, the rest goes, also on landed pages; no sync brings it back."""
+    from connector_pipelines.orchestration.sources import declared_sources
+    from connector_pipelines.sync import erasing
+    from connector_pipelines.sync.context import open_context
+    from connector_pipelines.sync.subjects import Subject
+
+    subject = Subject(entity, row, source, external_id)
+    with open_context() as context:
+        done = erasing.erase(context, subject, declared_sources(), who=getpass.getuser(), why=why, apply=apply)
+    for place, count in done.counts.items():
+        if count:
+            console.print(f"{place}: {count:,}", soft_wrap=True)
+    console.print("erased" if apply else "nobody is erased yet; to do it: --apply --why …")
+
+
 @app.command("export-subject")
 def export_subject(
-    entity: Annotated[str, typer.Argument(help="students or instructors.")],
-    row: Annotated[int | None, typer.Argument(help="The person's id in core.")] = None,
-    source: Annotated[str, typer.Option(help="Instead of the id: the source that knows the person …")] = "",
-    external_id: Annotated[str, typer.Option(help="… and their id there.")] = "",
+    entity: Kind,
+    row: Row = None,
+    source: Knows = "",
+    external_id: There = "",
     *,
     to: Annotated[Path | None, typer.Option(help="The file to write; without, it is printed.")] = None,
     why: Reason,

@@ -3,7 +3,10 @@
     <root>/<source>/<entity>/<read id>/page-000001.zst   the body, zstd
                                        manifest.jsonl    one line per page, written after its file
                                        manifest.json     written last: what the pages are together
-    <root>/<source>/<entity>/<read id>.removed.json      in their place where retention removed them: when
+    <root>/<source>/<entity>/<read id>.removed.json      in their place where they were removed: when, and by what
+
+A page that held records of somebody who was erased is kept as the list of its other records instead of its body: bodies
+are of any form, packed or columnar, and name people beside the records, too. Its line says which records are gone.
 
 The root is a folder or anything fsspec knows (`s3://bucket/landing`).
 """
@@ -20,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, cast
 from connector_pipelines.errors import BrokenPage, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from connector_pipelines.model import Window
     from connector_pipelines.pages import Page
@@ -37,6 +40,7 @@ class LandedPage:
     Attributes:
         url: as it was asked for, without secrets.
         sha256: of the body, in hexadecimal.
+        erased: places of records that were erased, from 0; then the body is the list of all others.
     """
 
     number: int
@@ -44,6 +48,11 @@ class LandedPage:
     body: bytes
     sha256: str
     rows: int
+    erased: tuple[int, ...] = ()
+
+    def records(self, split: Callable[[bytes], Sequence[bytes]]) -> Sequence[bytes]:
+        """Its raw records in order, as the stream's `split` takes them apart; nothing in the place of an erased one."""
+        return _unlisted(self.body) if self.erased else split(self.body)
 
 
 class Landing:
@@ -103,10 +112,28 @@ class Landing:
             return []
         return sorted(int(path.name) for path in found if any(path.iterdir()))
 
-    def remove(self, source: str, entity: str, read_id: int) -> None:
+    def keep(self, source: str, entity: str, read_id: int, changed: Mapping[int, tuple[str, Sequence[bytes]]]) -> None:
+        """Keep of these pages, by their numbers, only this address and these records; nothing where one was erased.
+
+        The new files come first, then the manifest that names them, then the old files go: cut off anywhere, the read
+        is whole as it was or as it shall be. What no line names is removed, so doing it again finishes it.
+        """
+        folder = self._folder(source, entity, read_id)
+        lines = [
+            line | (_listed_line(folder, line, *changed[line["number"]]) if line["number"] in changed else {})
+            for line in _lines(folder)
+        ]
+        if changed:
+            _replace(folder / _LINES, "".join(json.dumps(line) + "\n" for line in lines))
+        named = {str(line["file"]) for line in lines} | {_LINES, _WHOLE}
+        for path in [path for path in folder.iterdir() if path.name not in named]:
+            path.unlink()
+
+    def remove(self, source: str, entity: str, read_id: int, *, by: str = "retention") -> None:
         """Remove the pages of a read for good. The note of it comes first: none is ever missing without one."""
         folder = self._folder(source, entity, read_id)
-        _note_of(folder).write_text(json.dumps({"read": read_id, "removed_at": _now()}) + "\n", encoding="utf-8")
+        note = {"read": read_id, "removed_at": _now(), "by": by}
+        _note_of(folder).write_text(json.dumps(note) + "\n", encoding="utf-8")
         for path in list(folder.iterdir()):
             path.unlink()
         if "://" not in str(folder):
@@ -137,18 +164,19 @@ class LandingWriter:
 
     def add(self, page: Page) -> None:
         """Land one page: its file first, then its line, so that a line never names a file that is not there."""
-        file = f"page-{page.number:06}.zst"
-        (self._folder / file).write_bytes(_packed(page.body))
+        file, gone = f"page-{page.number:06}.zst", _erased(page.rows)
+        body = _listed(page.rows) if gone else page.body
+        (self._folder / file).write_bytes(_packed(body))
         line = {
             "number": page.number,
             "file": file,
             "url": page.url,
             "status": page.status,
-            "bytes": len(page.body),
-            "sha256": hashlib.sha256(page.body).hexdigest(),
+            "bytes": len(body),
+            "sha256": hashlib.sha256(body).hexdigest(),
             "rows": len(page.rows),
             "fetched_at": _now(),
-        }
+        } | ({"erased": gone} if gone else {})
         self._rows += len(page.rows)
         self._note(json.dumps(line) + "\n")
 
@@ -223,8 +251,9 @@ def _note_of(folder: Path) -> Path:
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     path, note = folder / _LINES, _note_of(folder)
     if note.exists():
-        removed = json.loads(note.read_text(encoding="utf-8"))["removed_at"]
-        raise BrokenPage(f"the pages of read {folder.name} were removed by retention, {removed}.", remedy=_READ_AGAIN)
+        told = json.loads(note.read_text(encoding="utf-8"))
+        by, removed = told.get("by", "retention"), told["removed_at"]
+        raise BrokenPage(f"the pages of read {folder.name} were removed by {by}, {removed}.", remedy=_READ_AGAIN)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -246,4 +275,38 @@ def _verified(folder: Path, line: dict[str, Any]) -> LandedPage:
         raise BrokenPage(f"the landed page {path} is missing or damaged.", remedy=_READ_AGAIN) from None
     if hashlib.sha256(body).hexdigest() != line["sha256"]:
         raise BrokenPage(f"the landed page {path} is not what was landed.", remedy=_READ_AGAIN)
-    return LandedPage(int(line["number"]), str(line["url"]), body, str(line["sha256"]), int(line["rows"]))
+    gone = tuple(line.get("erased", ()))
+    return LandedPage(int(line["number"]), str(line["url"]), body, str(line["sha256"]), int(line["rows"]), gone)
+
+
+def _erased(rows: Sequence[bytes]) -> list[int]:
+    return [at for at, row in enumerate(rows) if not row]
+
+
+def _listed(rows: Sequence[bytes]) -> bytes:
+    """Records as a JSON list of texts, null where one was erased; bytes that are no text come back as they were."""
+    texts = [bytes(row).decode("utf-8", "surrogateescape") if row else None for row in rows]
+    return json.dumps(texts).encode()
+
+
+def _unlisted(body: bytes) -> list[bytes]:
+    return [b"" if text is None else text.encode("utf-8", "surrogateescape") for text in json.loads(body)]
+
+
+def _listed_line(folder: Path, line: dict[str, Any], url: str, rows: Sequence[bytes]) -> dict[str, Any]:
+    """Write the records of a page to a file of its own, and what its line says of it from then on."""
+    gone, body = _erased(rows), _listed(rows)
+    file = f"page-{line['number']:06}-{len(gone)}-erased.zst"
+    (folder / file).write_bytes(_packed(body))
+    sha256 = hashlib.sha256(body).hexdigest()
+    return {"file": file, "url": url, "bytes": len(body), "sha256": sha256, "erased": gone, "erased_at": _now()}
+
+
+def _replace(path: Path, text: str) -> None:
+    """At once: an object store does so by itself."""
+    if "://" in str(path):
+        path.write_text(text, encoding="utf-8")
+        return
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

@@ -59,13 +59,26 @@ class Known:
         words = np.frombuffer(digests, dtype=">u8").astype(np.uint64).reshape(-1, 2)
         if not len(self):
             return np.arange(len(words)), 0
-        at = np.minimum(np.searchsorted(self._high, words[:, 0]), len(self) - 1)
-        found = (self._high[at] == words[:, 0]) & (self._low[at] == words[:, 1])
+        at, found = self._found(words)
         hits = at[found]
         first = np.unique(hits)
         fresh = int(np.count_nonzero(~self._seen[first]))
         self._seen[first] = True
         return np.flatnonzero(~found), len(hits) - fresh
+
+    def holds(self, digests: bytes) -> Any:
+        """Which of these records core holds as they are, as a mask; marks nothing."""
+        import numpy as np
+
+        words = np.frombuffer(digests, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+        return self._found(words)[1] if len(self) else np.zeros(len(words), dtype=bool)
+
+    def _found(self, words: Any) -> tuple[Any, Any]:
+        """Where each would stand, and whether it does."""
+        import numpy as np
+
+        at = np.minimum(np.searchsorted(self._high, words[:, 0]), len(self) - 1)
+        return at, (self._high[at] == words[:, 0]) & (self._low[at] == words[:, 1])
 
     def settle(self, connection: Connection, read: Read) -> Baseline | None:
         """Stage what did not come, in the unlogged table `unseen_<read>`.
@@ -100,21 +113,26 @@ class Sieve:
         self.rows = 0
         self.known = 0
         self.repeated = 0
+        self.erased = 0
         self._known = known or None
 
     def sift(self, page: Page) -> Rows:
-        """The records of a page that are worth a look; the others are counted as known, or as repeated."""
+        """The records of a page that are worth a look; the others are counted as known, as repeated, or as erased."""
         import xxhash
 
         self.pages += 1
         self.rows += len(page.rows)
-        digests = [xxhash.xxh3_128_digest(raw, self.salt) for raw in page.rows]
+        there: Sequence[int] = range(len(page.rows))
+        if not all(page.rows):
+            there = [at for at in there if page.rows[at]]
+            self.erased += len(page.rows) - len(there)
+        digests = {at: xxhash.xxh3_128_digest(page.rows[at], self.salt) for at in there}
         if self._known is None:
-            return Rows(page.number, range(len(page.rows)), page.rows, [digest.hex() for digest in digests])
-        left, repeated = self._known.recognize(b"".join(digests))
+            return Rows(page.number, there, [page.rows[at] for at in there], [d.hex() for d in digests.values()])
+        left, repeated = self._known.recognize(b"".join(digests.values()))
         self.repeated += repeated
         self.known += len(digests) - len(left) - repeated
-        places = left.tolist()
+        places = [there[at] for at in left.tolist()]
         raw = [bytes(page.rows[at]) for at in places]  # copies: a slice would keep the whole page in memory
         return Rows(page.number, places, raw, [digests[at].hex() for at in places])
 

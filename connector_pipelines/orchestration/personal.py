@@ -13,7 +13,7 @@ from connector_pipelines.model import Source
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.settings import settings
-from connector_pipelines.sync import retention, subjects
+from connector_pipelines.sync import erasing, retention, subjects
 
 
 class Retention(dg.Config):
@@ -24,28 +24,44 @@ class Retention(dg.Config):
     why: str = Field(default="", description="The reason, for the audit log; needed to apply.")
 
 
-class Asked(dg.Config):
-    """About whom it is asked, who asks, and why."""
+class Person(dg.Config):
+    """Who is meant, and who asks."""
 
     entity: str = Field(description="students or instructors.")
     id: int | None = Field(default=None, description="The person's id in core; or else a source and an external id.")
     source: str = Field(default="", description="A source that knows the person.")
     external_id: str = Field(default="", description="The person's id there.")
     who: str = Field(default_factory=getpass.getuser, description="Who asks, for the audit log.")
+
+    @property
+    def subject(self) -> subjects.Subject:
+        """The person."""
+        return subjects.Subject(self.entity, self.id, self.source, self.external_id)
+
+
+class Asked(Person):
+    """About whom it is asked, who asks, and why."""
+
     why: str = Field(min_length=1, description="The reason, for the audit log.")
 
 
+class Erased(Person):
+    """Whom to erase. Dagster keeps this: better name the id in core, which tells nobody anything afterwards."""
+
+    apply: bool = Field(default=False, description="Erase them for good. Without, it is only counted.")
+    why: str = Field(default="", description="The reason, for the audit log; needed to apply. Name nobody.")
+
+
 def personal_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
-    """Tell what is held about a person; remove what was kept long enough."""
-    return [_export_job(sources), _retention_job()]
+    """Tell what is held about a person; erase somebody; remove what was kept long enough."""
+    return [_export_job(sources), _erase_job(sources), _retention_job()]
 
 
 def _export_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
     @dg.op
     def write_held(context: dg.OpExecutionContext, config: Asked, engine: Engine) -> None:
-        subject = subjects.Subject(config.entity, config.id, config.source, config.external_id)
         with opened(context, engine) as surroundings:
-            held = subjects.export(surroundings, subject, sources, who=config.who, why=config.why)
+            held = subjects.export(surroundings, config.subject, sources, who=config.who, why=config.why)
         path = settings().local_dir.resolve() / "subjects" / f"{context.run_id}.json"
         subjects.write(held, path)
         context.log.info("all that is held is in %s on this machine; remove the file when it was handed over", path)
@@ -59,6 +75,27 @@ def _export_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
         write_held()
 
     return export_subject
+
+
+def _erase_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
+    @dg.op
+    def erase_now(context: dg.OpExecutionContext, config: Erased, engine: Engine) -> None:
+        with opened(context, engine) as surroundings:
+            done = erasing.erase(
+                surroundings, config.subject, sources, who=config.who, why=config.why, apply=config.apply
+            )
+        did = "erased" if config.apply else "would be erased; to do it, launch again with apply: true and why"
+        context.log.info("%d rows and records %s", sum(done.counts.values()), did)
+        context.add_output_metadata(dict(done.counts))
+
+    @dg.job(
+        description="Erases one person: core keeps their row under a pseudonym, everything else that says who they are"
+        " goes, from tables and landed pages, and no sync brings them back. Without apply it only counts."
+    )
+    def erase_subject() -> None:
+        erase_now()
+
+    return erase_subject
 
 
 def _retention_job() -> dg.JobDefinition:

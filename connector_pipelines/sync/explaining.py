@@ -327,8 +327,7 @@ def _versions(
     spelled = {writing.external_id.encode(), json.dumps(writing.external_id)[1:-1].encode()}
     try:
         for page in context.landing.pages(writing.source, stream.entity, read):
-            rows = stream.split(page.body)
-            raws = {at: bytes(raw) for at, raw in enumerate(rows)}
+            raws = {at: bytes(raw) for at, raw in enumerate(page.records(stream.split)) if raw}
             picked = [at for at, raw in raws.items() if not narrow or any(word in raw for word in spelled)]
             if picked:
                 parts = Rows(page.number, picked, [raws[at] for at in picked], [""] * len(picked))

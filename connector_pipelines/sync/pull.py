@@ -16,7 +16,7 @@ from connector_pipelines.mapping.fingerprints import Sieve
 from connector_pipelines.mapping.identities import activate
 from connector_pipelines.model import Mode, Progress, RunKind, Window
 from connector_pipelines.pages import Page, Stability
-from connector_pipelines.sync import cursors, records
+from connector_pipelines.sync import cursors, records, veil
 from connector_pipelines.sync.beside import Beside, few_collections
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.salt import salt_of
@@ -102,10 +102,11 @@ def restage(context: Context, source: Source, read: Read) -> Read:
     """
     stream = source.stream(read.entity)
     landed = context.landing.pages(read.source, read.entity, read.landed)
-    pages = (Page(page.number, page.url, 200, page.body, stream.split(page.body)) for page in landed)
+    pages = (Page(page.number, page.url, 200, page.body, page.records(stream.split)) for page in landed)
     with context.connection.transaction():  # a half staged read would look like a whole one
         dead_letters.create(context.connection, read)
-        staged, skipped = _stage(context, source, read, pages, None)
+        hidden = veil.load(context.connection, source.name).over(stream, pages)
+        staged, skipped = _stage(context, source, read, hidden, None)
         staged = replace(staged, baseline=None)
         records.finish_run(context.connection, staged, skipped)
         staging.drop(context.connection, unseen_table(read.id))
@@ -118,10 +119,12 @@ def _consume(context: Context, source: Source, read: Read, reading: Reading) -> 
     if whole and reading.fenced and read.entity in source.policy.drops:
         reading = reading.fenced()
     known = fingerprints.load(context.connection, read.source, read.entity) if whole else None
+    stream = source.stream(read.entity)
+    pages = veil.load(context.connection, source.name).over(stream, reading.pages, known, salt_of(source, stream))
     landing = context.landing.open(read.source, read.entity, read.id, window=read.window)
     landed: Beside[None] = Beside()
     with landing, landed, few_collections():
-        read, skipped = _stage(context, source, read, _landed(landing, landed, reading.pages), known)
+        read, skipped = _stage(context, source, read, _landed(landing, landed, pages), known)
         landed.finish()
         baseline = known.settle(context.connection, read) if known else None
         stability, reached = reading.stability(), reading.reached()
@@ -163,6 +166,7 @@ def _stage(
     if together:
         staging.note_parents(context.connection, read.id, together.reference, parents)
     skipped["repeated"] += sieve.repeated
+    skipped[veil.REASON] += sieve.erased
     read = replace(read, pages=sieve.pages, rows=sieve.rows, known=sieve.known)
     return replace(read, staged=read.staged - refused, rejected=read.rejected + refused), +skipped
 

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from connector_pipelines.model import Counts, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from connector_pipelines.database.connection import Connection
@@ -132,6 +132,23 @@ def kept(connection: Connection, source: str, what: str = "") -> list[Kept]:
     with connection.cursor(row_factory=dict_row) as cursor:
         values = {"source": source, "what": what, "shortest": _SHORTEST}
         return [_read(row) for row in cursor.execute(statement, values).fetchall()]
+
+
+def without(connection: Connection, sources: Sequence[str], names: Sequence[str], instead: str) -> list[dict[str, Any]]:
+    """Receipts that name one of these records, as they shall be once it is not named any more (M64).
+
+    Returns:
+        for each its plan, its run, its differences, the digest it `was` signed with, and the new one.
+    """
+    found = []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        for source in sources:
+            values = {"source": source, "names": list(names)}
+            for row in cursor.execute(f"{_ALL} AND t.differences ?| %(names)s", values).fetchall():
+                told = [instead if one in names else one for one in row["differences"]]
+                new = {"plan_id": row["plan_id"], "run": row["run"], "differences": told, "was": row["signed"]}
+                found.append(new | {"digest": digest(row | {"differences": told}) if row["signed"] else None})
+    return found
 
 
 def _read(row: dict[str, Any]) -> Kept:

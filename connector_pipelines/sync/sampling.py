@@ -28,4 +28,4 @@ def sample(context: Context, source: Source, read: Read) -> list[bytes]:
 def _records(context: Context, source: Source, read: Read) -> Iterator[bytes]:
     split = source.stream(read.entity).split
     for page in context.landing.pages(read.source, read.entity, read.landed):
-        yield from map(bytes, split(page.body)[:PER_PAGE])
+        yield from map(bytes, filter(None, page.records(split)[:PER_PAGE]))

@@ -17,6 +17,7 @@ from connector_pipelines.database.connection import query
 from connector_pipelines.errors import BrokenPage, ConfigurationError
 from connector_pipelines.pages import Rows
 from connector_pipelines.sync import records
+from connector_pipelines.sync.veil import PEOPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from connector_pipelines.external.landing import LandedPage
     from connector_pipelines.model import Source, Stream
     from connector_pipelines.sync.context import Context
-
-PEOPLE = tuple(name for name, entity in ENTITIES.items() if entity.names)
-"""The entities whose rows are persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def export(
     records.demand_reason(why, "nothing is exported")
     with context.connection.transaction():
         context.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # all of one moment
-        held = _held(context.connection, subject)
+        held = held_of(context.connection, subject)
     names = {(one["connector_id"], one["entity_type"], one["external_id"]) for one in held["mappings"]}
     names |= {(one["source"], one["entity"], one["external_id"]) for one in held["dead letters"] if one["external_id"]}
     if subject.id is None:
@@ -109,11 +107,11 @@ def write(held: Mapping[str, list[Any]], path: Path) -> None:
     path.write_text(as_json(held) + "\n", encoding="utf-8")
 
 
-def _held(connection: Connection, subject: Subject) -> dict[str, list[Any]]:
-    """What the database holds."""
+def held_of(connection: Connection, subject: Subject) -> dict[str, list[Any]]:
+    """What the database holds of a person, by place; in `export` is what there is."""
     own = subject.id
     if own is None:
-        found = connection.execute(_WHOSE, [subject.source, subject.entity, subject.external_id]).fetchone()
+        found = connection.execute(WHOSE, [subject.source, subject.entity, subject.external_id]).fetchone()
         own = cast("int | None", found[0]) if found else None
     held = {} if own is None else _core(connection, subject.entity, own)
     rows = [(entity, row["id"]) for entity, of_it in held.items() for row in of_it]
@@ -175,18 +173,20 @@ def _records(stream: Stream, page: LandedPage, wanted: set[str]) -> list[tuple[i
     """Which records of a page have one of these ids, accepted or not."""
     from connector_pipelines.validation.accept import accept
 
-    raws = [bytes(raw) for raw in stream.split(page.body)]
-    accepted = accept(stream, [Rows(page.number, range(len(raws)), raws, [""] * len(raws))])
+    raws = [bytes(raw) for raw in page.records(stream.split)]
+    there = [at for at, raw in enumerate(raws) if raw]
+    accepted = accept(stream, [Rows(page.number, there, [raws[at] for at in there], [""] * len(there))])
     frame = accepted.frame
     found = [int(row) for row in frame.loc[frame["external_id"].isin(wanted), "row"]]
     found += [one.row for one in accepted.rejections if one.external_id in wanted]
     return [(row, raws[row]) for row in sorted(found)]
 
 
-_WHOSE = """
+WHOSE = """
     SELECT internal_id FROM connector.external_system_mappings
     WHERE connector_id = %s AND entity_type = %s AND external_id = %s
 """
+"""Which row of core is behind a source, an entity and an external id."""
 
 # The rows of core, and every name that a source has for one of them; the name that was asked for, also where core has
 # no row of it.
@@ -196,6 +196,10 @@ _OF_THEM: LiteralString = """
     named AS (
         SELECT m.connector_id AS source, m.entity_type AS entity, m.external_id
         FROM connector.external_system_mappings m JOIN held h ON m.entity_type = h.entity AND m.internal_id = h.id
+        UNION
+        SELECT x.source, h.entity, x.external_id  -- where we wrote them
+        FROM connector.exports x JOIN held h ON x.key = h.entity || '/' || h.id
+        WHERE x.external_id IS NOT NULL
         UNION
         SELECT %(source)s::text, %(entity)s::text, %(external_id)s::text WHERE %(external_id)s::text <> ''
     )

@@ -53,9 +53,9 @@ def accept(stream: Stream, parts: Sequence[Rows]) -> Accepted:
     Raises:
         BrokenPage: a record shows that the whole page is not what it should be.
     """
-    records, places, rejections = _decoded(stream, parts)
+    records, places, rejections = decoded(stream, parts)
     schema = stream.schema()
-    frame = _external_frame(stream, records, schema)
+    frame = external_frame(stream, records, schema)
     refused = _failures(schema, frame)
     if refused:
         rejections += _rejections(frame, refused, places, parts)
@@ -90,8 +90,8 @@ def trace(stream: Stream, rows: Rows, field: str) -> Trace:
         rows: the one record.
         field: a core column, or the name of a reference.
     """
-    records, _, _ = _decoded(stream, [rows])
-    frame = _external_frame(stream, records, stream.schema())
+    records, _, _ = decoded(stream, [rows])
+    frame = external_frame(stream, records, stream.schema())
     value = _plain(stream.transform(frame)[field].iat[0])
     fed = {}
     for name in frame.columns:
@@ -110,7 +110,7 @@ def _plain(value: Any) -> object:
     return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
 
 
-def _decoded(stream: Stream, parts: Sequence[Rows]) -> tuple[list[Any], pd.DataFrame, list[Rejection]]:
+def decoded(stream: Stream, parts: Sequence[Rows]) -> tuple[list[Any], pd.DataFrame, list[Rejection]]:
     """The wire records, where each came from, and those that cannot be decoded."""
     records: list[Any] = []
     kept: list[Rows] = []
@@ -157,7 +157,7 @@ def _text_of(raw: bytes) -> str:
     return bytes(raw).decode("utf-8", errors="replace")
 
 
-def _external_frame(stream: Stream, records: Sequence[Any], schema: DataFrameSchema) -> pd.DataFrame:
+def external_frame(stream: Stream, records: Sequence[Any], schema: DataFrameSchema) -> pd.DataFrame:
     """The external columns; text goes through Arrow, which makes pandas' text columns several times faster."""
     types = {name: column.dtype.type if column.dtype else None for name, column in schema.columns.items()}
     values = {name: list(map(stream.columns[name], records)) for name in types}

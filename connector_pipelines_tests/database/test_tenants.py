@@ -60,6 +60,8 @@ def feed(connection: Connection, name: str, tenant: str) -> None:
                 VALUES ({0}, {0}, 'sync', 'failed', now())),
             k AS (INSERT INTO connector.parked (run_id, source, until, assets, tags)
                 VALUES ({0}, {0}, now(), '{{}}', '{{}}')),
+            b AS (INSERT INTO connector.erased (source, entity, salt, digest, subject_entity)
+                VALUES ({0}, 'students', '', '', 'students')),
             l AS (INSERT INTO connector.alert_states (rule, subject, found, told, since)
                 VALUES ('runs', {0}, 2, 2, now())),
             h AS (INSERT INTO connector.api_calls (source, scope, endpoint, requests, seconds, histogram)

@@ -19,7 +19,7 @@ BODIES = [b'{"users": [{"sourcedId": "1"}]}', b"<html>\xff\x00", b""]
 
 def pages() -> list[Page]:
     """Pages as they come, readable or not."""
-    return [Page(n, f"https://x.example/users?page={n}", 200, body, [body]) for n, body in enumerate(BODIES, 1)]
+    return [Page(n, f"https://x.example/users?page={n}", 200, body, [b"{}"]) for n, body in enumerate(BODIES, 1)]
 
 
 @pytest.fixture(params=["disk", "object store"])

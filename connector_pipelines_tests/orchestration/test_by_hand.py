@@ -80,6 +80,7 @@ def test_every_job_for_people_runs_through_graphql(
     [(student,)] = project.rows("SELECT min(id) FROM core.students")
     run("export_subject", of("write_held", entity="students", id=student, why="she asked"))
     assert len(list((tmp_path / "local" / "subjects").glob("*.json"))) == 1
+    run("erase_subject", of("erase_now", entity="students", id=student))
     run("explain", of("explain_now", entity="students", id=student, field="family_name"))
     [(applied, read)] = project.rows(
         "SELECT hash, run_id FROM connector.sync_plans WHERE state = 'applied' ORDER BY id LIMIT 1"

@@ -317,6 +317,19 @@ def test_retention_counts_first(toy: Toy, make: Records, call: Call, monkeypatch
     assert len(toy.landing.reads("toy", "students")) == 1
 
 
+def test_erasing_a_person_counts_first(toy: Toy, make: Records, call: Call) -> None:
+    """The command says what is held where, leaves all as it is, and erases with --apply and a reason."""
+    toy.sends["students"] = [[make.student(1), make.student(2)]]
+    toy.sync("students")
+    [(row,), _] = toy.core("students", "id")
+    asked = ("erase-subject", "students", str(row))
+    held = "students: 1\nmappings: 1\nlanded toy/students: 1\n"
+    assert call(*asked) == (0, f"{held}nobody is erased yet; to do it: --apply --why …\n")
+    assert call(*asked, "--apply")[0] == 1
+    assert call(*asked, "--apply", "--why", "a request of 1 May") == (0, f"{held}erased\n")
+    assert call(*asked) == (0, "students: 1\nnobody is erased yet; to do it: --apply --why …\n")
+
+
 def test_what_is_held_about_a_person_is_written_to_a_file(toy: Toy, make: Records, call: Call, tmp_path: Path) -> None:
     """By id or by external id, printed or to a file that only its owner may read; and not without a reason."""
     toy.sends["students"] = [[make.student(1), make.student(2)]]
