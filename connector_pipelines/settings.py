@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         description="Landed pages and settled dead letters that are older may be removed by `retention`; unset, nothing"
         " is.",
     )
+    retention_cron: str | None = Field(
+        default=None,
+        alias="CONNECTOR_PIPELINES_RETENTION_CRON",
+        description="When `retention` removes it by itself, in UTC: minute hour day month weekday. Unset: only a person"
+        " does.",
+    )
     changes_shown: int = Field(
         default=100,
         ge=1,

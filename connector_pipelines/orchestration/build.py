@@ -26,7 +26,7 @@ from connector_pipelines.orchestration.exports import link_job
 from connector_pipelines.orchestration.hooking import webhook_jobs
 from connector_pipelines.orchestration.invalid import invalid_asset
 from connector_pipelines.orchestration.operations import operations_assets
-from connector_pipelines.orchestration.personal import personal_jobs
+from connector_pipelines.orchestration.personal import personal_jobs, retention_schedules
 from connector_pipelines.orchestration.previewing import preview_job
 from connector_pipelines.orchestration.receipts import receipt_job
 from connector_pipelines.orchestration.resolving import resolve_job
@@ -94,6 +94,7 @@ def _definitions(folder: Path, engine: Engine) -> dg.Definitions:
         schedules=[
             *(reconcile_schedule(one) for one in declared if one.source.streams and one.timetable.reconcile_cron),
             digest_schedule(),
+            *retention_schedules(),
         ],
         sensors=[watch_sensor(declared)],
         resources={"engine": engine},

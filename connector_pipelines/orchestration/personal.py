@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import dagster as dg
 from pydantic import Field
 
+from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.model import Source
+from connector_pipelines.orchestration.crons import refusal
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.settings import settings
@@ -96,6 +98,39 @@ def _erase_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
         erase_now()
 
     return erase_subject
+
+
+def retention_schedules() -> list[dg.ScheduleDefinition]:
+    """Removes by the clock what was kept long enough, where the settings say when; none where they don't.
+
+    Raises:
+        ConfigurationError: the cron expression is none.
+    """
+    cron = settings().retention_cron
+    if cron is None:
+        return []
+    if why := refusal(cron):
+        raise ConfigurationError(
+            f"the environment is not usable: CONNECTOR_PIPELINES_RETENTION_CRON: {why}.",
+            remedy="Correct this variable.",
+        )
+
+    @dg.schedule(
+        name="retention_schedule",
+        job_name="retention",
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def remove(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        days = settings().retention_days
+        if days is None:
+            return dg.SkipReason("nothing is removed: CONNECTOR_PIPELINES_RETENTION_DAYS is not set")
+        config = {"apply": True, "who": "retention schedule", "why": f"{days} days are over, as the settings say"}
+        run_key = context.scheduled_execution_time.isoformat()
+        return dg.RunRequest(run_key=run_key, run_config={"ops": {"remove_expired": {"config": config}}})
+
+    return [remove]
 
 
 def _retention_job() -> dg.JobDefinition:

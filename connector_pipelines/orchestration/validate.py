@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_pipelines.orchestration import build
+from connector_pipelines.orchestration.personal import retention_schedules
 from connector_pipelines.orchestration.sources import DEFS, Invalid, default_source
 from connector_pipelines.orchestration.watching import digest_schedule
 
@@ -19,5 +20,5 @@ def invalid_sources(folder: Path = DEFS) -> list[Invalid]:
         ConfigurationError: the default source is not enabled, or the environment is not usable.
     """
     default_source(folder)
-    digest_schedule()  # refuses a wrong cron
+    digest_schedule(), retention_schedules()  # refuse a wrong cron
     return build.invalid_sources(folder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString, cast
 
-from connector_pipelines.errors import ConfigurationError, at
+from connector_pipelines.errors import AnotherRunIsActive, ConfigurationError, at
 from connector_pipelines.settings import settings
 from connector_pipelines.sync import records
 from connector_pipelines.sync.locks import hold
@@ -42,7 +42,7 @@ def retain(context: Context, *, who: str, why: str, apply: bool = False) -> list
         for each source and entity that has any, what was removed or would be.
 
     Raises:
-        AnotherRunIsActive: a source's entity is being read or planned just now; what stood before it is removed.
+        AnotherRunIsActive: an entity of a source is being read or planned just now; all others are done.
         ConfigurationError: nobody said how long to keep what came, or why it is removed.
     """
     days = settings().retention_days
@@ -53,13 +53,19 @@ def retain(context: Context, *, who: str, why: str, apply: bool = False) -> list
         )
     if apply:
         records.demand_reason(why, "nothing is removed")
-    found = []
+    found, busy = [], None
     for source, entity in _known(context):
-        with at(source, entity), hold(context.connection, f"{source}/{entity}"):
-            expired = _expired(context, source, entity, days)
-            if apply:
-                _remove(context, expired, days, who=who, why=why)
-        found.append(expired)
+        try:
+            with at(source, entity), hold(context.connection, f"{source}/{entity}"):
+                expired = _expired(context, source, entity, days)
+                if apply:
+                    _remove(context, expired, days, who=who, why=why)
+        except AnotherRunIsActive as active:
+            busy = active
+        else:
+            found.append(expired)
+    if busy:
+        raise busy
     return [one for one in found if one.reads or one.letters]
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector_pipelines.errors import BrokenPage, ConfigurationError
+from connector_pipelines.errors import AnotherRunIsActive, BrokenPage, ConfigurationError
 from connector_pipelines.settings import settings
 from connector_pipelines.sync.letters import Choice, clear
+from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.reconciling import reconcile
 from connector_pipelines.sync.replaying import replay
 from connector_pipelines.sync.retention import Expired, retain
@@ -142,6 +143,22 @@ def test_a_removal_that_was_cut_off_is_finished(toy: Toy, make: Records, monkeyp
     with pytest.raises(BrokenPage, match="removed by retention"):
         list(toy.landing.pages("toy", "students", old))
     assert removed(toy) == [Expired("toy", "students", (old,), 0)]
+
+
+def test_a_busy_source_keeps_it_from_no_other(toy: Toy, make: Records) -> None:
+    """What is being read just now is left alone, and said at the end; everything else is removed."""
+    other = toy.twin("later")
+    for phone in "12":
+        read(toy, phone, make)
+        read(other, phone, make)
+    age(toy)
+    refused = pytest.raises(AnotherRunIsActive, match="later/students")
+    with toy.open() as reading, hold(reading.connection, "later/students"), refused:
+        removed(toy)
+    refused = pytest.raises(AnotherRunIsActive, match="toy/students")
+    with toy.open() as reading, hold(reading.connection, "toy/students"), refused:
+        removed(toy)
+    assert [len(toy.landing.reads(name, "students")) for name in ("toy", "later")] == [1, 1]
 
 
 def test_nothing_goes_without_a_setting_or_a_reason(toy: Toy, make: Records, monkeypatch: pytest.MonkeyPatch) -> None:
