@@ -29,6 +29,20 @@ def remove_expired(why: Why = "", *, apply: Apply = False) -> None:
         console.print("nothing is removed yet; to do it: --apply --why …" if found else "nothing is old enough")
 
 
+@app.command("anonymised-copy")
+def anonymised_copy(folder: Annotated[Path, typer.Argument(help="Where to write; not there yet, or empty.")]) -> None:
+    """Write a copy of core for tests, one CSV file a table: its shape is kept, and who people are is lost."""
+    from connector_pipelines.sync import anonymising
+    from connector_pipelines.sync.context import open_context
+
+    with open_context() as context:
+        copied = anonymising.copy(context, folder, who=getpass.getuser())
+    for table, rows in copied.rows.items():
+        if rows:
+            console.print(f"{table}: {rows:,}")
+    console.print(f"to bring it into an empty database: psql -f load.sql in {copied.folder}", soft_wrap=True)
+
+
 Kind = Annotated[str, typer.Argument(help="students or instructors.")]
 Row = Annotated[int | None, typer.Argument(help="The person's id in core.")]
 Knows = Annotated[str, typer.Option(help="Instead of the id: the source that knows the person …")]

@@ -5,6 +5,7 @@ Dagster reads the annotations of steps as objects, so they are not postponed her
 
 import getpass
 from collections.abc import Mapping
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
@@ -15,7 +16,7 @@ from connector_pipelines.orchestration.crons import refusal
 from connector_pipelines.orchestration.engine import Engine
 from connector_pipelines.orchestration.steps import opened
 from connector_pipelines.settings import settings
-from connector_pipelines.sync import erasing, retention, subjects
+from connector_pipelines.sync import anonymising, erasing, retention, subjects
 
 
 class Retention(dg.Config):
@@ -24,6 +25,13 @@ class Retention(dg.Config):
     apply: bool = Field(default=False, description="Remove it for good. Without, it is only counted.")
     who: str = Field(default_factory=getpass.getuser, description="Who does it, for the audit log.")
     why: str = Field(default="", description="The reason, for the audit log; needed to apply.")
+
+
+class Copy(dg.Config):
+    """Where to write a copy, and who asks for it."""
+
+    folder: str = Field(default="", description="Where to, on this machine. Else below the local folder, by the run.")
+    who: str = Field(default_factory=getpass.getuser, description="Who asks, for the audit log.")
 
 
 class Person(dg.Config):
@@ -55,8 +63,8 @@ class Erased(Person):
 
 
 def personal_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:
-    """Tell what is held about a person; erase somebody; remove what was kept long enough."""
-    return [_export_job(sources), _erase_job(sources), _retention_job()]
+    """Tell what is held about a person; erase somebody; copy core for tests; remove what was kept long enough."""
+    return [_export_job(sources), _erase_job(sources), _copy_job(), _retention_job()]
 
 
 def _export_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
@@ -98,6 +106,25 @@ def _erase_job(sources: Mapping[str, Source]) -> dg.JobDefinition:
         erase_now()
 
     return erase_subject
+
+
+def _copy_job() -> dg.JobDefinition:
+    @dg.op
+    def write_copy(context: dg.OpExecutionContext, config: Copy, engine: Engine) -> None:
+        usual = settings().local_dir.resolve() / "anonymised" / context.run_id
+        with opened(context, engine) as surroundings:
+            copied = anonymising.copy(surroundings, Path(config.folder) if config.folder else usual, who=config.who)
+        context.log.info("the copy is in %s on this machine; load.sql brings it into an empty database", copied.folder)
+        context.add_output_metadata({"folder": dg.MetadataValue.path(copied.folder)} | dict(copied.rows))
+
+    @dg.job(
+        description="Writes a copy of core for tests to a folder on this machine, one CSV file a table: its shape is"
+        " kept, and who people are is lost."
+    )
+    def anonymised_copy() -> None:
+        write_copy()
+
+    return anonymised_copy
 
 
 def retention_schedules() -> list[dg.ScheduleDefinition]:

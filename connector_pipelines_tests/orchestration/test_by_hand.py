@@ -78,9 +78,14 @@ def test_every_job_for_people_runs_through_graphql(
     run("reconcile", of("reconcile_now", source="alpha"))
     run("show_receipt", of("show_now", source="alpha", check=True))
     [(student,)] = project.rows("SELECT min(id) FROM core.students")
-    run("export_subject", of("write_held", entity="students", id=student, why="she asked"))
-    assert len(list((tmp_path / "local" / "subjects").glob("*.json"))) == 1
-    run("erase_subject", of("erase_now", entity="students", id=student))
+    personal = {
+        "export_subject": of("write_held", entity="students", id=student, why="she asked"),
+        "anonymised_copy": of("write_copy"),
+        "erase_subject": of("erase_now", entity="students", id=student),
+    }
+    for job, config in personal.items():
+        run(job, config)
+    assert [len(list((tmp_path / "local" / one).iterdir())) for one in ("subjects", "anonymised")] == [1, 1]
     run("explain", of("explain_now", entity="students", id=student, field="family_name"))
     [(applied, read)] = project.rows(
         "SELECT hash, run_id FROM connector.sync_plans WHERE state = 'applied' ORDER BY id LIMIT 1"

@@ -330,6 +330,17 @@ def test_erasing_a_person_counts_first(toy: Toy, make: Records, call: Call) -> N
     assert call(*asked) == (0, "students: 1\nnobody is erased yet; to do it: --apply --why …\n")
 
 
+def test_a_copy_without_anybody_is_written_once(toy: Toy, make: Records, call: Call, tmp_path: Path) -> None:
+    """The command counts what it wrote, says how to load it, and writes over nothing."""
+    toy.sends["students"] = [[make.student(1), make.student(2)]]
+    toy.sync("students")
+    folder = tmp_path / "copy"
+    said = f"students: 2\nto bring it into an empty database: psql -f load.sql in {folder}\n"
+    assert call("anonymised-copy", str(folder)) == (0, said)
+    assert "Given1" not in (folder / "students.csv").read_text()
+    assert call("anonymised-copy", str(folder))[0] == 1
+
+
 def test_what_is_held_about_a_person_is_written_to_a_file(toy: Toy, make: Records, call: Call, tmp_path: Path) -> None:
     """By id or by external id, printed or to a file that only its owner may read; and not without a reason."""
     toy.sends["students"] = [[make.student(1), make.student(2)]]
