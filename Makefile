@@ -8,7 +8,7 @@ MINUTES ?= 10
 .DEFAULT_GOAL := help
 # The machine's own certificates, as pip and the browser use them: behind a company's proxy there are no others.
 export UV_SYSTEM_CERTS = 1
-.PHONY: help setup demo demo-moodle dev test check format bench clients chaos soak planted mutants reference pictures lock clean
+.PHONY: help setup demo demo-moodle dev test check format bench clients chaos soak planted mutants reference pictures lock audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ pictures: .venv/.ready ## go a person's way through the UI in the machine's Chro
 
 lock: .venv/.ready ## renew requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --upgrade --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+# It asks PyPI for each package, so it is no part of `check`; it comes with thirty packages of its own, so it is installed apart.
+audit: .venv/.ready ## look up which pinned packages have known vulnerabilities (asks PyPI)
+	@$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --requirement requirements.lock --require-hashes --disable-pip --progress-spinner off
 
 clean: ## remove the virtual environment and everything local, the embedded database included
 	rm -rf .venv .local build dist *.egg-info

@@ -7,6 +7,8 @@ import re
 import socket
 import statistics
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -256,3 +258,41 @@ def test_no_merge_is_left_half_done() -> None:
         if line.startswith(marks)
     ]
     assert left == []
+
+
+INSECURE = {
+    "S101": "assert trusted",
+    "S301": "pickle.loads(body)",
+    "S324": "hashlib.md5(password)",
+    "S501": "requests.get(url, verify=False, timeout=1)",
+    "S506": "yaml.load(body)",
+    "S602": "subprocess.call(command, shell=True)",
+    "S608": 'connection.execute(f"SELECT * FROM {table}")',
+}
+
+
+def test_the_linter_looks_for_what_is_insecure() -> None:
+    """In a file of the product, ruff as `make check` runs it finds each of these; none of its security rules is off."""
+    planted = "import hashlib, pickle, subprocess, requests, yaml\n" + "\n".join(INSECURE.values())
+    ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--output-format", "concise", "--stdin-filename"]
+    told = subprocess.run(
+        [*ruff, str(PACKAGE / "sync" / "planted.py"), "-"],
+        cwd=ROOT,
+        input=planted,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    assert set(re.findall(r"\b(S\d{3})\b", told)) >= set(INSECURE)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
+    assert [rule for rule in settings["ignore"] if re.fullmatch(r"S\d*", rule)] == []
+
+
+def test_checks_need_no_network() -> None:
+    """What looks up vulnerabilities asks a service: `make audit` does, and neither `make check` nor `.ci/run`."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    checks = re.findall(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert len(checks) == 1
+    for text in (*checks, (ROOT / ".ci" / "run").read_text(encoding="utf-8")):
+        assert "audit" not in text
+    assert re.search(r"^audit:.*\n\t.*pip-audit==[\d.]+ .*--requirement requirements.lock", makefile, re.MULTILINE)

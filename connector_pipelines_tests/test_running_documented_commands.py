@@ -119,6 +119,7 @@ def school(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
             "<another>": hashes["instructors", "planned"],
             "<applied>": hashes["students", "applied"],
             "<file>": str(tmp_path / "told.json"),
+            "<folder>": str(tmp_path / "copy"),
         }
     settings.cache_clear()
 

@@ -20,5 +20,5 @@ _BOTH = dg.multi_or_in_process_executor
 def in_process_unless_asked(context: dg.InitExecutorContext) -> dg.Executor:
     """In one process; with `execution: {config: {multiprocess: {}}}`, in one for each step."""
     create = _BOTH.executor_creation_fn
-    assert create is not None
+    assert create is not None  # noqa: S101 -- both executors have one; for the type checker
     return create(context)
