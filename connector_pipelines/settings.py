@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         alias="CONNECTOR_PIPELINES_LANDING_URL",
         description="Where raw pages are landed: a path or any fsspec URL (s3://…). Unset: <local folder>/landing.",
     )
+    landing_sealed: bool | None = Field(
+        default=None,
+        alias="CONNECTOR_PIPELINES_LANDING_SEALED",
+        description="Whether landed pages are sealed with the first secret key. Unset: where there is one.",
+    )
     chunk_rows: int = Field(
         default=20_000,
         ge=1,
@@ -85,7 +90,7 @@ class Settings(BaseSettings):
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
         alias="CONNECTOR_PIPELINES_SECRET_KEYS",
-        description="Comma-separated keys of kept secrets, the newest first: it seals, all of them open.",
+        description="Comma-separated keys of kept secrets and landed pages, the newest first: it seals, all open.",
     )
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         default="127.0.0.0/8,::1/128",  # as it would stand in the environment
@@ -253,6 +258,11 @@ class Settings(BaseSettings):
     def landing(self) -> str:
         """Path or URL of the landed pages."""
         return self.landing_url or str(self.local_dir / "landing")
+
+    @property
+    def seals_landing(self) -> bool:
+        """Whether landed pages are sealed (M62)."""
+        return bool(self.secret_keys) if self.landing_sealed is None else self.landing_sealed
 
     @property
     def digest_zone(self) -> ZoneInfo:

@@ -35,13 +35,16 @@ def keep_secret(name: Annotated[str, typer.Argument(help="What a defs.yaml calls
 
 @app.command("rotate-keys")
 def rotate_keys() -> None:
-    """Seal all kept secrets with the newest key, so that the older ones can be taken away."""
+    """Seal all kept secrets and landed pages with the newest key, so that the older ones can be taken away."""
     from connector_pipelines.external import vault
     from connector_pipelines.sync.context import open_context
 
     with open_context() as context:
         count = vault.rotate(context.connection, who=getpass.getuser())
+        pages = context.landing.reseal()
     console.print(f"{count} secrets are sealed with the newest key")
+    if pages:
+        console.print(f"so are {pages:,} landed pages that were not")
 
 
 @app.command("versions")

@@ -1,6 +1,6 @@
 """Raw pages as they came, before anybody reads them: for replay, for proof, and to look at a page that broke a read.
 
-    <root>/<source>/<entity>/<read id>/page-000001.zst   the body, zstd
+    <root>/<source>/<entity>/<read id>/page-000001.zst   the body, zstd; sealed, too: see `packing`
                                        manifest.jsonl    one line per page, written after its file
                                        manifest.json     written last: what the pages are together
     <root>/<source>/<entity>/<read id>.removed.json      in their place where they were removed: when, and by what
@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from connector_pipelines.errors import BrokenPage, ConfigurationError
+from connector_pipelines.external import packing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 _LINES = "manifest.jsonl"
 _WHOLE = "manifest.json"
-_LEVEL = 1  # on roster JSON, higher levels cost several times the time for a few per cent
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,17 @@ class Landing:
 
     Args:
         root: a path, or a URL that fsspec knows. Nothing is touched before the first page.
+        sealed: whether new pages are sealed. Those that lie there are read in either case.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, sealed: bool = False) -> None:
         self.root = root
+        self.sealed = sealed
 
     def open(self, source: str, entity: str, read_id: int, *, window: Window | None = None) -> LandingWriter:
         """A writer for the pages of one read. Pages of an earlier try with the same id are forgotten."""
-        return LandingWriter(self._folder(source, entity, read_id), source, entity, read_id, window)
+        folder = self._folder(source, entity, read_id)
+        return LandingWriter(folder, source, entity, read_id, window, sealed=self.sealed)
 
     def pages(self, source: str, entity: str, read_id: int) -> Iterator[LandedPage]:
         """The pages of a read, in order, each verified when its turn comes.
@@ -120,11 +124,16 @@ class Landing:
         """
         folder = self._folder(source, entity, read_id)
         lines = [
-            line | (_listed_line(folder, line, *changed[line["number"]]) if line["number"] in changed else {})
+            line
+            | (
+                _listed_line(folder, line, *changed[line["number"]], sealed=self.sealed)
+                if line["number"] in changed
+                else {}
+            )
             for line in _lines(folder)
         ]
         if changed:
-            _replace(folder / _LINES, "".join(json.dumps(line) + "\n" for line in lines))
+            _replace(folder / _LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
         named = {str(line["file"]) for line in lines} | {_LINES, _WHOLE}
         for path in [path for path in folder.iterdir() if path.name not in named]:
             path.unlink()
@@ -139,6 +148,20 @@ class Landing:
         if "://" not in str(folder):
             folder.rmdir()
 
+    def reseal(self) -> int:
+        """Seal all sealed pages with the newest key, and tell how many needed it. Cut off, it goes on when done again.
+
+        Raises:
+            ConfigurationError: none of the keys opens one of them; the message names it.
+        """
+        count = 0
+        for path in _path(self.root).glob(f"*/*/*/page-*{packing.SEALED}"):
+            with suppress(FileNotFoundError):  # removed meanwhile
+                if anew := packing.reseal(path):
+                    _replace(path, anew)
+                    count += 1
+        return count
+
     def _folder(self, source: str, entity: str, read_id: int) -> Path:
         for name in (source, entity):
             if not name or set(name) & set("/\\\x00") or name.startswith("."):
@@ -149,8 +172,11 @@ class Landing:
 class LandingWriter:
     """Writes the pages of one read. Leaving its context without `close` notes that the read is not complete."""
 
-    def __init__(self, folder: Path, source: str, entity: str, read_id: int, window: Window | None) -> None:
+    def __init__(
+        self, folder: Path, source: str, entity: str, read_id: int, window: Window | None, *, sealed: bool
+    ) -> None:
         self._folder = folder
+        self._sealed = sealed
         self._local = "://" not in str(folder)
         self._lines: list[str] = []
         self._log: IO[str] | None = None
@@ -164,9 +190,9 @@ class LandingWriter:
 
     def add(self, page: Page) -> None:
         """Land one page: its file first, then its line, so that a line never names a file that is not there."""
-        file, gone = f"page-{page.number:06}.zst", _erased(page.rows)
+        gone = _erased(page.rows)
         body = _listed(page.rows) if gone else page.body
-        (self._folder / file).write_bytes(_packed(body))
+        file = packing.pack(self._folder, f"page-{page.number:06}", body, sealed=self._sealed)
         line = {
             "number": page.number,
             "file": file,
@@ -237,13 +263,6 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _packed(body: bytes) -> bytes:
-    import pyarrow as pa
-
-    packed: bytes = pa.Codec("zstd", _LEVEL).compress(body, asbytes=True)
-    return packed
-
-
 def _note_of(folder: Path) -> Path:
     return folder.parent / f"{folder.name}.removed.json"
 
@@ -266,12 +285,10 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _verified(folder: Path, line: dict[str, Any]) -> LandedPage:
-    import pyarrow as pa
-
     path = folder / str(line["file"])
     try:
-        body: bytes = pa.Codec("zstd").decompress(path.read_bytes(), line["bytes"], asbytes=True)
-    except (OSError, pa.ArrowException):
+        body = packing.unpack(path, line["bytes"])
+    except (FileNotFoundError, ValueError):
         raise BrokenPage(f"the landed page {path} is missing or damaged.", remedy=_READ_AGAIN) from None
     if hashlib.sha256(body).hexdigest() != line["sha256"]:
         raise BrokenPage(f"the landed page {path} is not what was landed.", remedy=_READ_AGAIN)
@@ -293,20 +310,21 @@ def _unlisted(body: bytes) -> list[bytes]:
     return [b"" if text is None else text.encode("utf-8", "surrogateescape") for text in json.loads(body)]
 
 
-def _listed_line(folder: Path, line: dict[str, Any], url: str, rows: Sequence[bytes]) -> dict[str, Any]:
+def _listed_line(
+    folder: Path, line: dict[str, Any], url: str, rows: Sequence[bytes], *, sealed: bool
+) -> dict[str, Any]:
     """Write the records of a page to a file of its own, and what its line says of it from then on."""
     gone, body = _erased(rows), _listed(rows)
-    file = f"page-{line['number']:06}-{len(gone)}-erased.zst"
-    (folder / file).write_bytes(_packed(body))
+    file = packing.pack(folder, f"page-{line['number']:06}-{len(gone)}-erased", body, sealed=sealed)
     sha256 = hashlib.sha256(body).hexdigest()
     return {"file": file, "url": url, "bytes": len(body), "sha256": sha256, "erased": gone, "erased_at": _now()}
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """At once: an object store does so by itself."""
     if "://" in str(path):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
         return
     fresh = path.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
+    fresh.write_bytes(content)
     fresh.replace(path)

@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import ConfigurationError, SecretMissing
-from connector_pipelines.external import surroundings
-from connector_pipelines.settings import settings
+from connector_pipelines.external import sealing, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from cryptography.fernet import MultiFernet
-
     from connector_pipelines.database.connection import Connection
 
-_VARIABLE = "CONNECTOR_PIPELINES_SECRET_KEYS"
+_WHAT = "secrets"
 
 
 def new_key() -> str:
@@ -42,7 +39,7 @@ def put(connection: Connection, name: str, value: str, *, who: str) -> None:
     """
     import psycopg
 
-    sealed = _cipher().encrypt(value.encode()).decode()
+    sealed = _seal(value)
     try:
         with connection.transaction():
             _write(connection, name, sealed)
@@ -79,7 +76,7 @@ def rotate(connection: Connection, *, who: str) -> int:
     """
     with connection.transaction():
         rows = connection.execute("SELECT name, sealed FROM connector.secrets ORDER BY name FOR UPDATE").fetchall()
-        anew = [(_cipher().encrypt(_open(str(n), str(s)).encode()).decode(), n) for n, s in rows]
+        anew = [(_seal(_open(str(n), str(s))), n) for n, s in rows]
         with connection.cursor() as cursor:
             cursor.executemany("UPDATE connector.secrets SET sealed = %s, updated_at = now() WHERE name = %s", anew)
         _audit(connection, who, "keys rotated", {"secrets": len(anew)})
@@ -131,7 +128,7 @@ class VaultSlot:
 
     def write(self, held: dict[str, Any]) -> None:
         """Keep it; the connection commits before it returns."""
-        _write(self.connection, self.name, _cipher().encrypt(json.dumps(held).encode()).decode())
+        _write(self.connection, self.name, _seal(json.dumps(held)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,39 +144,18 @@ class VaultKeep:
         Raises:
             ConfigurationError: there is no key, or this is no run.
         """
-        _cipher()  # a missing key is noticed before a token is spent
+        _seal("")  # a missing key is noticed before a token is spent
         with connect(surroundings.needed().line.url, application="connector_pipelines vault") as connection:
             connection.execute("SELECT pg_advisory_lock(hashtext('vault'), hashtext(%s))", [self.name])
             yield VaultSlot(connection, self.name)
 
 
-def _cipher() -> MultiFernet:
-    from cryptography.fernet import Fernet, MultiFernet
-
-    keys = [key.get_secret_value() for key in settings().secret_keys]
-    if not keys:
-        raise ConfigurationError(
-            "secrets cannot be kept without a key.",
-            remedy=f"Put the output of connector-pipelines new-key into {_VARIABLE}, and into a safe place.",
-        )
-    try:
-        return MultiFernet([Fernet(key) for key in keys])
-    except ValueError:
-        raise ConfigurationError(
-            f"a key in {_VARIABLE} is no key.", remedy="Make one with connector-pipelines new-key."
-        ) from None
-
-
 def _open(name: str, sealed: str) -> str:
-    from cryptography.fernet import InvalidToken
+    return sealing.unseal(sealed.encode(), what=f"the kept secret {name}", remedy="keep the secret anew.").decode()
 
-    try:
-        return _cipher().decrypt(sealed).decode()
-    except InvalidToken:
-        raise ConfigurationError(
-            f"none of the keys opens the kept secret {name}.",
-            remedy=f"Add the key it was sealed with to {_VARIABLE}, or keep the secret anew.",
-        ) from None
+
+def _seal(value: str) -> str:
+    return sealing.seal(value.encode(), what=_WHAT).decode()
 
 
 def _write(connection: Connection, name: str, sealed: str) -> None:

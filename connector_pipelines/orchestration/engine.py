@@ -46,8 +46,8 @@ class Engine(ConfigurableResource):  # type: ignore[type-arg]
             self.listen(progress)
 
         with open_context(self.database_url, report=tell, launched_by=launched_by, lane=lane) as context:
-            landing = Landing(self.landing_url) if self.landing_url else context.landing
-            yield replace(context, landing=landing, chunk_rows=self.chunk_rows or context.chunk_rows)
+            own = self.landing_url and Landing(self.landing_url, sealed=context.landing.sealed)
+            yield replace(context, landing=own or context.landing, chunk_rows=self.chunk_rows or context.chunk_rows)
 
     def listen(self, progress: Progress) -> None:
         """Hears of every step forward; a subclass may show it elsewhere than in Dagster's log."""

@@ -44,11 +44,14 @@ def _rotate() -> dg.JobDefinition:
     def seal_anew(context: dg.OpExecutionContext, config: Who, engine: Engine) -> None:
         with opened(context, engine) as surroundings:
             count = vault.rotate(surroundings.connection, who=config.who)
-        context.log.info("%s secrets are sealed with the newest key; the others may be taken away", count)
+            pages = surroundings.landing.reseal()
+        context.log.info("%s secrets and all landed pages have the newest key; the others may be taken away", count)
+        context.add_output_metadata({"secrets": count, "pages sealed anew": pages})
 
     @dg.job(
         config=IN_PROCESS,
-        description="Seals all kept secrets with the first key of CONNECTOR_PIPELINES_SECRET_KEYS, all or none.",
+        description="Seals all kept secrets with the first key of CONNECTOR_PIPELINES_SECRET_KEYS, all or none; then"
+        " the landed pages that are sealed.",
     )
     def rotate_keys() -> None:
         seal_anew()

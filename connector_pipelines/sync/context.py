@@ -57,7 +57,7 @@ def open_context(
     with share(address, lane=lane), connect(address) as connection:
         yield Context(
             connection,
-            Landing(settings().landing),
+            Landing(settings().landing, sealed=settings().seals_landing),
             report=report,
             launched_by=launched_by,
             chunk_rows=settings().chunk_rows,

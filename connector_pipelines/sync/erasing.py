@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from connector_pipelines.database.connection import scalar
-from connector_pipelines.errors import ConfigurationError, SyncError
+from connector_pipelines.errors import BrokenPage, ConfigurationError
 from connector_pipelines.sync import records, subjects, veil
 from connector_pipelines.sync.forgetting import Known, forget
 from connector_pipelines.sync.locks import hold
@@ -190,7 +190,7 @@ def _read(
         changed = {} if stream is None else dict(_changed(hidden, stream, context.landing.pages(*place)))
         if apply and stream:
             context.landing.keep(*place, {number: (url, rows) for number, (url, rows, _) in changed.items()})
-    except SyncError:
+    except BrokenPage:
         stream = None
     if stream:
         return sum(count for _, _, count in changed.values())
