@@ -223,14 +223,15 @@ def _unsend(connection: Connection, known: Known) -> None:
     """Leave of what was sent elsewhere what says nothing about the person: withdrawing it there takes the rest."""
     told = [row[name] for kind in PEOPLE for row in known.held.get(kind, ()) for name in PERSONAL if row.get(name)]
     told += [row[name] for kind in ABOUT_PEOPLE for row in known.held.get(kind, ()) for name in FREE if row.get(name)]
-    words = {str(word).casefold() for word in told}
+    words = "|".join(sorted((re.escape(str(word)) for word in told), key=len, reverse=True)) or "(?!)"
+    named = re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
 
     def left(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: left(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [left(inner) for inner in value]
-        return PSEUDONYM if isinstance(value, str) and any(word in value.casefold() for word in words) else value
+        return PSEUDONYM if isinstance(value, str) and named.search(value) else value
 
     connection.cursor().executemany(
         "UPDATE connector.exports SET record = %s, stands = NULL, refused = NULL, row_hash = NULL, error = NULL"

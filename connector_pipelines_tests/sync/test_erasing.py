@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from connector_pipelines.errors import ApprovalRefused, BrokenPage, ConfigurationError
+from connector_pipelines.errors import AnotherRunIsActive, ApprovalRefused, BrokenPage, ConfigurationError
 from connector_pipelines.model import Mode
 from connector_pipelines.pages import Page, Stability
 from connector_pipelines.sync import receipts, veil
 from connector_pipelines.sync.deciding import approve_and_apply
 from connector_pipelines.sync.erasing import Erasure, erase
 from connector_pipelines.sync.explaining import explain
+from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.reconciling import reconcile_all
 from connector_pipelines.sync.replaying import replay
 from connector_pipelines.sync.subjects import Subject, export
+from connector_pipelines.sync.undoing import preview, undo
 from connector_pipelines_tests.kept import kept
 
 if TYPE_CHECKING:
@@ -309,6 +311,24 @@ def test_open_plans_are_made_anew_without_them(school: Toy, make: Records) -> No
     assert hits(school) == {}
 
 
+@pytest.mark.parametrize("which", ["first", "newest"])
+def test_undoing_an_older_plan_does_not_touch_them(school: Toy, which: str) -> None:
+    """What a plan created or changed goes back for the others; her row stays as it is, and no value of hers returns."""
+    order = "ASC" if which == "first" else "DESC"
+    [(plan,)] = school.rows(
+        "SELECT hash FROM connector.sync_plans WHERE entity = 'students' AND state = 'applied'"
+        f" ORDER BY id {order} LIMIT 1"
+    )
+    subject = her(school)
+    erased(school, subject)
+    row = school.rows("SELECT c::text FROM core.students c WHERE id = %s", subject.id)
+    with school.open() as context:
+        seen = preview(context, school.source, plan)
+        undo(context, school.source, plan, seen.hash, who="ann", why="oops")
+    assert school.rows("SELECT c::text FROM core.students c WHERE id = %s", subject.id) == row
+    assert hits(school) == {}
+
+
 def test_what_was_cut_off_is_finished(school: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a crash between database and pages no sync lets her in, and erasing again cleans the pages."""
     subject = her(school)
@@ -376,6 +396,15 @@ def test_a_broken_page_is_not_landed_any_more(school: Toy) -> None:
     assert [one.body for one in over.over(replace(stream, split=broken), [page])] == [b""]
     empty = Page(1, "toy://students", 200, b"[]", [])
     assert [one.body for one in over.over(stream, [empty])] == [b"[]"]
+
+
+@pytest.mark.parametrize("busy", ["toy/students", "toy/grades", "core/enrollments"])
+def test_nobody_is_erased_while_their_source_is_at_work(school: Toy, busy: str) -> None:
+    """While an entity that may hold them is read, planned or applied, nothing is done."""
+    subject, before = her(school), sorted(dump(school))
+    with school.open() as other, hold(other.connection, busy), pytest.raises(AnotherRunIsActive, match=busy):
+        erased(school, subject)
+    assert sorted(dump(school)) == before
 
 
 def test_only_people_are_erased_and_only_those_that_are_there(school: Toy) -> None:

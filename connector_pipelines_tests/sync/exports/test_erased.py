@@ -40,6 +40,18 @@ def test_the_next_export_withdraws_them(outward: Outward) -> None:
     assert "s1" not in str(outward.ledger("record", "sending", "stands", "refused", "error"))
 
 
+def test_only_words_of_theirs_go(outward: Outward) -> None:
+    """A short name within a longer word of another field is no word of theirs; a field that has it as a word is."""
+    outward.students(1)
+    outward.push("users")
+    outward.execute(
+        "UPDATE core.students SET given_name = 'Al', family_name = '(B'",
+        """UPDATE connector.exports SET record = '{"role": "manual", "places": [{"a": "Al (B", "n": 3}]}'""",
+    )
+    erased(outward, 1)
+    assert outward.ledger("record") == [({"role": "manual", "places": [{"a": "erased", "n": 3}]},)]
+
+
 def test_nobody_is_erased_while_they_are_sent(outward: Outward) -> None:
     """What may have been sent has to be asked for first, by what it was: the error names the row of core."""
     outward.students(1)
