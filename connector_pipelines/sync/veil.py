@@ -76,7 +76,10 @@ class Veil:
 
         wanted = [at for at in (range(len(rows)) if places is None else places) if rows[at]]
         names = named(stream, core_entity(stream.entity), [bytes(rows[at]) for at in wanted], PEOPLE)
-        return {at for at, of_it in zip(wanted, names, strict=True) if any(self.hides(*name) for name in of_it)}
+        theirs = (
+            (at, {name for name in of_it if name[0] in ABOUT_PEOPLE}) for at, of_it in zip(wanted, names, strict=True)
+        )
+        return {at for at, of_it in theirs if any(self.hides(*name) for name in of_it)}
 
 
 def load(connection: Connection, source: str) -> Veil:
