@@ -78,12 +78,7 @@ def test_every_job_for_people_runs_through_graphql(
     run("reconcile", of("reconcile_now", source="alpha"))
     run("show_receipt", of("show_now", source="alpha", check=True))
     [(student,)] = project.rows("SELECT min(id) FROM core.students")
-    personal = {
-        "export_subject": of("write_held", entity="students", id=student, why="she asked"),
-        "anonymised_copy": of("write_copy"),
-        "erase_subject": of("erase_now", entity="students", id=student),
-    }
-    for job, config in personal.items():
+    for job, config in personal(student).items():
         run(job, config)
     assert [len(list((tmp_path / "local" / one).iterdir())) for one in ("subjects", "anonymised")] == [1, 1]
     run("explain", of("explain_now", entity="students", id=student, field="family_name"))
@@ -112,6 +107,15 @@ def test_every_job_for_people_runs_through_graphql(
     assert wrong == set(failing), [told[job] for job in wrong - set(failing)]
     assert set(known) == set(ran)
     assert [job for job, description in known.items() if not description] == []
+
+
+def personal(student: int) -> dict[str, dict[str, Any]]:
+    """The jobs about what is held of one person, and of all."""
+    return {
+        "export_subject": of("write_held", entity="students", id=student, why="she asked"),
+        "anonymised_copy": of("write_copy"),
+        "erase_subject": of("erase_now", entity="students", id=student),
+    }
 
 
 def waiting(project: Any) -> str:
