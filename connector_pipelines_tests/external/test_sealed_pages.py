@@ -110,6 +110,7 @@ def test_a_damaged_page_in_the_clear_still_says_so(root: str) -> None:
 @pytest.mark.parametrize(
     ("said", "given", "sealed"),
     [(None, "", False), (None, OLD, True), ("false", OLD, False), ("true", OLD, True), ("true", "", True)],
+    ids=["no key", "a key", "off", "on", "on without a key"],
 )
 def test_pages_are_sealed_where_there_is_a_key_or_as_the_settings_say(
     monkeypatch: pytest.MonkeyPatch, keys: Callable[..., None], said: str | None, given: str, *, sealed: bool
