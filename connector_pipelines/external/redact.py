@@ -33,7 +33,8 @@ _NAMES = (
 _PAIR = re.compile(rf"(?i)(?<![\w-])((?:{_NAMES})[\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;}}]+)")
 _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization[\"']?\s*[=:]\s*[\"']?)(?:(\w+)\s+)?[^\r\n\"']+")
 _SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+[\w~+/.=-]{6,}")
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/@\s]+@")
+# No pattern may begin at each character of a long word and look for its end: sources send words of a megabyte.
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)[^/@\s]+@")
 
 # What stands in a source's error texts and in a URL's filter: fields with a person's data, and values that look so.
 _FIELDS = (
@@ -45,7 +46,7 @@ _FIELD = re.compile(
     rf"(?i)(?<![\w-])((?:{_FIELDS})(?:[\"']|%22)?{_IS})"
     r"(?:\"[^\"]*\"|'[^']*'|%22.*?%22|%27.*?%27|[^\s\"'&,;}%]+)"
 )
-_EMAIL = re.compile(r"(?i)[a-z0-9._%+-]+(?:@|%40)[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}")
+_EMAIL = re.compile(r"(?i)(?<![a-z0-9._%+-])[a-z0-9._%+-]+(?:@|%40)[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}")
 _NUMBER = re.compile(
     r"(?<![\w.:/=-])(?:\d{3}-\d{2}-\d{4}|\+\d[\d ().-]{8,}\d|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?![\w:-])"
 )

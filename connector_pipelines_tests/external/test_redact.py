@@ -106,6 +106,12 @@ def test_numbers_of_things_stay(raw: str) -> None:
     assert redact.text(raw) == raw
 
 
+@pytest.mark.parametrize("part", ["x", "x-", "a.", "a@", "%", "a:", "a://", "1 ", "+1 ", "(", "name=%22", "token="])
+def test_a_word_of_a_megabyte_is_looked_through(part: str) -> None:
+    """The time that a text takes grows with its length alone: with its square, each of these would take hours."""
+    assert len(redact.text(part * (1_000_000 // len(part)))) > 0
+
+
 def test_libraries_log_no_secrets(stand: Any, answer: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Even at DEBUG the log lines of the HTTP library hold neither a token nor a name from a query."""
     server = stand(lambda _: answer())
