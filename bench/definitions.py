@@ -1,6 +1,6 @@
 """How long the definitions take to load, in a process of its own each time: with few sources, and with many.
 
-    python bench/definitions.py
+    python bench/definitions.py [ROUNDS]
 
 Seconds, of the clock and of processor time, from the start of Python to definitions that are resolved: what a code
 server needs before it answers (F51).
@@ -16,7 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 3
 SOURCES = (2, 20)
 """As many as are shipped, and a district's worth."""
 
@@ -49,4 +48,5 @@ def spent() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps({sources: [taken(sources) for _ in range(ROUNDS)] for sources in SOURCES}))
+    rounds = int(sys.argv[1]) if sys.argv[1:] else 3
+    print(json.dumps({sources: [taken(sources) for _ in range(rounds)] for sources in SOURCES}))
