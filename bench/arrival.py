@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from deployed import PATIENCE, Watch, at_rate, deploy, summary
+from filled import school
 
 from connector_pipelines.connectors.moodle.simulator import Simulator
 from connector_pipelines.connectors.moodle.simulator.service import WRITES
@@ -47,14 +48,7 @@ _DECLARATION = """
 _CORE = """
     INSERT INTO core.terms (id, title, start_date, end_date, status) OVERRIDING SYSTEM VALUE
         VALUES (1, 'Now', current_date - 30, current_date + 90, 'active');
-    INSERT INTO core.courses (id, title, course_code, status) OVERRIDING SYSTEM VALUE
-        SELECT n, 'Course ' || n, 'C' || n, 'active' FROM generate_series(1, {courses}) n;
-    INSERT INTO core.sections (id, title, section_code, status, course_id, term_id) OVERRIDING SYSTEM VALUE
-        SELECT n, 'Section ' || n, 'S' || n, 'active', n, 1 FROM generate_series(1, {courses}) n;
-    INSERT INTO core.students (id, given_name, family_name, username, email, student_number, status)
-        OVERRIDING SYSTEM VALUE
-        SELECT n, 'Ada', 'Person ' || n, 'p' || n, 'p' || n || '@school.example', n::text, 'active'
-        FROM generate_series(1, {people}) n;
+    {school}
     INSERT INTO core.enrollments (status, section_id, student_id)
         SELECT 'enrolled', n % {courses} + 1, n FROM generate_series(1, {people}) n;
 """
@@ -133,7 +127,7 @@ def fill(url: str, people: int, *, log: Path) -> None:
                 message = f"the sensor did not begin in {PATIENCE:.0f} s; look into {log}"
                 raise SystemExit(message)
             time.sleep(0.5)
-        connection.execute(_CORE.format(courses=COURSES, people=people).encode())
+        connection.execute(_CORE.format(school=school(COURSES, people), courses=COURSES, people=people).encode())
 
 
 def single(place: Place, count: int) -> list[float]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import postgres
+from filled import school
 from measure import measure
 
 from connector_pipelines.connectors.moodle.simulator import Simulator
@@ -38,14 +39,7 @@ RUNS = {"first": (), "nothing changed": (), "compared": ("--compare",)}
 _CORE = """
     INSERT INTO core.terms (id, title, start_date, end_date, status) OVERRIDING SYSTEM VALUE
         VALUES (1, 'Fall', '2026-08-15', '2026-12-20', 'active');
-    INSERT INTO core.courses (id, title, course_code, status) OVERRIDING SYSTEM VALUE
-        SELECT n, 'Course ' || n, 'C' || n, 'active' FROM generate_series(1, {courses}) n;
-    INSERT INTO core.sections (id, title, section_code, status, course_id, term_id) OVERRIDING SYSTEM VALUE
-        SELECT n, 'Section ' || n, 'S' || n, 'active', n, 1 FROM generate_series(1, {courses}) n;
-    INSERT INTO core.students (id, given_name, family_name, username, email, student_number, status)
-        OVERRIDING SYSTEM VALUE
-        SELECT n, 'Ada', 'Person ' || n, 'p' || n, 'p' || n || '@school.example', n::text, 'active'
-        FROM generate_series(1, {users}) n;
+    {school}
     INSERT INTO core.enrollments (status, section_id, student_id)
         SELECT 'enrolled', n % {courses} + 1, (n % {courses} * 20 + n / {courses}) % {users} + 1
         FROM generate_series(0, {enrolments} - 1) n;
@@ -73,7 +67,7 @@ def provision(district: District) -> dict[str, Any]:
         migrate(database)
         with connect(database) as connection:
             sizes = {"users": district.users, "courses": district.courses, "enrolments": district.enrolments}
-            connection.execute(_CORE.format(**sizes).encode())
+            connection.execute(_CORE.format(school=school(sizes["courses"], sizes["users"]), **sizes).encode())
         for name, more in RUNS.items():
             before = len(site.requests), len(site.ledger)
             measured = _run(site, database, district, more)

@@ -185,10 +185,15 @@ class Export:
     needs: Mapping[str, str] = field(default_factory=dict)
     times: tuple[str, str] | None = None
 
+    def awaited(self, written: Iterable[Export]) -> dict[str, str]:
+        """Of what it awaits, what is written at all."""
+        known = {one.entity for one in written}
+        return {name: entity for name, entity in self.awaits.items() if entity in known}
+
     def follows(self, written: Iterable[Export]) -> list[str]:
         """The others that must have been written before, of those that are written at all."""
-        awaited = {one.entity for one in written} & set(self.awaits.values())
-        return [name for name in dict.fromkeys((*self.refers.values(), *sorted(awaited))) if name != self.entity]
+        before = (*self.refers.values(), *self.awaited(written).values())
+        return [name for name in dict.fromkeys(before) if name != self.entity]
 
     @property
     def name(self) -> str:

@@ -106,8 +106,7 @@ def _looked(
     taken = extract(export.of)
     read = replace(read, salt=salt_of_export(source, export))
     day = today or datetime.now(UTC).date()
-    written = export.follows(source.exports)
-    awaits = {name: entity for name, entity in export.awaits.items() if entity in written}
+    awaits = export.awaited(source.exports)
     rows = extracting.stage(context.connection, read, export, taken.query(day), taken.references, awaits=awaits)
     read = replace(read, rows=rows, staged=rows, complete=True, snapshot=True)
     skipped = _shape(context, export, read)
