@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ import requests
 from contest import SCENARIOS, Contestant, Scenario
 from measure import Failed, Measured, measure
 from rich.console import Console
+
+from connector_pipelines.orchestration import dev
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +42,7 @@ class PageServer:
 @contextmanager
 def page_server(pages: Path, *, script: str = "server.py", delay_ms: float = 0) -> Iterator[PageServer]:
     """The pages of a folder, served by a process of their own."""
-    port = _free_port()
+    port = dev.free_port()
     command = [sys.executable, str(BENCH / script), "--pages", str(pages), "--port", str(port)]
     more = ["--delay-ms", str(delay_ms)] if delay_ms else []
     with subprocess.Popen([*command, *more]) as process:
@@ -51,11 +52,6 @@ def page_server(pages: Path, *, script: str = "server.py", delay_ms: float = 0) 
             yield served
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def _await(process: subprocess.Popen[bytes], served: PageServer) -> None:

@@ -15,7 +15,6 @@ import argparse
 import itertools
 import json
 import os
-import secrets
 import signal
 import statistics
 import subprocess
@@ -114,20 +113,12 @@ def deployment(folder: Path, *, cold: bool = False) -> Iterator[Place]:
         deployed = deploy(folder, SOURCE, _declaration(simulator), variables, cold=cold)
         first = textwrap.dedent(_FIRST.format(folder=str(deployed.declared), source=SOURCE))
         subprocess.run([sys.executable, "-c", first], env=deployed.environment, check=True, stdout=sys.stderr)
-        port = _free_port()
+        port = dev.free_port()
         receiver = textwrap.dedent(_RECEIVER.format(folder=str(deployed.declared), port=port))
         running.enter_context(deployed.running("receiver", "-c", receiver))
         running.enter_context(deployed.daemon())
         dev.await_port(port, log=folder / "receiver.log")
         yield Place(deployed.url, simulator, port)
-
-
-def _free_port() -> int:
-    """A port below those that the system hands out, so that nobody is given it before our receiver listens."""
-    while True:
-        port = secrets.choice(range(20_000, 30_000))
-        if not dev.answers(port):
-            return port
 
 
 def _declaration(simulator: Simulator) -> str:

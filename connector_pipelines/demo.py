@@ -76,6 +76,8 @@ def run(*, scenario: str, seed: int, report: Report, say: Say) -> list[Line]:
     with home.environment(home.prepare() | _CREDENTIALS), _served(_school(scenario, seed), port), _database() as core:
         which = "the one that ran already, taken as it is" if running else scenario
         say(f"PostgreSQL runs. A OneRoster system ({which}) answers on port {port}. Syncing it through Dagster …")
+        if running:
+            say("If something else listens there, choose another port: CONNECTOR_PIPELINES_DEMO_PORT.")
         return _synced(core, SOURCE, report, say)[0]
 
 

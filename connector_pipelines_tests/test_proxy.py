@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from connector_pipelines.orchestration import dev
-from proof.project import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +115,7 @@ def configured(folder: Path, port: int, servers: dict[str, int], sign_in: str) -
 @pytest.fixture(scope="module", params=["basic", "oidc"])
 def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Ask]]:
     """How people sign in, and a way to ask nginx for something by one of its names."""
-    folder, port = tmp_path_factory.mktemp("proxy"), free_port()
+    folder, port = tmp_path_factory.mktemp("proxy"), dev.free_port()
     certify(folder)
     for file, (name, password) in {"viewers": VIEWER, "operators": OPERATOR}.items():
         kept = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()

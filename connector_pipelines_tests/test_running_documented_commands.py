@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from connector_pipelines.cli import app
 from connector_pipelines.connectors.oneroster.simulator import Simulator
 from connector_pipelines.database.connection import connect
 from connector_pipelines.external import vault
+from connector_pipelines.orchestration import dev
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -89,16 +89,10 @@ def in_their_order(words: str) -> str:
     return next((after + words for before, after in later.items() if words.startswith(before)), words)
 
 
-def unused_port() -> str:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return str(taken.getsockname()[1])
-
-
 @pytest.fixture
 def school(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The demo's school with a bad row, on a database of its own, synced once and looked at again: hashes of plans."""
-    port = unused_port()
+    port = str(dev.free_port())
     monkeypatch.setenv("CONNECTOR_PIPELINES_DATABASE_URL", database)
     monkeypatch.setenv("CONNECTOR_PIPELINES_LOCAL_DIR", str(tmp_path))
     monkeypatch.setenv("CONNECTOR_PIPELINES_DEMO_PORT", port)
@@ -156,7 +150,7 @@ def test_each_command_does_its_work(school: dict[str, str], empty_database: str)
 @pytest.mark.parametrize("words", [words for words in documented() if words.startswith(SERVES)])
 def test_each_server_serves_until_it_is_interrupted(words: str, school: dict[str, str]) -> None:  # noqa: ARG001 -- sets the environment
     """A documented command that serves says where, is steered as its page says, and ends well when interrupted."""
-    port = unused_port()
+    port = str(dev.free_port())
     command = re.sub(r" --port \d+", "", words) + f" --port {port}"
     process = subprocess.Popen(
         [sys.executable, "-m", "connector_pipelines.cli", *shlex.split(command)],

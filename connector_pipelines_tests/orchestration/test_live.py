@@ -22,7 +22,7 @@ from connector_pipelines.orchestration import dev
 from connector_pipelines_tests.orchestration import test_backfills as asked
 from connector_pipelines_tests.orchestration.served import LAUNCH
 from proof import browser, school
-from proof.project import Project, free_port, project, start
+from proof.project import Project, project, start
 from proof.waiting import changes
 from proof.walk import REASON, Walk, addresses, addresses_there, new_addresses
 
@@ -291,7 +291,7 @@ MUTATIONS = (
 
 def test_who_may_only_look_launches_nothing(live: Live) -> None:
     """A webserver that was started with --read-only shows everything, and refuses to launch, to stop or to delete."""
-    port, before = free_port(), live.place.rows("SELECT run_id, status FROM public.runs ORDER BY 1")
+    port, before = dev.free_port(), live.place.rows("SELECT run_id, status FROM public.runs ORDER BY 1")
     serving = ["--read-only", "-w", str(live.place.folder / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     log = live.place.folder / "looking.log"
     with dev.child([sys.executable, "-m", "dagster_webserver", *serving], os.environ, log=log) as process:
