@@ -102,7 +102,7 @@ class Client:
             oldest_tls=oldest_tls,
         )
         self._policy = policy or Policy()
-        self._headers = {"Accept": "application/json", "User-Agent": "connector-pipelines"} | dict(headers or {})
+        self._headers = {"Accept": "application/json"} | dict(headers or {})
         self._explain = explain
         self._sleep = sleep
         self._around = around = surroundings.current()

@@ -125,7 +125,7 @@ class Transport:
     def _once(self, session: requests.Session, request: Request) -> Response:
         started = time.monotonic()
         prepared = requests.Request(
-            request.method, request.full_url, headers=dict(request.headers), data=request.body
+            request.method, request.full_url, headers=_introduced(request.headers), data=request.body
         ).prepare()  # not the session's own: it would add credentials from .netrc
         with (
             until(started + self._deadline),
@@ -165,6 +165,13 @@ class Transport:
             if isinstance(error.__cause__, TookTooLong):
                 raise Unreachable(f"had not sent its whole answer after {self._deadline:g} s") from None
             raise Unreachable(f"broke off in the middle of its answer ({type(error).__name__})") from None
+
+
+def _introduced(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers, with who we are: operators of a system look for that first, also among requests for tokens."""
+    told = CaseInsensitiveDict({"User-Agent": "connector-pipelines"})
+    told.update(headers)
+    return dict(told)
 
 
 def _filed(blocks: Iterable[bytes], file: IO[bytes]) -> bytes:

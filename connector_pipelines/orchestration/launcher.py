@@ -9,12 +9,12 @@ there at once. docs/decisions/0010-warm-runs.md says what was measured and what 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from dagster import DagsterRunStatus
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from dagster._core.launcher.base import LaunchRunContext
 
 PROCESS = "connector_pipelines/process"
-"""A run has here its machine and its process id."""
+"""A run has here its machine, its process id, and when that process began, since ids are used again."""
+
+_CLOCK_SECONDS = 5
+"""When a process began is reckoned from when the machine did, which moves a little as its clock is set."""
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
@@ -62,7 +65,7 @@ class WarmLauncher(DefaultRunLauncher):
         process = _forks().Process(target=execute, args=(command, run.run_id, ref), name=f"run {run.run_id}")
         process.start()
         self._processes[run.run_id] = process
-        self._instance.add_run_tags(run.run_id, {PROCESS: f"{socket.gethostname()} {process.pid}"})
+        self._instance.add_run_tags(run.run_id, {PROCESS: place(process.pid or 0)})
 
     def _is_stale(self) -> bool:
         """Whether code was edited since a process with it became warm, as the author of a connector does all day."""
@@ -73,13 +76,12 @@ class WarmLauncher(DefaultRunLauncher):
     def terminate(self, run_id: str) -> bool:
         """Ask the run to stop, as Ctrl-C does; whether it could be asked."""
         run = self._instance.get_run_by_id(run_id)
-        pid = _process(run) if run else None
-        if run is None or pid is None or run.is_finished:
+        if run is None or not _is_of_this_machine(run) or run.is_finished:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]  # Dagster's is without types
         self._instance.report_run_canceling(run)
         try:
-            os.kill(pid, signal.SIGINT)
-        except ProcessLookupError:
+            _process(run).send_signal(signal.SIGINT)
+        except psutil.NoSuchProcess:
             self._instance.report_engine_event(message="The run's process is not there any more.", dagster_run=run)
             return False
         return True
@@ -91,21 +93,17 @@ class WarmLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Whether the run's process is there; of runs that another machine or a command executes nobody can tell."""
-        pid = _process(run)
-        if pid is None or self._alive(run.run_id, pid) or run.status is not DagsterRunStatus.STARTED:
+        if not _is_of_this_machine(run) or self._alive(run) or run.status is not DagsterRunStatus.STARTED:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"Its process {pid} is not there any more.")
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"Its process is not there any more ({run.tags[PROCESS]}).")
 
-    def _alive(self, run_id: str, pid: int) -> bool:
-        if process := self._processes.get(run_id):
+    def _alive(self, run: DagsterRun) -> bool:
+        if process := self._processes.get(run.run_id):
             return process.is_alive()
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+            return bool(_process(run).is_running())
+        except psutil.NoSuchProcess:
             return False
-        except PermissionError:
-            return True
-        return True
 
 
 def _forks() -> ForkServerContext:
@@ -126,7 +124,26 @@ def _is_here(run: DagsterRun) -> bool:
     return origin.repository_origin.executable_path == sys.executable
 
 
-def _process(run: DagsterRun) -> int | None:
-    """The run's process, if it is one of this machine."""
-    host, _, pid = run.tags.get(PROCESS, "").rpartition(" ")
-    return int(pid) if host == socket.gethostname() else None
+def place(pid: int) -> str:
+    """What a run says of its process."""
+    try:
+        return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time()}"
+    except psutil.NoSuchProcess:  # it ended already
+        return f"{socket.gethostname()} {pid} 0"
+
+
+def _is_of_this_machine(run: DagsterRun) -> bool:
+    return run.tags.get(PROCESS, "").partition(" ")[0] == socket.gethostname()
+
+
+def _process(run: DagsterRun) -> psutil.Process:
+    """The run's process on this machine.
+
+    Raises:
+        psutil.NoSuchProcess: it ended; its id may be another's by now.
+    """
+    _, pid, began = run.tags[PROCESS].split()
+    process = psutil.Process(int(pid))
+    if abs(process.create_time() - float(began)) > _CLOCK_SECONDS:
+        raise psutil.NoSuchProcess(int(pid))
+    return process

@@ -79,6 +79,17 @@ def test_client_credentials_request(stand: Any, answer: Any, place: Literal["bas
     assert form.get("client_secret") == (None if place == "basic" else "p&ss")
 
 
+def test_every_request_says_who_asks(stand: Any, answer: Any) -> None:
+    """A system's operators find our name in each request, also in those for tokens, unless a source has its own."""
+    server = stand(Issuer(answer))
+    with Client(server.url, credentials(server.url)) as ours:
+        ours.get("users")
+    with Client(server.url, credentials(server.url), headers={"user-agent": "springfield"}) as theirs:
+        theirs.get("users")
+    told = [value for asked in server.asked for name, value in asked.headers.items() if name.lower() == "user-agent"]
+    assert told == ["connector-pipelines", "connector-pipelines", "connector-pipelines", "springfield"]
+
+
 def test_token_is_renewed_at_80_percent_of_its_life(stand: Any, answer: Any) -> None:
     """One token serves all requests until four fifths of its life, then the next one is fetched."""
     now = [0.0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from dagster._core.launcher.base import WorkerStatus
 from sqlalchemy.exc import OperationalError
 
 from connector_pipelines.orchestration import warm
-from connector_pipelines.orchestration.launcher import PROCESS, WarmLauncher
+from connector_pipelines.orchestration.launcher import PROCESS, WarmLauncher, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +59,9 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
         started.kill()
 
 
-def run_in(instance: dg.DagsterInstance, pid: int, host: str | None = None) -> dg.DagsterRun:
+def run_in(instance: dg.DagsterInstance, where: str) -> dg.DagsterRun:
     """A run that is said to be in a process."""
-    tags = {PROCESS: f"{host or socket.gethostname()} {pid}"}
-    return instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    return instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags={PROCESS: where})
 
 
 def gone(process: subprocess.Popen[bytes]) -> int:
@@ -77,7 +75,7 @@ def test_a_run_lives_while_its_process_does(
     instance: dg.DagsterInstance, launcher: WarmLauncher, process: subprocess.Popen[bytes]
 ) -> None:
     """A run whose process is there is running; one whose process died has failed, which Dagster then notices."""
-    run = run_in(instance, process.pid)
+    run = run_in(instance, place(process.pid))
     assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
     gone(process)
     assert launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
@@ -85,7 +83,7 @@ def test_a_run_lives_while_its_process_does(
 
 def test_runs_elsewhere_are_left_alone(instance: dg.DagsterInstance, launcher: WarmLauncher) -> None:
     """Of a run on another machine, or one that a command executes, nobody here says that it died."""
-    elsewhere = run_in(instance, 1, "another.example")
+    elsewhere = run_in(instance, "another.example 1 1767225600.5")
     by_hand = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED)
     for run in (elsewhere, by_hand):
         assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
@@ -96,13 +94,24 @@ def test_a_run_is_interrupted(
     instance: dg.DagsterInstance, launcher: WarmLauncher, process: subprocess.Popen[bytes]
 ) -> None:
     """Terminating a run interrupts its process, as Ctrl-C does; a run that died cannot be asked."""
-    run = run_in(instance, process.pid)
+    run = run_in(instance, place(process.pid))
     assert launcher.terminate(run.run_id)
     assert process.wait(30) == -signal.SIGINT
     canceling = instance.get_run_by_id(run.run_id)
     assert canceling
     assert canceling.status is dg.DagsterRunStatus.CANCELING
-    assert not launcher.terminate(run_in(instance, process.pid).run_id)
+    assert not launcher.terminate(run_in(instance, place(process.pid)).run_id)
+
+
+def test_an_id_that_is_used_again_is_another_process(
+    instance: dg.DagsterInstance, launcher: WarmLauncher, process: subprocess.Popen[bytes]
+) -> None:
+    """A process that began at another time than the run's is left alone, and the run has failed."""
+    host, pid, began = place(process.pid).split()
+    run = run_in(instance, f"{host} {pid} {float(began) - 60}")
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.FAILED
+    assert not launcher.terminate(run.run_id)
+    assert process.poll() is None
 
 
 def test_edited_code_is_not_warm(launcher: WarmLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +141,7 @@ def test_a_run_that_has_not_begun_waits_for_its_database(
 ) -> None:
     """PostgreSQL goes away before a run has begun: its command is repeated; other errors end it at once."""
     errors = [OperationalError("INSERT", {}, Exception("gone")), None, ValueError("broken")]
-    run = run_in(stored, 1)
+    run = run_in(stored, place(1))
 
     def once(**_: object) -> None:
         if error := errors.pop(0):
