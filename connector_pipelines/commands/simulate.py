@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 -- Typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from connector_pipelines.terminal import console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
+
+    from connector_pipelines.simulating.running import Running
 
 app = typer.Typer(no_args_is_help=True, help="Small, faithful servers of the external systems.")
 
@@ -34,10 +37,23 @@ def oneroster(
     evolve: Evolve = "0",
 ) -> None:
     """A OneRoster system: a school or a district, 1.2, 1.1 and TimeBack."""
-    from connector_pipelines.connectors.oneroster.simulator.cli import serve
+    from connector_pipelines.connectors.oneroster.simulator import Simulator
+    from connector_pipelines.simulating.serving import just_now
 
-    kind = "timeback" if flavour == "timeback" else "standard"
-    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed, flavour=kind)
+    with _refusals():
+        simulator = Simulator(
+            scenario=scenario,
+            seed=seed,
+            faults=fault or (),
+            flavour="timeback" if flavour == "timeback" else "standard",
+            start=just_now(),
+            host=host,
+            port=port,
+            href_base=f"http://{host}:{port}",
+            clock=lambda: int(time.time() * 1000),
+            control=True,
+        )
+        _serve(simulator, evolve)
 
 
 @app.command()
@@ -51,9 +67,16 @@ def finale(
     evolve: Evolve = "0",
 ) -> None:
     """A Finale Inventory account."""
-    from connector_pipelines.connectors.finale.simulator.cli import serve
+    from connector_pipelines.connectors.finale.simulator import Simulator
+    from connector_pipelines.simulating.serving import just_now
 
-    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+    with _refusals():
+        _serve(
+            Simulator(
+                scenario=scenario, seed=seed, faults=fault or (), start=just_now(), host=host, port=port, control=True
+            ),
+            evolve,
+        )
 
 
 @app.command()
@@ -67,9 +90,16 @@ def quickbooks(
     evolve: Evolve = "0",
 ) -> None:
     """A QuickBooks Online company."""
-    from connector_pipelines.connectors.quickbooks.simulator.cli import serve
+    from connector_pipelines.connectors.quickbooks.simulator import Simulator
+    from connector_pipelines.simulating.serving import just_now
 
-    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+    with _refusals():
+        _serve(
+            Simulator(
+                scenario=scenario, seed=seed, faults=fault or (), start=just_now(), host=host, port=port, control=True
+            ),
+            evolve,
+        )
 
 
 @app.command()
@@ -84,18 +114,20 @@ def moodle(
     at_work: Annotated[bool, typer.Option("--at-work", help="Who is enrolled gets homework, and grades.")] = False,
 ) -> None:
     """A Moodle site, by its web services."""
-    from connector_pipelines.connectors.moodle.simulator.cli import serve
+    from connector_pipelines.connectors.moodle.simulator import Simulator
 
     with _refusals():
-        serve(
-            port=port,
-            host=host,
-            scenario=scenario,
-            seed=seed,
-            faults=fault or (),
-            kept=kept,
-            at_work=at_work,
-            say=console.out,
+        _serve(
+            Simulator(
+                scenario=scenario,
+                seed=seed,
+                faults=fault or (),
+                kept=kept,
+                at_work=at_work,
+                host=host,
+                port=port,
+                control=True,
+            )
         )
 
 
@@ -109,15 +141,18 @@ def warehouse(
     fault: Faults = None,
 ) -> None:
     """A warehouse that speaks CSV, JSON, JSON lines and XML, as csv_api and json_api sources read them."""
-    from connector_pipelines.declarative.simulator.simulator import serve
+    from connector_pipelines.declarative.simulator.simulator import Simulator
+    from connector_pipelines.declarative.simulator.world import COLLECTIONS
 
+    sizes = dict.fromkeys(COLLECTIONS, size) if size else None
     with _refusals():
-        serve(faults=fault or (), say=console.out, port=port, host=host, seed=seed, size=size)
+        _serve(Simulator(sizes=sizes, seed=seed, faults=fault or (), host=host, port=port))
 
 
-def _serve(serve: Callable[..., None], faults: Sequence[str] | None, evolve: str, **where: Any) -> None:
-    with _refusals():
-        serve(faults=faults or (), evolve=float(evolve.rstrip("%")), say=console.out, **where)
+def _serve(simulator: Running, evolve: str = "0") -> None:
+    from connector_pipelines.simulating.serving import serve
+
+    serve(simulator, evolve=float(evolve.rstrip("%")), say=console.out)
 
 
 @contextmanager

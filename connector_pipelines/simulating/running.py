@@ -1,9 +1,12 @@
-"""What every simulator in this process can do: listen, stop, say where it listens, and misbehave."""
+"""What every simulator in this process can do: listen, stop, say where it listens, misbehave, and be steered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
+from connector_pipelines.simulating.control import controlled
 from connector_pipelines.simulating.server import ServerThread
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Running:
-    """A service that listens from `start` to `stop`. A context manager.
+    """A service that listens from `start` to `stop`. A context manager, whose subclasses have a world behind it.
 
     Args:
         answer: what the service says to a call.
@@ -23,12 +26,21 @@ class Running:
         lock: held while faults change, so that no call sees half of it.
         host: interface to listen on.
         port: 0 for any free one.
+        control: answer under `/__sim__/`, too (`control.py`).
     """
 
     def __init__(
-        self, answer: Callable[[Call], Reply], switchboard: Switchboard, lock: RLock, *, host: str, port: int
+        self,
+        answer: Callable[[Call], Reply],
+        switchboard: Switchboard,
+        lock: RLock,
+        *,
+        host: str,
+        port: int,
+        control: bool = False,
     ) -> None:
-        self._answer, self._switchboard, self._faults_lock = answer, switchboard, lock
+        self._answer = partial(controlled, self, answer) if control else answer
+        self._switchboard, self._faults_lock = switchboard, lock
         self._host, self._port = host, port
         self._server: ServerThread | None = None
 
@@ -77,3 +89,32 @@ class Running:
     def clear_faults(self) -> None:
         """Behave."""
         self.set_faults(())
+
+    def state(self) -> dict[str, Any]:
+        """What it is and has done so far."""
+        return self.described() | {"faults": [fault.name for fault in self._switchboard.faults]}
+
+    def described(self) -> dict[str, Any]:
+        """Its world and what was asked of it, as far as a subclass says so."""
+        return {}
+
+    def greeting(self) -> list[str]:
+        """What who serves it is told: addresses, credentials, and lines to paste into a shell."""
+        return [self.url]
+
+    def go_on(self, percent: float, *, vanish: bool = False) -> None:
+        """Let so many percent of its records change now.
+
+        Args:
+            percent: 0 to 100.
+            vanish: what is deleted leaves no trace.
+
+        Raises:
+            ValueError: another share, or this world does not change by itself or leaves its traces.
+        """
+        raise ValueError(f"this world does not change by itself, by {percent:g} % as little as by any ({vanish=})")
+
+
+def latest(moment: datetime) -> datetime:
+    """Now, or the instant of a world that is ahead of us."""
+    return max(datetime.now(UTC), moment)

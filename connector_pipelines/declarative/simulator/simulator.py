@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.declarative.simulator import service
 from connector_pipelines.declarative.simulator.service import Service
 from connector_pipelines.declarative.simulator.world import COLLECTIONS, SIZES, World
-from connector_pipelines.simulating.exchange import Call, Reply, as_json
-from connector_pipelines.simulating.server import ServerThread
+from connector_pipelines.simulating.control import PREFIX
+from connector_pipelines.simulating.running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from connector_pipelines.declarative.simulator.world import Record
-
-DEFAULT_PORT = 8200
-CONTROL = "/__sim__/"
+    from connector_pipelines.simulating.exchange import Call, Reply
 
 
-class Simulator:
+class Simulator(Running):
     """A warehouse on real HTTP; a context manager.
 
     Args:
@@ -33,6 +31,10 @@ class Simulator:
     Attributes:
         user, secret: what every scheme of `auth` accepts.
         calls: every request in order, as method and target.
+
+    Raises:
+        ValueError: no such fault.
+        OSError: the port is taken.
     """
 
     user, secret = service.USER, service.SECRET
@@ -48,114 +50,59 @@ class Simulator:
     ) -> None:
         self.world = World(seed, SIZES | dict(sizes or {}))
         self.service = Service(self.world)
-        self.set_faults(faults)
-        self.calls: list[tuple[str, str]] = []
-        self._lock = threading.Lock()
-        self._server = ServerThread(self._answer, host, port)
-        self.url = f"http://{host}:{self._server.port}"
-        self.api_url = f"{self.url}/api"
-        self.token_url = f"{self.url}/token"
-
-    def set_faults(self, faults: Iterable[str]) -> None:
-        """Switch these faults on and all others off.
-
-        Raises:
-            ValueError: there is no such fault.
-        """
         self.service.switchboard.set(faults)
+        self.calls: list[tuple[str, str]] = []
+        self._lock = threading.RLock()
+        super().__init__(self._counted, self.service.switchboard, self._lock, host=host, port=port, control=True)
+
+    @property
+    def api_url(self) -> str:
+        """Where the collections are."""
+        return f"{self.url}/api"
+
+    @property
+    def token_url(self) -> str:
+        """Where credentials become a token."""
+        return f"{self.url}/token"
 
     def evolve(self, percent: float, *, vanish: bool = False) -> None:
         """Change so many of a hundred records, or let them vanish."""
         with self._lock:
             self.world.evolve(percent, vanish=vanish)
 
+    def go_on(self, percent: float, *, vanish: bool = False) -> None:
+        """Evolve; the time of this world is its own."""
+        self.evolve(percent, vanish=vanish)
+
     def records(self, collection: str) -> list[Record]:
         """All records of a collection as they are now."""
         return list(self.world.records(collection))
 
-    def _answer(self, call: Call) -> Reply:
-        with self._lock:
-            if call.path.startswith(CONTROL):
-                return self._controlled(call)
-            self.calls.append((call.method, f"{call.raw_path}?{call.query}" if call.query else call.raw_path))
-            return self.service.answer(call)
-
-    def _controlled(self, call: Call) -> Reply:
-        """`POST /__sim__/faults?fault=…`, `POST /__sim__/evolve?percent=5&vanish=true`, `GET /__sim__/state`."""
-        try:
-            if call.path == f"{CONTROL}faults":
-                self.set_faults(value for name, value in call.pairs if name == "fault")
-            elif call.path == f"{CONTROL}evolve":
-                asked = call.params
-                self.world.evolve(float(asked.get("percent", "1")), vanish=asked.get("vanish") == "true")
-        except ValueError as error:
-            return as_json(400, {"error": str(error)})
-        return as_json(200, self._state())
-
-    def _state(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
+        """The warehouse, and how often it was asked."""
         return {
             "seed": self.world.seed,
             "version": self.world.version,
             "records": {name: len(self.world.numbers(name)) for name in COLLECTIONS},
-            "faults": [fault.name for fault in self.service.switchboard.faults],
             "requests": len(self.calls),
         }
 
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
+    def greeting(self) -> list[str]:
+        """Addresses, credentials, and lines to paste into a shell."""
+        ask = f'curl -s -H "Authorization: Bearer {self.secret}"'
+        return [
+            f"Warehouse simulator (seed {self.world.seed})",
+            f"  collections   {', '.join(f'{self.api_url}/{name}' for name in COLLECTIONS)}",
+            f"  token         {self.token_url}",
+            f"  user, secret  {self.user}, {self.secret}",
+            f"  control       {self.url}{PREFIX}state",
+            "Try:",
+            f'  {ask} "{self.api_url}/suppliers?limit=2"',
+            f'  {ask} "{self.api_url}/orders.csv?limit=5"',
+            f'  curl -s -X POST "{self.url}{PREFIX}faults?fault=429"',
+        ]
 
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
-
-
-def serve(
-    *,
-    port: int = DEFAULT_PORT,
-    host: str = "127.0.0.1",
-    seed: int = 7,
-    size: int | None = None,
-    faults: Iterable[str] = (),
-    say: Callable[[str], object] = print,
-    stop: threading.Event | None = None,
-) -> None:
-    """Serve until interrupted.
-
-    Args:
-        port: where to listen.
-        host: interface to listen on.
-        seed: another seed, other records.
-        size: records of each collection; None for the usual numbers.
-        faults: what goes wrong.
-        say: where the addresses are written to.
-        stop: ends the serving when set; Ctrl-C does, too.
-
-    Raises:
-        ValueError: no such fault.
-        OSError: the port is taken.
-    """
-    ended = stop or threading.Event()
-    sizes = dict.fromkeys(COLLECTIONS, size) if size else None
-    with Simulator(sizes=sizes, seed=seed, faults=faults, host=host, port=port) as simulator:
-        for line in greeting(simulator):
-            say(line)
-        try:
-            ended.wait()
-        except KeyboardInterrupt:
-            say("Stopped.")
-
-
-def greeting(simulator: Simulator) -> list[str]:
-    """Addresses, credentials, and lines to paste into a shell."""
-    ask = f'curl -s -H "Authorization: Bearer {simulator.secret}"'
-    return [
-        f"Warehouse simulator (seed {simulator.world.seed})",
-        f"  collections   {', '.join(f'{simulator.api_url}/{name}' for name in COLLECTIONS)}",
-        f"  token         {simulator.token_url}",
-        f"  user, secret  {simulator.user}, {simulator.secret}",
-        f"  control       {simulator.url}{CONTROL}state",
-        "Try:",
-        f'  {ask} "{simulator.api_url}/suppliers?limit=2"',
-        f'  {ask} "{simulator.api_url}/orders.csv?limit=5"',
-        f'  curl -s -X POST "{simulator.url}{CONTROL}faults?fault=429"',
-    ]
+    def _counted(self, call: Call) -> Reply:
+        with self._lock:
+            self.calls.append((call.method, f"{call.raw_path}?{call.query}" if call.query else call.raw_path))
+            return self.service.answer(call)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
 import requests
 
 from connector_pipelines.declarative.simulator import FAULTS, Simulator
-from connector_pipelines.declarative.simulator.simulator import serve
 
 ELSEWHERE = {"slow-body", "token-expiry", "delay"}
 """Faults that no single answer shows: tested where tokens are renewed and where slowness is borne."""
@@ -105,12 +103,9 @@ def test_every_fault_shows(fault: str) -> None:
         assert shown(simulator, fault) != friendly
 
 
-def test_it_serves_from_the_command_line() -> None:
-    """Served in the foreground it says where, and ends when it is told to; a fault that is none is refused."""
-    said: list[str] = []
-    ended = threading.Event()
-    ended.set()
-    serve(port=0, size=3, say=said.append, stop=ended)
-    assert any("/api/suppliers" in line for line in said)
+def test_it_greets_with_what_a_source_needs() -> None:
+    """Whoever starts it is told where it listens; a fault that is none is refused."""
+    with Simulator(sizes={"suppliers": 3}) as simulator:
+        assert any("/api/suppliers" in line for line in simulator.greeting())
     with pytest.raises(ValueError, match="unknown fault 'gremlins'"):
         Simulator(faults=["gremlins"])

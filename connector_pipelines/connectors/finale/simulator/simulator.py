@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.finale.simulator.access import Gate
-from connector_pipelines.connectors.finale.simulator.control import controlled
 from connector_pipelines.connectors.finale.simulator.service import Service
 from connector_pipelines.connectors.finale.simulator.store import Store
-from connector_pipelines.connectors.finale.simulator.world import SCENARIOS, START, Size, World
-from connector_pipelines.simulating.running import Running
+from connector_pipelines.connectors.finale.simulator.world import COLLECTIONS, SCENARIOS, START, Size, World
+from connector_pipelines.simulating.running import Running, latest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +34,7 @@ class Simulator(Running):
         size: other numbers than the scenario's.
         host: interface to listen on.
         port: 0 for any free one.
-        control: answer under `/__sim__/`, too (`control.py`); for simulators that run as a process of their own.
+        control: answer under `/__sim__/`, too; for simulators that run as a process of their own.
 
     Raises:
         ValueError: no such scenario or fault.
@@ -63,8 +61,8 @@ class Simulator(Running):
         self._gate = Gate(API_KEY, API_SECRET, USERNAME, PASSWORD)
         self.service = Service(self._store, self._gate)
         self.service.switchboard.set(faults)
-        answer = partial(controlled, self) if control else self.service.answer
-        super().__init__(answer, self.service.switchboard, self._store.lock, host=host, port=port)
+        answer, switchboard = self.service.answer, self.service.switchboard
+        super().__init__(answer, switchboard, self._store.lock, host=host, port=port, control=control)
 
     @property
     def account(self) -> str:
@@ -127,6 +125,43 @@ class Simulator(Running):
         """
         with self._store.lock:
             self._store.world = self.world.evolve(percent, at)
+
+    def go_on(self, percent: float, *, vanish: bool = False) -> None:
+        """Evolve as of now; nothing vanishes from Finale."""
+        if vanish:
+            raise ValueError("nothing vanishes from Finale; there are statuses")
+        self.evolve(percent, at=latest(self.world.now))
+
+    def described(self) -> dict[str, Any]:
+        """The account, and how often it was asked and written to."""
+        world = self.world
+        return {
+            "scenario": world.scenario,
+            "seed": world.seed,
+            "account": world.account,
+            "version": world.version,
+            "records": {name: sum(1 for _ in self.expected(name)) for name in COLLECTIONS},
+            "requests": len(self.requests),
+            "writes": len(self.ledger),
+        }
+
+    def greeting(self) -> list[str]:
+        """Addresses, credentials, and lines to paste into a shell."""
+        api = f"{self.url}/{self.account}/api"
+        return [
+            f"Finale simulator ({self.world.scenario}, seed {self.world.seed})",
+            f"  base_url     {self.url}",
+            f"  account      {self.account}",
+            f"  API key      {self.api_key}",
+            f"  API secret   {self.api_secret}",
+            f"  user         {self.username}",
+            f"  password     {self.password}",
+            f"  report       {self.report_url()}",
+            f"  control      {self.url}/__sim__/state",
+            "Try:",
+            f'  curl -s -u {self.api_key}:{self.api_secret} "{api}/product/?limit=2"',
+            f'  curl -s -X POST "{self.url}/__sim__/evolve?percent=5"',
+        ]
 
     def expire_sessions(self) -> None:
         """Forget every log-in."""

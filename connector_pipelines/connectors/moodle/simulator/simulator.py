@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.moodle.simulator.keeping import keep, recall
 from connector_pipelines.connectors.moodle.simulator.school import SCENARIOS, fill, work
-from connector_pipelines.connectors.moodle.simulator.service import Service
+from connector_pipelines.connectors.moodle.simulator.service import PATH, Service
 from connector_pipelines.connectors.moodle.simulator.site import furnished
 from connector_pipelines.simulating.running import Running
 
@@ -33,6 +33,7 @@ class Simulator(Running):
         at_work: teachers give homework in courses that people are enrolled in, students hand it in, teachers grade it.
         host: interface to listen on.
         port: 0 for any free one.
+        control: answer under `/__sim__/`, too; for simulators that run as a process of their own.
 
     Raises:
         ValueError: no such scenario or fault.
@@ -50,6 +51,7 @@ class Simulator(Running):
         at_work: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
+        control: bool = False,
     ) -> None:
         if scenario not in SCENARIOS:
             raise ValueError(f"unknown scenario {scenario!r}; there are {', '.join(SCENARIOS)}")
@@ -62,7 +64,28 @@ class Simulator(Running):
         if kept:
             self.service.after.append(lambda site, _function, _params: keep(site, kept))
         self.service.switchboard.set(faults)
-        super().__init__(self.service.answer, self.service.switchboard, self.service.lock, host=host, port=port)
+        answer, switchboard = self.service.answer, self.service.switchboard
+        super().__init__(answer, switchboard, self.service.lock, host=host, port=port, control=control)
+
+    def described(self) -> dict[str, Any]:
+        """The site, and how often it was asked and written to."""
+        return {
+            "records": {name: len(rows) for name, rows in self.site.tables.items()},
+            "requests": len(self.requests),
+            "writes": len(self.ledger),
+        }
+
+    def greeting(self) -> list[str]:
+        """Address, token, and a line to paste into a shell."""
+        form = "moodlewsrestformat=json&wsfunction=core_webservice_get_site_info"
+        return [
+            "Moodle simulator",
+            f"  base_url  {self.url}",
+            f"  token     {self.token}",
+            f"  control   {self.url}/__sim__/state",
+            "Try:",
+            f'  curl -s -d "{form}&wstoken={self.token}" {self.url}{PATH}',
+        ]
 
     @property
     def token(self) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.oneroster.simulator.auth import Gate
-from connector_pipelines.connectors.oneroster.simulator.control import controlled
 from connector_pipelines.connectors.oneroster.simulator.identifiers import GRADEBOOK, RESOURCES, ROSTERING, V1P1
 from connector_pipelines.connectors.oneroster.simulator.service import Flavour, Service
 from connector_pipelines.connectors.oneroster.simulator.store import Store
-from connector_pipelines.connectors.oneroster.simulator.world import HREF_BASE, START, World
-from connector_pipelines.simulating.running import Running
+from connector_pipelines.connectors.oneroster.simulator.world import COLLECTIONS, HREF_BASE, START, World
+from connector_pipelines.simulating.running import Running, latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
 
     from connector_pipelines.connectors.oneroster.simulator.exchange import Request
     from connector_pipelines.connectors.oneroster.simulator.identifiers import Record
@@ -41,7 +39,7 @@ class Simulator(Running):
             port.
         clock: milliseconds since 1970 for records that consumers write; by default they count on from the version's
             date.
-        control: answer under `/__sim__/`, too (`control.py`); for simulators that run as a process of their own.
+        control: answer under `/__sim__/`, too; for simulators that run as a process of their own.
 
     Raises:
         ValueError: no such scenario or fault.
@@ -69,8 +67,8 @@ class Simulator(Running):
         self._gate = Gate(CLIENT_ID, CLIENT_SECRET, token_seconds)
         self.service = Service(self._store, self._gate, flavour, clock)
         self.service.switchboard.set(faults)
-        answer = partial(controlled, self) if control else self.service.answer
-        super().__init__(answer, self.service.switchboard, self._store.lock, host=host, port=port)
+        answer, switchboard = self.service.answer, self.service.switchboard
+        super().__init__(answer, switchboard, self._store.lock, host=host, port=port, control=control)
 
     @property
     def rostering_url(self) -> str:
@@ -140,6 +138,44 @@ class Simulator(Running):
         """
         with self._store.lock:
             self._store.become(self.world.evolve(percent, at=at, vanish=vanish))
+
+    def go_on(self, percent: float, *, vanish: bool = False) -> None:
+        """Evolve as of now."""
+        self.evolve(percent, at=latest(datetime.fromtimestamp(self.world.now_ms / 1000, UTC)), vanish=vanish)
+
+    def described(self) -> dict[str, Any]:
+        """The school, and how often it was asked and written to."""
+        world = self.world
+        return {
+            "scenario": world.scenario,
+            "seed": world.seed,
+            "flavour": self.service.flavour,
+            "version": world.version,
+            "records": {collection: len(world.rows(collection)) for collection in COLLECTIONS},
+            "requests": len(self.requests),
+            "writes": len(self.ledger),
+        }
+
+    def greeting(self) -> list[str]:
+        """Addresses, credentials, and lines to paste into a shell."""
+        credentials = f"{self.client_id}:{self.client_secret}"
+        token = f"curl -s -u {credentials} -d grant_type=client_credentials {self.token_url}"
+        parse = 'sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\''
+        slash = "/" if self.service.timeback else ""
+        return [
+            f"OneRoster simulator ({self.world.scenario}, seed {self.world.seed})",
+            f"  1.2 rostering   {self.rostering_url}",
+            f"  1.2 gradebook   {self.gradebook_url}",
+            f"  1.2 resources   {self.resources_url}",
+            f"  1.1             {self.v1p1_url}",
+            f"  token           {self.token_url}",
+            f"  client id       {self.client_id}",
+            f"  client secret   {self.client_secret}",
+            f"  control         {self.url}/__sim__/state",
+            "Try:",
+            f'  curl -s -H "Authorization: Bearer $({token} | {parse})" "{self.rostering_url}/users{slash}?limit=2"',
+            f'  curl -s -X POST "{self.url}/__sim__/evolve?percent=5"',
+        ]
 
     def expire_tokens(self) -> None:
         """End every access token that was issued."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.quickbooks.simulator import tokens
-from connector_pipelines.connectors.quickbooks.simulator.control import controlled
 from connector_pipelines.connectors.quickbooks.simulator.notifications import HOOKS, deliveries, notification
 from connector_pipelines.connectors.quickbooks.simulator.service import DISCOVERY_PATH, TOKEN_PATH, Service
 from connector_pipelines.connectors.quickbooks.simulator.world import START, World
 from connector_pipelines.simulating.faults import Switchboard
-from connector_pipelines.simulating.running import Running
+from connector_pipelines.simulating.running import Running, latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,8 +65,8 @@ class Simulator(Running):
         self.service.switchboard.set(faults)
         self._hooks = Switchboard(HOOKS)
         self._hooks.set(hooks)
-        answer = partial(controlled, self) if control else self.service.answer
-        super().__init__(answer, self.service.switchboard, self.service.lock, host=host, port=port)
+        answer, switchboard = self.service.answer, self.service.switchboard
+        super().__init__(answer, switchboard, self.service.lock, host=host, port=port, control=control)
 
     @property
     def token_url(self) -> str:
@@ -101,6 +99,45 @@ class Simulator(Running):
         """
         with self.service.lock:
             self.world.evolve(percent, at)
+
+    def go_on(self, percent: float, *, vanish: bool = False) -> None:
+        """Evolve as of now; nothing vanishes from QuickBooks."""
+        if vanish:
+            raise ValueError("nothing vanishes from QuickBooks; what is deleted is told as such")
+        self.evolve(percent, at=latest(self.world.now))
+
+    def described(self) -> dict[str, Any]:
+        """The company, and how often it was asked."""
+        return {
+            "scenario": self.world.scenario,
+            "seed": self.world.seed,
+            "version": self.world.version,
+            "records": {name: len(table.ids()) for name, table in self.world.tables.items()},
+            "requests": len(self.requests),
+        }
+
+    def greeting(self) -> list[str]:
+        """Addresses, credentials, and lines to paste into a shell."""
+        credentials = f"{self.client_id}:{self.client_secret}"
+        form = f"grant_type=refresh_token&refresh_token={self.refresh_token}"
+        parse = 'sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\''
+        token = f"curl -s -u {credentials} -d '{form}' {self.token_url}"
+        headers = f'-H "Accept: application/json" -H "Authorization: Bearer $({token} | {parse})"'
+        company = f"{self.url}/v3/company/{self.realm_id}"
+        asked = f'curl -s {headers} "{company}/query?query=select%20*%20from%20Item%20maxresults%202&minorversion=75"'
+        return [
+            f"QuickBooks Online simulator ({self.world.scenario}, seed {self.world.seed})",
+            f"  base_url        {self.url}",
+            f"  realm id        {self.realm_id}",
+            f"  token           {self.token_url}",
+            f"  client id       {self.client_id}",
+            f"  client secret   {self.client_secret}",
+            f"  refresh token   {self.refresh_token}",
+            f"  control         {self.url}/__sim__/state",
+            "Try:",
+            f"  {asked}",
+            f'  curl -s -X POST "{self.url}/__sim__/evolve?percent=5"',
+        ]
 
     def expire_tokens(self) -> None:
         """End every access token; refresh tokens stay good."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import islice
@@ -14,7 +13,6 @@ import pytest
 import requests
 
 from connector_pipelines.connectors.finale.simulator import COLLECTIONS, FAULTS, Simulator, World
-from connector_pipelines.connectors.finale.simulator.cli import serve
 from connector_pipelines.connectors.finale.simulator.collections import FIELDS
 from connector_pipelines.connectors.finale.simulator.faults import KNOWN
 from connector_pipelines.connectors.finale.simulator.service import Service
@@ -321,24 +319,14 @@ def test_records_are_put_and_taken_away() -> None:
         simulator.expected("shipment")
 
 
-def test_it_is_steered_while_it_runs(simulator: Simulator, get: Any) -> None:
-    """Faults are switched, and time goes on, by requests; mistakes are 400 and 404."""
-    control = f"{simulator.url}/__sim__"
-    asked = requests.post(f"{control}/faults", params=[("fault", "cap=3"), ("fault", "no-dates")], timeout=30)
-    assert asked.json()["faults"] == ["cap", "no-dates"]
-    assert len(rows(get("api/facility"))) == 3
-    assert requests.post(f"{control}/faults", timeout=30).json()["faults"] == []
-    assert requests.get(f"{control}/state", timeout=30).json()["records"]["product"] == 60
-    assert requests.post(f"{control}/faults", params={"fault": "nonsense"}, timeout=30).status_code == 400
-    assert requests.post(f"{control}/explode", timeout=30).status_code == 404
-
-
 def test_it_evolves_on_request() -> None:
     """A step that is asked for happens now."""
     with Simulator(control=True) as own:
         state = requests.post(f"{own.url}/__sim__/evolve", params={"percent": "50"}, timeout=30).json()
+        refused = requests.post(f"{own.url}/__sim__/evolve", params={"vanish": "true"}, timeout=30)
     assert state["version"] == 1
     assert state["records"]["product"] == 63
+    assert refused.status_code == 400
 
 
 def test_a_mistake_in_the_simulator_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,12 +338,9 @@ def test_a_mistake_in_the_simulator_is_its_own(monkeypatch: pytest.MonkeyPatch) 
     assert "ZeroDivisionError" in answer.text
 
 
-def test_it_serves_in_the_foreground() -> None:
-    """The command says where it listens and how to sign in, and ends when it is told to."""
-    said: list[str] = []
-    ended = threading.Event()
-    ended.set()
-    serve(port=0, scenario="small", say=said.append, stop=ended)
-    assert any("simulator-secret" in line for line in said)
+def test_it_greets_with_what_a_source_needs() -> None:
+    """Whoever starts it is told where it listens and how to sign in; a scenario that is none is refused."""
+    with Simulator() as own:
+        assert any("simulator-secret" in line for line in own.greeting())
     with pytest.raises(ValueError, match="unknown scenario"):
-        serve(port=0, scenario="nowhere", say=said.append, stop=ended)
+        Simulator(scenario="nowhere")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from connector_pipelines.connectors.moodle.simulator import Simulator
-from connector_pipelines.connectors.moodle.simulator.cli import serve
 from connector_pipelines.connectors.moodle.simulator.service import PATH
 from connector_pipelines.connectors.moodle.simulator.site import TABLES
 
@@ -17,15 +15,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_command_tells_address_and_token() -> None:
+def test_it_tells_address_and_token() -> None:
     """Whoever starts it is told what a source needs, and a call to try."""
-    ended = threading.Event()
-    ended.set()
-    said: list[str] = []
-    serve(port=0, say=lambda line: said.append(str(line)), stop=ended)
+    with Simulator() as simulator:
+        said = simulator.greeting()
     assert said[0] == "Moodle simulator"
     assert said[1].startswith("  base_url  http://127.0.0.1:")
     assert "core_webservice_get_site_info" in said[-1]
+
+
+def test_it_is_steered_while_it_runs() -> None:
+    """Faults are switched by requests; the people of a site change by what is written to it alone."""
+    with Simulator(control=True) as simulator:
+        control = f"{simulator.url}/__sim__"
+        state = requests.post(f"{control}/faults?fault=access", timeout=10).json()
+        assert (state["faults"], state["records"]["users"]) == (["access"], len(simulator.site["users"]))
+        assert requests.post(f"{control}/evolve?percent=5", timeout=10).status_code == 400
 
 
 def test_the_same_seed_is_the_same_school() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from connector_pipelines.connectors.oneroster.simulator import FAULTS, Simulator, cli
+from connector_pipelines.connectors.oneroster.simulator import FAULTS, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,30 +126,9 @@ def test_without_control_there_is_no_control(simulator: Simulator) -> None:
     assert requests.get(f"{simulator.url}/__sim__/state", timeout=20).status_code == 404
 
 
-def test_the_command_line_serves_and_greets() -> None:
-    """`serve` prints addresses, credentials and lines to paste, serves today's data, and ends when told to."""
-    lines: list[str] = []
-    stop, greeted = threading.Event(), threading.Event()
-
-    def say(line: str) -> None:
-        lines.append(line)
-        if "evolve" in line:
-            greeted.set()
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {"port": port, "scenario": "small", "say": say, "stop": stop}
-    thread = threading.Thread(target=cli.serve, kwargs=options)
-    thread.start()
-    try:
-        assert greeted.wait(20)
-        state = requests.get(f"http://127.0.0.1:{port}/__sim__/state", timeout=20).json()
-    finally:
-        stop.set()
-        thread.join()
-    text = "\n".join(lines)
-    assert state["scenario"] == "small"
+def test_it_greets_with_what_a_source_needs(steered: Simulator) -> None:
+    """Whoever starts it is told addresses, credentials and lines to paste."""
+    text = "\n".join(steered.greeting())
     for part in ("/ims/oneroster/rostering/v1p2", "/ims/oneroster/v1p1", "simulator-secret", "curl -s -H"):
         assert part in text
 

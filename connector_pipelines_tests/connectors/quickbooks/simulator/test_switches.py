@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
 import requests
 
 from connector_pipelines.connectors.quickbooks.simulator import FAULTS, Simulator
-from connector_pipelines.connectors.quickbooks.simulator.cli import greeting, serve
 from connector_pipelines.connectors.quickbooks.simulator.switches import KNOWN
 
 ALL = "SELECT * FROM PurchaseOrder"
@@ -93,34 +91,15 @@ def test_sku_can_be_hidden(simulator: Simulator, api: Any) -> None:
 
 
 def test_control_and_greeting() -> None:
-    """A simulator that is served alone greets with what to try, and is looked at, changed and spoilt from outside."""
-    said: list[str] = []
-    greeted, stop = threading.Event(), threading.Event()
-
-    def say(line: str) -> None:
-        said.append(line)
-        if "evolve" in line:
-            greeted.set()
-
-    arguments: dict[str, Any] = {"port": 0, "scenario": "small", "say": say, "stop": stop}
-    thread = threading.Thread(target=serve, kwargs=arguments)
-    thread.start()
-    assert greeted.wait(20)
-    control = next(line.split()[-1] for line in said if "__sim__/state" in line).removesuffix("state")
-    with requests.Session() as session:
+    """A simulator that is served alone greets with what to try, and is looked at and changed from outside."""
+    with Simulator(control=True) as simulator, requests.Session() as session:
         session.trust_env = False
+        said = simulator.greeting()
+        assert simulator.token_url in "\n".join(said)
+        control = next(line.split()[-1] for line in said if "__sim__/state" in line).removesuffix("state")
         assert session.get(f"{control}state", timeout=20).json()["records"]["Vendor"] == 40
         assert session.post(f"{control}evolve?percent=10", timeout=20).json()["version"] == 1
-        assert session.post(f"{control}faults?fault=rotate,500@2:item", timeout=20).json()["faults"] == [
-            "rotate",
-            "500",
-        ]
-        assert session.post(f"{control}faults?fault=nothing", timeout=20).status_code == 400
-        assert session.get(f"{control}other", timeout=20).status_code == 404
-    stop.set()
-    thread.join()
-    with Simulator() as simulator:
-        assert simulator.token_url in "\n".join(greeting(simulator))
+        assert session.post(f"{control}evolve?vanish=true", timeout=20).status_code == 400
 
 
 def test_a_mistake_of_the_simulator_is_shown(simulator: Simulator, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
