@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from connector_pipelines import later
 from connector_pipelines.connectors.finale import client, columns, wire
 from connector_pipelines.model import Stream
 from connector_pipelines.pages import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pandas import DataFrame
-    from pandera.pandas import DataFrameModel, DataFrameSchema
-
     from connector_pipelines.connectors.finale.config import FinaleConfig
 
-    Transform = Callable[[DataFrame], DataFrame]
 
-
-def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
-    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
-
-    def give() -> DataFrameSchema:
-        from connector_pipelines.connectors.finale import schemas
-
-        return pick(schemas).to_schema()
-
-    return give
-
-
-def _transform(pick: Callable[[Any], Transform]) -> Transform:
-    """A transform, imported when it is needed."""
-
-    def run(frame: DataFrame) -> DataFrame:
-        from connector_pipelines.connectors.finale import transform
-
-        return pick(transform)(frame)
-
-    return run
-
+PACKAGE = "connector_pipelines.connectors.finale"
 
 STREAMS = (
     Stream(
@@ -49,8 +23,8 @@ STREAMS = (
         split=wire.split_parties,
         decode=wire.decode_party,
         columns=columns.PARTY_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Parties),
-        transform=_transform(lambda transform: transform.vendors),
+        schema=later.schema(PACKAGE, "Parties"),
+        transform=later.transform(PACKAGE, "vendors"),
         endpoint="GET /partygroup, role SUPPLIER",
     ),
     Stream(
@@ -59,8 +33,8 @@ STREAMS = (
         split=wire.split_products,
         decode=wire.decode_product,
         columns=columns.product_columns(None),
-        schema=_schema(lambda schemas: schemas.Products),
-        transform=_transform(lambda transform: transform.inventory_items),
+        schema=later.schema(PACKAGE, "Products"),
+        transform=later.transform(PACKAGE, "inventory_items"),
         endpoint="GET /product",
     ),
     Stream(
@@ -69,8 +43,8 @@ STREAMS = (
         split=wire.split_orders,
         decode=wire.decode_order,
         columns=columns.ORDER_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Orders),
-        transform=_transform(lambda transform: transform.purchase_orders),
+        schema=later.schema(PACKAGE, "Orders"),
+        transform=later.transform(PACKAGE, "purchase_orders"),
         endpoint="GET /order, type PURCHASE_ORDER",
     ),
     Stream(
@@ -79,8 +53,8 @@ STREAMS = (
         split=wire.split_lines,
         decode=wire.decode_line,
         columns=columns.LINE_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Lines),
-        transform=_transform(lambda transform: transform.purchase_order_lines),
+        schema=later.schema(PACKAGE, "Lines"),
+        transform=later.transform(PACKAGE, "purchase_order_lines"),
         endpoint="GET /order, type PURCHASE_ORDER",
         together=Together("purchase_order", wire.whole_orders),
     ),

@@ -7,35 +7,14 @@ from typing import Any
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from connector_pipelines import checks
+
 LONGEST_TEXT = 10_000
 LAST_SECOND = 7_258_118_400
 """The year 2200 in Unix seconds; 0 means that a time is not set."""
 
 ITEM_TYPES = ("assign", "mod", "manual", "category", "course")
 STATES = ("new", "draft", "submitted", "reopened")
-_NUMBER = r"-?(\d{1,20}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?"
-
-
-def _optional() -> Any:
-    return pa.Field(nullable=True)
-
-
-def _text(*columns: str) -> Any:
-    """A check: short enough, and storable. PostgreSQL has no NUL in text."""
-
-    def check(_: type, values: Series[str]) -> Any:
-        return (values.str.len() <= LONGEST_TEXT) & ~values.str.contains("\x00", regex=False)
-
-    return pa.check(*columns, error=f"must have at most {LONGEST_TEXT:,} characters and no NUL")(check)
-
-
-def _number(*columns: str) -> Any:
-    """A check: a number."""
-
-    def check(_: type, values: Series[str]) -> Any:
-        return values.str.fullmatch(_NUMBER)
-
-    return pa.check(*columns, error="must be a number")(check)
 
 
 def _time(*columns: str) -> Any:
@@ -48,32 +27,25 @@ def _time(*columns: str) -> Any:
     return pa.check(*columns, error="must be Unix seconds before the year 2200")(check)
 
 
-def _one_of(column: str, allowed: tuple[str, ...]) -> Any:
-    def check(_: type, values: Series[str]) -> Any:
-        return values.isin(allowed)
-
-    return pa.check(column, error=f"must be one of {', '.join(allowed)}")(check)
-
-
 class Assessments(pa.DataFrameModel):
     """Accepted assignments and items."""
 
     id: Series[str] = pa.Field()
     course: Series[str] = pa.Field()
     is_section: Series[bool] = pa.Field()
-    name: Series[str] = _optional()
+    name: Series[str] = checks.optional()
     itemtype: Series[str] = pa.Field()
-    module: Series[str] = _optional()
-    duedate: Series[str] = _optional()
+    module: Series[str] = checks.optional()
+    duedate: Series[str] = checks.optional()
     from_: Series[str] = pa.Field(nullable=True, alias="from")
-    least: Series[str] = _optional()
-    most: Series[str] = _optional()
-    timemodified: Series[str] = _optional()
+    least: Series[str] = checks.optional()
+    most: Series[str] = checks.optional()
+    timemodified: Series[str] = checks.optional()
     twice: Series[bool] = pa.Field()
 
-    _texts = _text("name")
-    _types = _one_of("itemtype", ITEM_TYPES)
-    _numbers = _number("least", "most")
+    _texts = checks.text("name", longest=LONGEST_TEXT)
+    _types = checks.one_of("itemtype", *ITEM_TYPES, exact=True)
+    _numbers = checks.number("least", "most", blank=False)
     _times = _time("duedate", "from", "timemodified")
 
 
@@ -84,15 +56,15 @@ class Grades(pa.DataFrameModel):
     user: Series[str] = pa.Field()
     assessment: Series[str] = pa.Field()
     itemtype: Series[str] = pa.Field()
-    grade: Series[str] = _optional()
-    most: Series[str] = _optional()
-    graded: Series[str] = _optional()
-    overridden: Series[str] = _optional()
-    feedback: Series[str] = _optional()
+    grade: Series[str] = checks.optional()
+    most: Series[str] = checks.optional()
+    graded: Series[str] = checks.optional()
+    overridden: Series[str] = checks.optional()
+    feedback: Series[str] = checks.optional()
 
-    _texts = _text("feedback")
-    _types = _one_of("itemtype", ITEM_TYPES)
-    _numbers = _number("grade", "most")
+    _texts = checks.text("feedback", longest=LONGEST_TEXT)
+    _types = checks.one_of("itemtype", *ITEM_TYPES, exact=True)
+    _numbers = checks.number("grade", "most", blank=False)
     _times = _time("graded")
 
 
@@ -102,14 +74,14 @@ class Submissions(pa.DataFrameModel):
     id: Series[str] = pa.Field()
     user: Series[str] = pa.Field()
     assignment: Series[str] = pa.Field()
-    attempt: Series[str] = _optional()
+    attempt: Series[str] = checks.optional()
     status: Series[str] = pa.Field()
-    gradingstatus: Series[str] = _optional()
-    timemodified: Series[str] = _optional()
+    gradingstatus: Series[str] = checks.optional()
+    timemodified: Series[str] = checks.optional()
 
-    _texts = _text("gradingstatus")
-    _states = _one_of("status", STATES)
-    _numbers = _number("attempt")
+    _texts = checks.text("gradingstatus", longest=LONGEST_TEXT)
+    _states = checks.one_of("status", *STATES, exact=True)
+    _numbers = checks.number("attempt", blank=False)
     _times = _time("timemodified")
 
 
@@ -120,8 +92,8 @@ class Engagement(pa.DataFrameModel):
     user: Series[str] = pa.Field()
     course: Series[str] = pa.Field()
     is_section: Series[bool] = pa.Field()
-    lastaccess: Series[str] = _optional()
-    lastcourseaccess: Series[str] = _optional()
+    lastaccess: Series[str] = checks.optional()
+    lastcourseaccess: Series[str] = checks.optional()
     student: Series[bool] = pa.Field()
 
     _times = _time("lastaccess", "lastcourseaccess")

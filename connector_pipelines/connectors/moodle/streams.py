@@ -5,42 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines import later
 from connector_pipelines.connectors.moodle import reading, records
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pandas import DataFrame
-    from pandera.pandas import DataFrameModel, DataFrameSchema
-
     from connector_pipelines.connectors.moodle.config import MoodleConfig
 
     Column = Callable[[Any], object]
 
+PACKAGE = "connector_pipelines.connectors.moodle"
+
 ASSIGN = "assign"
-
-
-def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
-    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
-
-    def give() -> DataFrameSchema:
-        from connector_pipelines.connectors.moodle import schemas
-
-        return pick(schemas).to_schema()
-
-    return give
-
-
-def _transform(pick: Callable[[Any], Callable[[DataFrame], DataFrame]]) -> Callable[[DataFrame], DataFrame]:
-    """A transform, imported when it is needed."""
-
-    def run(frame: DataFrame) -> DataFrame:
-        from connector_pipelines.connectors.moodle import transform
-
-        return pick(transform)(frame)
-
-    return run
 
 
 def _joined(*parts: object) -> str | None:
@@ -139,8 +117,8 @@ STREAMS = (
         split=records.split_assessments,
         decode=records.decoder(records.Assessment),
         columns=ASSESSMENTS,
-        schema=_schema(lambda schemas: schemas.Assessments),
-        transform=_transform(lambda transform: transform.assessments),
+        schema=later.schema(PACKAGE, "Assessments"),
+        transform=later.transform(PACKAGE, "assessments"),
         filters_by_time=False,
         endpoint=f"{reading.ASSIGNMENTS}, {reading.GRADES}",
     ),
@@ -150,8 +128,8 @@ STREAMS = (
         split=records.split_grades,
         decode=records.decoder(records.Grade),
         columns=GRADES,
-        schema=_schema(lambda schemas: schemas.Grades),
-        transform=_transform(lambda transform: transform.grades),
+        schema=later.schema(PACKAGE, "Grades"),
+        transform=later.transform(PACKAGE, "grades"),
         filters_by_time=False,
         endpoint=reading.GRADES,
     ),
@@ -161,8 +139,8 @@ STREAMS = (
         split=records.split_submissions,
         decode=records.decoder(records.Submission),
         columns=SUBMISSIONS,
-        schema=_schema(lambda schemas: schemas.Submissions),
-        transform=_transform(lambda transform: transform.submissions),
+        schema=later.schema(PACKAGE, "Submissions"),
+        transform=later.transform(PACKAGE, "submissions"),
         endpoint=reading.SUBMISSIONS,
     ),
     Stream(
@@ -171,8 +149,8 @@ STREAMS = (
         split=records.split_engagement,
         decode=records.decoder(records.Presence),
         columns={},
-        schema=_schema(lambda schemas: schemas.Engagement),
-        transform=_transform(lambda transform: transform.engagement),
+        schema=later.schema(PACKAGE, "Engagement"),
+        transform=later.transform(PACKAGE, "engagement"),
         filters_by_time=False,
         endpoint=reading.ENROLLED,
         once_a_day=True,

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from connector_pipelines import later
 from connector_pipelines.connectors.oneroster import archive, client, columns
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pandas import DataFrame
-    from pandera.pandas import DataFrameModel, DataFrameSchema
-
     from connector_pipelines.connectors.oneroster.config import OneRosterConfig
 
-    Transform = Callable[[DataFrame], DataFrame]
 
-
-def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
-    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
-
-    def give() -> DataFrameSchema:
-        from connector_pipelines.connectors.oneroster import schemas
-
-        return pick(schemas).to_schema()
-
-    return give
-
-
-def _transform(pick: Callable[[Any], Transform]) -> Transform:
-    """A transform, imported when it is needed."""
-
-    def run(frame: DataFrame) -> DataFrame:
-        from connector_pipelines.connectors.oneroster import transform
-
-        return pick(transform)(frame)
-
-    return run
-
+PACKAGE = "connector_pipelines.connectors.oneroster"
 
 REST = (
     Stream(
@@ -48,8 +22,8 @@ REST = (
         split=columns.split_orgs,
         decode=columns.decode_org,
         columns=columns.ORG_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Orgs),
-        transform=_transform(lambda transform: transform.organizations),
+        schema=later.schema(PACKAGE, "Orgs"),
+        transform=later.transform(PACKAGE, "organizations"),
         endpoint="GET /orgs",
     ),
     Stream(
@@ -58,8 +32,8 @@ REST = (
         split=columns.split_academic_sessions,
         decode=columns.decode_academic_session,
         columns=columns.ACADEMIC_SESSION_COLUMNS,
-        schema=_schema(lambda schemas: schemas.AcademicSessions),
-        transform=_transform(lambda transform: transform.terms),
+        schema=later.schema(PACKAGE, "AcademicSessions"),
+        transform=later.transform(PACKAGE, "terms"),
         endpoint="GET /academicSessions",
     ),
     Stream(
@@ -68,8 +42,8 @@ REST = (
         split=columns.split_courses,
         decode=columns.decode_course,
         columns=columns.COURSE_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Courses),
-        transform=_transform(lambda transform: transform.courses),
+        schema=later.schema(PACKAGE, "Courses"),
+        transform=later.transform(PACKAGE, "courses"),
         endpoint="GET /courses",
     ),
     Stream(
@@ -78,8 +52,8 @@ REST = (
         split=columns.split_classes,
         decode=columns.decode_class,
         columns=columns.CLASS_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Classes),
-        transform=_transform(lambda transform: transform.sections),
+        schema=later.schema(PACKAGE, "Classes"),
+        transform=later.transform(PACKAGE, "sections"),
         endpoint="GET /classes",
     ),
     Stream(
@@ -88,8 +62,8 @@ REST = (
         split=columns.split_students,
         decode=columns.decode_user,
         columns=columns.USER_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Users),
-        transform=_transform(lambda transform: transform.students),
+        schema=later.schema(PACKAGE, "Users"),
+        transform=later.transform(PACKAGE, "students"),
         endpoint="GET /students",
     ),
     Stream(
@@ -98,8 +72,8 @@ REST = (
         split=columns.split_teachers,
         decode=columns.decode_user,
         columns=columns.USER_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Users),
-        transform=_transform(lambda transform: transform.instructors),
+        schema=later.schema(PACKAGE, "Users"),
+        transform=later.transform(PACKAGE, "instructors"),
         endpoint="GET /teachers",
     ),
     Stream(
@@ -108,8 +82,8 @@ REST = (
         split=columns.split_enrollments,
         decode=columns.decode_enrollment,
         columns=columns.ENROLLMENT_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Enrollments),
-        transform=_transform(lambda transform: transform.enrollments),
+        schema=later.schema(PACKAGE, "Enrollments"),
+        transform=later.transform(PACKAGE, "enrollments"),
         endpoint="GET /enrollments, role student",
     ),
     Stream(
@@ -118,8 +92,8 @@ REST = (
         split=columns.split_enrollments,
         decode=columns.decode_enrollment,
         columns=columns.ENROLLMENT_COLUMNS,
-        schema=_schema(lambda schemas: schemas.Enrollments),
-        transform=_transform(lambda transform: transform.teaching_assignments),
+        schema=later.schema(PACKAGE, "Enrollments"),
+        transform=later.transform(PACKAGE, "teaching_assignments"),
         endpoint="GET /enrollments, role teacher",
     ),
 )

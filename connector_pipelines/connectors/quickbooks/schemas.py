@@ -12,35 +12,12 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-LONGEST_ID = 255
-LONGEST_TEXT = 1_000
+from connector_pipelines import checks
+from connector_pipelines.checks import LONGEST_ID, LONGEST_TEXT
+
 LONGEST_NOTE = 4_000
-FIRST_YEAR, LAST_YEAR = 1900, 2200
 _NUMBER = r"-?\d{1,20}(\.\d{1,20})?$"
-_ISO_DAY = r"\d{4}-\d{2}-\d{2}($|[T ])"
 LAST_LINE = 2**31 - 1  # of an INTEGER column
-
-
-def _optional() -> Any:
-    return pa.Field(nullable=True)
-
-
-def _text(*columns: str, longest: int) -> Any:
-    """A check: short enough, and storable. PostgreSQL has no NUL in text."""
-
-    def check(_: type, values: Series[str]) -> Any:
-        return (values.str.len() <= longest) & ~values.str.contains("\x00", regex=False)
-
-    return pa.check(*columns, error=f"must have at most {longest:,} characters and no NUL")(check)
-
-
-def _present(*columns: str) -> Any:
-    """A check: more than blanks. That it is not null is said by the column."""
-
-    def check(_: type, values: Series[str]) -> Any:
-        return values.str.strip().str.len() > 0
-
-    return pa.check(*columns, error="must not be blank")(check)
 
 
 def _number(*columns: str) -> Any:
@@ -52,69 +29,47 @@ def _number(*columns: str) -> Any:
     return pa.check(*columns, error="must be a number of at most 20 digits before and after the point")(check)
 
 
-def _day(*columns: str) -> Any:
-    """A check: a calendar day in a plausible year."""
-
-    def check(_: type, values: Series[str]) -> Any:
-        texts = values.str.strip()
-        days = pd.to_datetime(texts.str.slice(0, 10), format="%Y-%m-%d", errors="coerce")
-        return (days.dt.year.between(FIRST_YEAR, LAST_YEAR) & texts.str.match(_ISO_DAY)) | (texts == "")
-
-    return pa.check(*columns, error=f"must be a day from {FIRST_YEAR} to {LAST_YEAR}, as YYYY-MM-DD")(check)
-
-
-def _one_of(column: str, *allowed: str) -> Any:
-    def check(_: type, values: Series[str]) -> Any:
-        return values.str.strip().str.lower().isin([*(word.lower() for word in allowed), ""])
-
-    return pa.check(column, error=f"must be one of {', '.join(allowed)}")(check)
-
-
 class External(pa.DataFrameModel):
     """What every accepted record has: an id that can be a key, and a time that can be read."""
 
     Id: Series[str] = pa.Field()
-    LastUpdatedTime: Series[str] = _optional()
+    LastUpdatedTime: Series[str] = checks.optional()
 
-    _id_length = _text("Id", longest=LONGEST_ID)
-    _id_present = _present("Id")
+    _id_length = checks.text("Id", longest=LONGEST_ID)
+    _id_present = checks.present("Id")
 
-    @pa.check("LastUpdatedTime", error=f"must be an ISO 8601 time from {FIRST_YEAR} to {LAST_YEAR}")
-    @classmethod
-    def _modified_readable(cls, values: Series[str]) -> Any:
-        moments = pd.to_datetime(values, format="ISO8601", utc=True, errors="coerce")
-        return moments.dt.year.between(FIRST_YEAR, LAST_YEAR) | (values.str.strip() == "")
+    _modified = checks.moment("LastUpdatedTime")
 
 
 class _Deletable(External):
     """Records of their own, of which change data capture may say that they are deleted."""
 
-    status: Series[str] = _optional()
+    status: Series[str] = checks.optional()
 
-    _status_short = _text("status", longest=LONGEST_ID)
+    _status_short = checks.text("status", longest=LONGEST_ID)
 
 
 class Items(_Deletable):
     """Accepted items."""
 
     Name: Series[str] = pa.Field()
-    Sku: Series[str] = _optional()
-    Description: Series[str] = _optional()
-    Active: Series[pd.BooleanDtype] = _optional()
-    Type: Series[str] = _optional()
-    Parent: Series[str] = _optional()
-    UnitPrice: Series[str] = _optional()
-    PurchaseCost: Series[str] = _optional()
-    QtyOnHand: Series[str] = _optional()
-    QtyOnPurchaseOrder: Series[str] = _optional()
-    QtyOnSalesOrder: Series[str] = _optional()
-    ReorderPoint: Series[str] = _optional()
-    PrefVendor: Series[str] = _optional()
+    Sku: Series[str] = checks.optional()
+    Description: Series[str] = checks.optional()
+    Active: Series[pd.BooleanDtype] = checks.optional()
+    Type: Series[str] = checks.optional()
+    Parent: Series[str] = checks.optional()
+    UnitPrice: Series[str] = checks.optional()
+    PurchaseCost: Series[str] = checks.optional()
+    QtyOnHand: Series[str] = checks.optional()
+    QtyOnPurchaseOrder: Series[str] = checks.optional()
+    QtyOnSalesOrder: Series[str] = checks.optional()
+    ReorderPoint: Series[str] = checks.optional()
+    PrefVendor: Series[str] = checks.optional()
 
-    _not_blank = _present("Name")
-    _names = _text("Name", "Parent", longest=LONGEST_TEXT)
-    _notes = _text("Description", longest=LONGEST_NOTE)
-    _codes = _text("Sku", "Type", "PrefVendor", longest=LONGEST_ID)
+    _not_blank = checks.present("Name")
+    _names = checks.text("Name", "Parent", longest=LONGEST_TEXT)
+    _notes = checks.text("Description", longest=LONGEST_NOTE)
+    _codes = checks.text("Sku", "Type", "PrefVendor", longest=LONGEST_ID)
     _numbers = _number(
         "UnitPrice", "PurchaseCost", "QtyOnHand", "QtyOnPurchaseOrder", "QtyOnSalesOrder", "ReorderPoint"
     )
@@ -124,55 +79,55 @@ class Vendors(_Deletable):
     """Accepted vendors."""
 
     Name: Series[str] = pa.Field()
-    Active: Series[pd.BooleanDtype] = _optional()
-    Email: Series[str] = _optional()
-    Phone: Series[str] = _optional()
-    WebAddr: Series[str] = _optional()
-    BillAddr: Series[str] = _optional()
-    AcctNum: Series[str] = _optional()
-    Currency: Series[str] = _optional()
+    Active: Series[pd.BooleanDtype] = checks.optional()
+    Email: Series[str] = checks.optional()
+    Phone: Series[str] = checks.optional()
+    WebAddr: Series[str] = checks.optional()
+    BillAddr: Series[str] = checks.optional()
+    AcctNum: Series[str] = checks.optional()
+    Currency: Series[str] = checks.optional()
 
-    _not_blank = _present("Name")
-    _names = _text("Name", "WebAddr", longest=LONGEST_TEXT)
-    _notes = _text("BillAddr", longest=LONGEST_NOTE)
-    _codes = _text("Email", "Phone", "AcctNum", "Currency", longest=LONGEST_ID)
+    _not_blank = checks.present("Name")
+    _names = checks.text("Name", "WebAddr", longest=LONGEST_TEXT)
+    _notes = checks.text("BillAddr", longest=LONGEST_NOTE)
+    _codes = checks.text("Email", "Phone", "AcctNum", "Currency", longest=LONGEST_ID)
 
 
 class PurchaseOrders(_Deletable):
     """Accepted purchase orders."""
 
-    DocNumber: Series[str] = _optional()
-    TxnDate: Series[str] = _optional()
-    ExpectedDate: Series[str] = _optional()
-    TotalAmt: Series[str] = _optional()
-    Currency: Series[str] = _optional()
-    Memo: Series[str] = _optional()
-    POStatus: Series[str] = _optional()
-    Vendor: Series[str] = _optional()
+    DocNumber: Series[str] = checks.optional()
+    TxnDate: Series[str] = checks.optional()
+    ExpectedDate: Series[str] = checks.optional()
+    TotalAmt: Series[str] = checks.optional()
+    Currency: Series[str] = checks.optional()
+    Memo: Series[str] = checks.optional()
+    POStatus: Series[str] = checks.optional()
+    Vendor: Series[str] = checks.optional()
 
-    _days = _day("TxnDate", "ExpectedDate")
+    _days = checks.day("TxnDate", "ExpectedDate")
     _numbers = _number("TotalAmt")
-    _notes = _text("Memo", longest=LONGEST_NOTE)
-    _codes = _text("DocNumber", "Currency", "Vendor", longest=LONGEST_ID)
-    _known = _one_of("POStatus", "Open", "Closed")
+    _notes = checks.text("Memo", longest=LONGEST_NOTE)
+    _codes = checks.text("DocNumber", "Currency", "Vendor", longest=LONGEST_ID)
+    _known = checks.one_of("POStatus", "Open", "Closed")
 
 
 class Lines(External):
     """Accepted lines of purchase orders."""
 
     Order: Series[str] = pa.Field()
-    POStatus: Series[str] = _optional()
+    POStatus: Series[str] = checks.optional()
     LineNum: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0, le=LAST_LINE)
-    Description: Series[str] = _optional()
-    Amount: Series[str] = _optional()
-    Received: Series[str] = _optional()
-    DetailType: Series[str] = _optional()
-    Qty: Series[str] = _optional()
-    UnitPrice: Series[str] = _optional()
-    Item: Series[str] = _optional()
+    Description: Series[str] = checks.optional()
+    Amount: Series[str] = checks.optional()
+    Received: Series[str] = checks.optional()
+    DetailType: Series[str] = checks.optional()
+    Qty: Series[str] = checks.optional()
+    UnitPrice: Series[str] = checks.optional()
+    Item: Series[str] = checks.optional()
 
-    _not_blank = _present("Order")
-    _notes = _text("Description", longest=LONGEST_NOTE)
-    _codes = _text("Order", "DetailType", "Item", longest=LONGEST_ID)
+    _not_blank = checks.present("Order")
+    _notes = checks.text("Description", longest=LONGEST_NOTE)
+    _codes = checks.text("Order", "DetailType", "Item", longest=LONGEST_ID)
     _numbers = _number("Amount", "Received", "Qty", "UnitPrice")
-    _known = _one_of("POStatus", "Open", "Closed")
+    _known = checks.one_of("POStatus", "Open", "Closed")
