@@ -82,6 +82,29 @@ def _in_memory() -> str | None:
     return str(shared) if roomy else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what is long begin first, each worker with its share of it: nobody should wait for what began last.
+
+    xdist gives each worker as many tests as any other, in this order, and takes from the end of who has most.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    units = [list(unit) for _, unit in itertools.groupby(filter(_is_long, items), key=_unit)]
+    rest = itertools.filterfalse(_is_long, items)
+    each = -(-len(items) // workers)
+    shares = [list(itertools.chain.from_iterable(units[worker::workers])) for worker in range(workers)]
+    items[:] = [item for share in shares for item in (*share, *itertools.islice(rest, max(0, each - len(share))))]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("long") is not None
+
+
+def _unit(item: pytest.Item) -> str:
+    """What one worker runs: a test, or all of a module whose tests look at the same running project."""
+    marker = item.get_closest_marker("long")
+    return item.nodeid.partition("::")[0] if marker and marker.kwargs.get("together") else item.nodeid
+
+
 @pytest.fixture(scope="session")
 def server() -> str:
     """URL of a migrated database on the session's server; all xdist workers share the server, each has its template."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from connector_pipelines.database.connection import Connection
 
+pytestmark = pytest.mark.long
+
 LAST_LINE = re.compile(
     r"demo: fetched=(?P<fetched>\d+) created=(?P<created>\d+) updated=(?P<updated>\d+) unchanged=(?P<unchanged>\d+)"
     r" dead_lettered=(?P<dead_lettered>\d+) verified=(?P<verified>yes|no)"

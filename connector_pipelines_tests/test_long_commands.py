@@ -14,6 +14,8 @@ import pytest
 
 from proof.mutations import mutants
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 GUARD = (ROOT / "connector_pipelines/mapping/guard.py").read_text(encoding="utf-8")

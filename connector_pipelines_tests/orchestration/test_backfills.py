@@ -21,6 +21,8 @@ from connector_pipelines_tests.orchestration.served import Served, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.long(together=True)
+
 STATUS = """
 query Days($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {

@@ -19,6 +19,8 @@ from connector_pipelines_tests.orchestration.served import Served, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def served(project: Any, students: Any, tmp_path: Path) -> Iterator[Served]:

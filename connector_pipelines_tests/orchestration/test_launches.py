@@ -15,6 +15,8 @@ from connector_pipelines_tests.orchestration.served import Served, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.long(together=True)
+
 TAG = "connector_pipelines/launch_of_alpha"
 DAY = {"dagster/partition": "2026-11-05"}
 NOW: dict[str, Any] = {"ops": {"sync_it": {"config": {"source": "alpha", "entities": ["organizations"]}}}}

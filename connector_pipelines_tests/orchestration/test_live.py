@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from proof.waiting import Changes
 
+pytestmark = pytest.mark.long(together=True)
+
 STUDENTS = [["school", "external", "students"], ["school", "mapping", "students"], ["core", "students"]]
 FIRST = datetime.now(UTC).date() - timedelta(days=4)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from proof.crashes import sweep
 
 if TYPE_CHECKING:
     from proof.databases import Databases
+
+pytestmark = pytest.mark.long
 
 
 def test_killed_at_a_boundary_and_resumed(databases: Databases) -> None:

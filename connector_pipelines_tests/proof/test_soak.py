@@ -15,6 +15,8 @@ from proof.aftermath import is_in_order
 from proof.memory import SHORTEST_SECONDS, Memory
 from proof.soak import KILLS, Storm, forecast, main
 
+pytestmark = pytest.mark.long
+
 FAULTS = {"east": ("reset", "500"), "west": ("429", "gzip")}
 
 QUICKLY = {"run_monitoring": {"poll_interval_seconds": 2, "start_timeout_seconds": 60}}
