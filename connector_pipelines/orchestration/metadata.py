@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,9 @@ _LISTED = 100
 _NAMED = 20
 """So many rows are named in a cell."""
 
+_LINE = 40
+"""Characters of a line that is seen whole where a table below it widens the column beyond the page."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _OPEN_KINDS = {"DATE", "BOOLEAN"}
 _OPEN_NAMES = {"status", "school_year", "term_type", "organization_type", "section_type"}
@@ -86,14 +90,20 @@ def _verdict(newest: Plan, plans: Sequence[Plan]) -> Metadata:
     shown: Metadata = {"state": newest.state.value}
     reasons = dict.fromkeys(reason for plan in plans for reason in plan.reasons)
     if reasons:
-        shown["reasons"] = MetadataValue.md("\n".join(f"- {markdown(reason)}" for reason in reasons))
+        shown["reasons"] = MetadataValue.md("\n".join(f"- {_narrow(reason)}" for reason in reasons))
     if newest.state in {PlanState.HELD, PlanState.PLANNED}:
-        shown["what to do"] = (
+        what_to_do = (
             f"Look at the changes, then launch the job approve_plan or reject_plan with source {newest.source},"
             f" hash {newest.hash[:HASH_SHOWN]} and why. Where such a change is usual, raise the limit that the reason"
             f" names, under policy.guard.entities.{newest.entity}, or declare a season, in the source's defs.yaml."
         )
+        shown["what to do"] = MetadataValue.md(_narrow(what_to_do))
     return shown | {"plan hash": newest.hash[:HASH_SHOWN], "chunks": newest.chunks}
+
+
+def _narrow(text: str) -> str:
+    """Markdown of text in short lines."""
+    return "  \n".join(markdown(line) for line in textwrap.wrap(text, _LINE, break_long_words=False))
 
 
 def of_receipts(receipts: Sequence[Receipt], rows: int) -> Metadata:

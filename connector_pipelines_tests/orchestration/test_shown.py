@@ -65,7 +65,17 @@ def test_a_plan_shows_its_state_and_reasons_first_and_once() -> None:
     shown = metadata.of_plans([held, held])
     assert list(shown)[:4] == ["state", "reasons", "what to do", "plan hash"]
     assert shown["reasons"].value == "- empty: nothing came"
-    assert shown["plan hash"] in shown["what to do"]
+    assert shown["plan hash"] in shown["what to do"].value
+
+
+def test_what_to_do_is_read_without_scrolling() -> None:
+    """Beside a wide table of changes, reasons and what to do stand in short lines, and say all they did."""
+    held = plan(PlanState.HELD, ("mass update: 890 of 920 records change (updated: limit 0.6, passes from 0.968)",))
+    shown = metadata.of_plans([held])
+    reasons, what_to_do = (shown[name].value for name in ("reasons", "what to do"))
+    assert max(map(len, f"{reasons}\n{what_to_do}".splitlines())) < 48
+    assert " ".join(reasons.split()) == f"- {held.reasons[0]}"
+    assert " ".join(what_to_do.split()).endswith("or declare a season, in the source's defs.yaml.")
 
 
 def test_rows_that_wait_are_no_dead_letters() -> None:
