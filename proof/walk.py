@@ -140,6 +140,7 @@ class Walk:
         lines = "".join(f"      {name}: {value}\n" for name, value in filled.items())
         self.page.keyboard.insert_text(f"ops:\n  approve:\n    config:\n{lines}")
         self._see("No errors")
+        self.page.get_by_text("Checking config").wait_for(state="hidden")  # what was typed last is looked at, too
         self._picture("approve", 620)
         self._button("Launch Run").click()
         self.see_the_run("Success")

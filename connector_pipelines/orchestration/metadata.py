@@ -47,7 +47,7 @@ _LISTED = 100
 _NAMED = 20
 """So many rows are named in a cell."""
 
-_LINE = 40
+_LINE = 36
 """Characters of a line that is seen whole where a table below it widens the column beyond the page."""
 
 _BARS = "▁▂▃▄▅▆▇█"
