@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +21,7 @@ from connector_pipelines.declarative.running import made
 from connector_pipelines.declarative.schemas import columns_of
 from connector_pipelines.declarative.watching import watched
 from connector_pipelines.external.options import BUSINESS_RETRIES
-from connector_pipelines.external.paginate import paginate
+from connector_pipelines.external.paginate import paginate, side_by_side
 from connector_pipelines.external.retry import utc_now
 from connector_pipelines.model import Health, Mode, Stream, Window
 from connector_pipelines.pages import Page, Reading, Stability
@@ -211,7 +208,7 @@ def _span(
     parents = api.settings.declared[each.entity]
     theirs = _pages(api, parents, window if each.changed_only else Window(), 1 if parents.each else in_flight)
     found = _parents(each, parents, theirs, needed=declared.named())
-    return _side_by_side(found, lambda part: list(_part(api, declared, span, part, 1)), in_flight)
+    return side_by_side(found, lambda part: list(_part(api, declared, span, part, 1)), in_flight)
 
 
 def _part(
@@ -281,19 +278,3 @@ def _records(pages: Iterable[Page]) -> Iterator[dict[str, Any]]:
                 continue  # a dead letter of its own entity
             if isinstance(record, dict):
                 yield record
-
-
-def _side_by_side(parts: Iterable[Part], read: Callable[[Part], list[Page]], width: int) -> Iterator[Page]:
-    """The pages of one part after another, while the parts behind it are read already."""
-    under_way: deque[Future[list[Page]]] = deque()
-    with ThreadPoolExecutor(width, thread_name_prefix="part") as pool:
-        try:
-            for part in parts:
-                under_way.append(pool.submit(copy_context().run, partial(read, part)))
-                if len(under_way) >= width:
-                    yield from under_way.popleft().result()
-            while under_way:
-                yield from under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urljoin, urlsplit
 
 from connector_pipelines.declarative import paging as declared
 from connector_pipelines.declarative import paths
 from connector_pipelines.declarative.places import value_of, with_value
-from connector_pipelines.errors import BrokenPage, ConfigurationError, NetworkError
-from connector_pipelines.external import redact
-from connector_pipelines.external.messages import same_origin
+from connector_pipelines.errors import BrokenPage, NetworkError
+from connector_pipelines.external.links import followed, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +17,7 @@ if TYPE_CHECKING:
     from connector_pipelines.external.messages import Request, Response
 
 
-_LINK = re.compile(r'<([^>]*)>\s*((?:;\s*[\w*]+\s*=\s*(?:"[^"]*"|[^\s;,"]+)\s*)*)')
-_REL = re.compile(r'rel\s*=\s*"?([^";,]+)', re.IGNORECASE)
+_OTHER_HOST = "If it is the same system behind a proxy, set `other_host` in this source's paging."
 _REPORT = "Correct this source's `paging`, or report it to the system's vendor; what was read so far is not used."
 
 
@@ -294,26 +290,15 @@ class Address(Unplaced):
         """
         found = self.said(self.paging.next, response)
         if isinstance(self.paging.next, declared.Header) and self.paging.next.header.lower() == "link":
-            found = linked(str(found or ""))
+            found = links_of(str(found or "")).get("next")
         if not found:
             return None
         here = request.url if "://" in request.url else f"{self.base_url}/{request.url.removeprefix('/')}"
-        target = urljoin(here, str(found))
-        if not same_origin(here, target):
-            target = self._at_home(here, target)
+        target = followed(here, str(found), other_host=self.paging.other_host, remedy=_OTHER_HOST)
         return replace(request, url=target, params=())
 
     def guess(self, _request: Request, _response: Response, _page: Came) -> None:
         """An address cannot be guessed."""
-
-    def _at_home(self, here: str, target: str) -> str:
-        if not self.paging.other_host:
-            raise ConfigurationError(
-                f"{redact.url(here)} leads on to {redact.url(target)}, where our credentials may not go.",
-                remedy="If it is the same system behind a proxy, set `other_host` in this source's paging.",
-            )
-        there, ours = urlsplit(target), urlsplit(here)
-        return there._replace(scheme=ours.scheme, netloc=ours.netloc).geturl()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,15 +323,6 @@ class UntilOlder:
 
     def guess(self, _request: Request, _response: Response, _page: Came) -> None:
         """Most reads end at the first page, so guessing would be a waste."""
-
-
-def linked(header: str) -> str | None:
-    """The target of rel=next in a Link header (RFC 8288)."""
-    for url, parameters in _LINK.findall(header):
-        relation = _REL.search(parameters)
-        if relation and "next" in relation.group(1).lower().split():
-            return str(url)
-    return None
 
 
 def at(place: declared.Place, response: Response, document: Callable[[bytes], Any]) -> object:

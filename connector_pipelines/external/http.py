@@ -22,7 +22,6 @@ from connector_pipelines.external.limits import LANES, Limits
 from connector_pipelines.external.messages import Request, Response, checked_url, same_origin
 from connector_pipelines.external.meter import Heard, Meter
 from connector_pipelines.external.retry import (
-    USUAL_RATE_LIMIT_SECONDS,
     Call,
     Do,
     Policy,
@@ -191,7 +190,7 @@ class Client:
         self._announcements.hear(signed, response)
         if heard.means is Do.WAIT:
             told = self._policy.lifted(response, utc_now())
-            self._turns.paused(USUAL_RATE_LIMIT_SECONDS if told is None else told)
+            self._turns.paused(self._policy.unsaid(1) if told is None else told)
         elif heard.means is Do.ACCEPT and (left := spent(response, utc_now())):
             self._turns.paused(left)
         return response

@@ -14,7 +14,7 @@ from connector_pipelines.errors import ConfigurationError
 from connector_pipelines.external.journal import Level
 from connector_pipelines.external.limits import HOUR, MINUTE, Budget, Limits, Rate
 from connector_pipelines.external.messages import checked_url
-from connector_pipelines.external.retry import Policy, lifted
+from connector_pipelines.external.retry import Policy, lifted, usual
 from connector_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ class HttpOptions(BaseModel):
         retries: int | None = None,
         overrides: Mapping[int, Rule] | None = None,
         lifted: Callable[[Response, datetime], float | None] = lifted,
+        unsaid: Callable[[int], float] = usual,
         **more: Any,
     ) -> Client:
         """A client as these options say.
@@ -167,6 +168,7 @@ class HttpOptions(BaseModel):
             retries: the connector's own default, where neither the source nor the environment says how many.
             overrides: what the source means by a status.
             lifted: how long an answer that means a limit says to wait.
+            unsaid: how long we wait for the n-th time where it does not say.
             more: other arguments of `Client`.
 
         Raises:
@@ -182,6 +184,7 @@ class HttpOptions(BaseModel):
                 settings().retries(retries) if self.max_retries is None else self.max_retries,
                 overrides=overrides or {},
                 lifted=lifted,
+                unsaid=unsaid,
             ),
             limits=self.limits(budgets, scope),
             cache_seconds=self.cache_seconds,

@@ -6,11 +6,14 @@ request that the page before it leads to; otherwise it is thrown away and readin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.pages import Page
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 Fetch = Callable[["Request", Event], "Response"]
 """Sends a request, giving up its waits when the event is set: `http.Client.send`."""
+
+T = TypeVar("T")
 
 MAX_EMPTY = 100
 """So many empty pages in a row are no collection any more."""
@@ -99,6 +104,28 @@ def paginate(
             prefetch.want(_guesses(paginator, following, response, len(rows)), following)
             yield replace(page, rows=rows)
             request = following
+
+
+def side_by_side(parts: Iterable[T], read: Callable[[T], list[Page]], width: int) -> Iterator[Page]:
+    """The pages of one part after another, while up to `width` parts are read at the same time.
+
+    Args:
+        parts: such as the courses whose people are asked for.
+        read: all pages of a part; called from threads.
+        width: how many parts are under way.
+    """
+    under_way: deque[Future[list[Page]]] = deque()
+    with ThreadPoolExecutor(width, thread_name_prefix="part") as pool:
+        try:
+            for part in parts:
+                under_way.append(pool.submit(copy_context().run, partial(read, part)))
+                if len(under_way) >= width:
+                    yield from under_way.popleft().result()
+            while under_way:
+                yield from under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
 
 
 def _guesses(paginator: Paginator, following: Request | None, response: Response, rows: int) -> Iterator[Request]:

@@ -110,6 +110,11 @@ def spent(response: Response, now: datetime) -> float | None:
     return lifted(response, now) if left.strip() == "0" else None
 
 
+def usual(_wait: int) -> float:
+    """Seconds to wait, for the n-th time, where a source does not say when its limit is lifted."""
+    return USUAL_RATE_LIMIT_SECONDS
+
+
 def until(text: str, now: datetime) -> float | None:
     """Seconds until what a number says: a moment since 1970 in seconds or milliseconds, or else so many seconds.
 
@@ -138,12 +143,14 @@ class Policy:
         max_waits: re-sends after a rate limit, counted apart.
         overrides: the source's own entries of the table, by status.
         lifted: how long an answer that means a limit says to wait.
+        unsaid: how long we wait for the n-th time, n from 1, where it does not say.
     """
 
     max_retries: int = 3
     max_waits: int = 3
     overrides: Mapping[int, Rule] = field(default_factory=dict)
     lifted: Callable[[Response, datetime], float | None] = lifted
+    unsaid: Callable[[int], float] = usual
 
     def action(self, response: Response) -> Do:
         """What to do with an answer."""
@@ -234,7 +241,7 @@ class _Ledger:
             problem = f"{self.call.endpoint} {answer}, after waiting as told; {_times(self.sent)}."
             return RateLimited(problem, remedy="Run it less often, or ask for a higher limit.")
         self.waits += 1
-        return _Again(answer, USUAL_RATE_LIMIT_SECONDS if told is None else told)
+        return _Again(answer, self.policy.unsaid(self.waits) if told is None else told)
 
     def _unauthorized(self, answer: str) -> SyncError:
         if not self.refreshed and self.call.refresh():

@@ -139,6 +139,13 @@ def test_connector_overrides_entries_of_the_table() -> None:
     assert pauses == [60]
 
 
+def test_waits_that_nobody_told_may_grow() -> None:
+    """Where a source never says when its limit is lifted, each wait is as long as the policy has it; else as told."""
+    result, pauses, _ = play([429, (429, "3"), 429, 200], Policy(unsaid=lambda wait: 10.0 * 2 ** (wait - 1)))
+    assert isinstance(result, Response)
+    assert pauses == [10, 3, 40]
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [(None, None), ("", None), ("0", 0), ("1.5", 1.5), ("-3", None), (date(10), 10), ("1e9", None)],

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from connector_pipelines.external.links import links_of
+
 if TYPE_CHECKING:
     from connector_pipelines.external.http import Request, Response
 
-_LINK = re.compile(r'<([^>]*)>\s*((?:;\s*[\w*]+\s*=\s*(?:"[^"]*"|[^\s;,"]+)\s*)*)')
-_REL = re.compile(r'rel\s*=\s*"?([^";,]+)', re.IGNORECASE)
 _TOTAL = re.compile(rb'"totalCount"\s*:\s*(\d+)')
 _FROM_LINK = ("offset", "limit")
 """Of a Link we take the position alone: filter and sort stay ours, whatever a proxy made of them."""
@@ -74,16 +74,6 @@ class OffsetPaging:
         if stated.isdecimal():
             return int(stated)
         return _total_in(response.body) if self.total_in_body else None
-
-
-def links_of(header: str | None) -> dict[str, str]:
-    """Targets of a Link header (RFC 8288) by relation."""
-    found: dict[str, str] = {}
-    for url, parameters in _LINK.findall(header or ""):
-        relation = _REL.search(parameters)
-        for name in relation.group(1).lower().split() if relation else ():
-            found.setdefault(name, url)
-    return found
 
 
 def _at(request: Request, offset: int) -> Request:

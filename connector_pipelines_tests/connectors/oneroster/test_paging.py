@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector_pipelines.connectors.oneroster.paging import OffsetPaging, links_of
+from connector_pipelines.connectors.oneroster.paging import OffsetPaging
 from connector_pipelines.external.http import Request
 from connector_pipelines.external.messages import Response
 from connector_pipelines.external.paginate import paginate
@@ -139,12 +139,6 @@ def test_empty_page_with_a_next_is_followed() -> None:
     following = _follow('<https://x/users?limit=5&offset=15>; rel="next"', rows=0)
     assert following is not None
     assert following.param("offset") == "15"
-
-
-@pytest.mark.parametrize("header", [None, "", "nonsense", "<a>; title=next", "<a>", ">;<"])
-def test_unusable_links_are_none(header: str | None) -> None:
-    """A header that names no relation is as if it were not there."""
-    assert links_of(header) == {}
 
 
 @pytest.mark.parametrize(
