@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from connector_pipelines.connectors import connector
+from connector_pipelines.connectors.canvas.simulator import FAULTS as CANVAS_FAULTS
+from connector_pipelines.connectors.canvas.simulator import Simulator as Canvas
 from connector_pipelines.connectors.finale.simulator import FAULTS as FINALE_FAULTS
 from connector_pipelines.connectors.finale.simulator import Simulator as Finale
 from connector_pipelines.connectors.moodle.simulator import FAULTS as MOODLE_FAULTS
@@ -241,6 +243,35 @@ def _moodle() -> Iterator[Stage]:
             yield Stage(source, simulator.set_faults, switchboard, evolve, today, prepare)
 
 
+@contextmanager
+def _canvas() -> Iterator[Stage]:
+    keep = _InMemory()
+    with (
+        Canvas(scenario="tiny", seed=7) as simulator,
+        patch("connector_pipelines.connectors.canvas.client.kept", lambda _: keep),
+        patch.dict("os.environ", {"CANVAS_TOKEN": simulator.token} | CANVAS_KEY),
+    ):
+
+        def source(over: Settings) -> Source:
+            usual = {"base_url": simulator.url, "auth": {"type": "bearer", "token": "env:CANVAS_TOKEN"}}
+            return _source("canvas", usual | {"page_size": 10} | over)
+
+        switchboard, since = simulator.service.switchboard, simulator.world.now
+        yield Stage(source, simulator.set_faults, switchboard, lambda: simulator.evolve(20), since)
+
+
+CANVAS_KEY = {
+    "CANVAS_ID": Canvas.client_id,
+    "CANVAS_SECRET": Canvas.client_secret,
+    "CANVAS_REFRESH": Canvas.refresh_token,
+}
+CANVAS_OAUTH = {
+    "type": "oauth2",
+    "client_id": "env:CANVAS_ID",
+    "client_secret": "env:CANVAS_SECRET",
+    "refresh_token": "env:CANVAS_REFRESH",
+}
+
 VENDORS: Settings = {
     "id": "supplierId",
     "modified": "updatedAt",
@@ -381,6 +412,23 @@ SUBJECTS = (
         "assessments",
         trials={"debug": Trial(("debug", "access"))},
         beside={"max-input-vars": "only writes send so many fields"},
+    ),
+    Subject(
+        "canvas",
+        "Canvas",
+        CANVAS_FAULTS,
+        _canvas,
+        "enrollments",
+        ("organizations", "terms", "courses", "sections", "students"),
+        {
+            "bucket": Trial(("bucket=60",), {"in_flight": 1}),
+            "missing-field": Trial(("missing-field:enrollments",)),
+            "no-sis": Trial(("no-sis",), entity="students"),
+            "old-names": Trial(("old-names",), entity="students"),
+            "shift": Trial(("shift=rename@2:enrollments",)),
+            "token-expiry": Trial(("token-expiry=2",), {"auth": CANVAS_OAUTH}),
+            "wrong-type": Trial(("wrong-type:enrollments",)),
+        },
     ),
     Subject(
         "json_api",

@@ -132,6 +132,22 @@ def moodle(
 
 
 @app.command()
+def canvas(
+    *,
+    port: Port = 8104,
+    host: Host = "127.0.0.1",
+    scenario: Annotated[str, typer.Option(help="tiny, small or college.")] = "small",
+    seed: Seed = 7,
+    fault: Faults = None,
+    evolve: Evolve = "0",
+) -> None:
+    """A Canvas site, by its REST API."""
+    from connector_pipelines.connectors.canvas.simulator.cli import serve
+
+    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+
+
+@app.command()
 def warehouse(
     *,
     port: Port = 8200,

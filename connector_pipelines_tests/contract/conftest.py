@@ -9,6 +9,7 @@ import pytest
 import stamina
 
 from connector_pipelines.connectors import connectors
+from connector_pipelines.connectors.canvas.simulator import Simulator as CanvasSimulator
 from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
 from connector_pipelines.connectors.moodle.simulator import Simulator as MoodleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
@@ -53,6 +54,13 @@ def _moodle(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     with MoodleSimulator(scenario="small", seed=7) as simulator:
         monkeypatch.setenv("CONTRACT_TOKEN", simulator.token)
         yield {"base_url": simulator.url, "token": "env:CONTRACT_TOKEN"}
+
+
+@contextmanager
+def _canvas(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with CanvasSimulator(scenario="tiny", seed=7) as simulator:
+        monkeypatch.setenv("CONTRACT_TOKEN", simulator.token)
+        yield {"base_url": simulator.url, "auth": {"type": "bearer", "token": "env:CONTRACT_TOKEN"}}
 
 
 class _InMemory:
@@ -122,6 +130,7 @@ def _json_api(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[dict[st
 
 
 SIMULATED = {
+    "canvas": _canvas,
     "csv_api": _csv_api,
     "finale": _finale,
     "json_api": _json_api,

@@ -1,0 +1,242 @@
+"""One function per kind of record. Each returns the raw pages of everything: Canvas tells of no roster what changed.
+
+States are asked for one by one, since what is left out by default (deleted courses and terms, everybody in a course who
+is not active or invited) must not be taken for gone.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+from xxhash import xxh3_64_intdigest
+
+from connector_pipelines.connectors.canvas import refusals, wire
+from connector_pipelines.connectors.canvas.paging import LinkPaging
+from connector_pipelines.errors import BrokenPage
+from connector_pipelines.external import auth
+from connector_pipelines.external.http import Client, Request
+from connector_pipelines.external.oauth import RefreshToken
+from connector_pipelines.external.paginate import SinglePage, paginate, side_by_side
+from connector_pipelines.external.tokens import Endpoint
+from connector_pipelines.external.vault import VaultKeep
+from connector_pipelines.model import Health, Mode, Window
+from connector_pipelines.pages import Reading, Stability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from threading import Event
+
+    from connector_pipelines.connectors.canvas.config import CanvasConfig
+    from connector_pipelines.external.messages import Response
+    from connector_pipelines.external.paginate import Fetch
+    from connector_pipelines.external.vault import Keep
+    from connector_pipelines.pages import Page
+
+    Pages = Callable[[], Iterable[Page]]
+    Params = Sequence[tuple[str, str]]
+    Split = Callable[[bytes], Sequence[bytes]]
+
+ACCEPT = "application/json+canvas-string-ids"
+"""Ids of other shards exceed 2^53, which no number in JSON may for everybody to read it."""
+
+LIVING = ("created", "claimed", "available", "completed")
+COURSE_STATES = (*LIVING, "deleted")
+ENROLLMENT_STATES = ("active", "invited", "creation_pending", "deleted", "rejected", "completed", "inactive")
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """An open site."""
+
+    config: CanvasConfig
+    http: Client
+
+    @property
+    def account(self) -> str:
+        """The address of the account that is read."""
+        return f"accounts/{quote(self.config.account, safe='')}"
+
+
+@contextmanager
+def connect(config: CanvasConfig) -> Iterator[Canvas]:
+    """A client for a site; nothing is asked before the first read.
+
+    Raises:
+        ConfigurationError: the base URL is unusable, or would send credentials unencrypted.
+    """
+    with config.client(
+        config.root,
+        _auth(config),
+        headers={"Accept": ACCEPT},
+        overrides={401: refusals.unauthorized, 403: refusals.forbidden},
+        unsaid=refusals.wait,
+        explain=refusals.explained,
+    ) as http:
+        yield Canvas(config, http)
+
+
+def kept(config: CanvasConfig) -> Keep:
+    """Where a site's access token is kept for all processes: in the run's database, sealed."""
+    return VaultKeep(f"canvas/{config.base_url}")
+
+
+def _auth(config: CanvasConfig) -> auth.Auth:
+    match config.auth:
+        case declared if declared.type == "bearer":
+            return auth.Bearer(declared.token)
+        case declared:
+            endpoint = Endpoint(config.token_url, declared.client_id, declared.client_secret, "body")
+            return RefreshToken(endpoint, declared.refresh_token, kept(config))
+
+
+def accounts(canvas: Canvas, window: Window) -> Reading:
+    """GET /accounts/:id and its sub_accounts."""
+
+    def pages() -> Iterator[Page]:
+        yield from paginate(canvas.http.send, wire.split_accounts, Request(canvas.account), SinglePage())
+        below = _listed(canvas, f"{canvas.account}/sub_accounts", (("recursive", "true"),))
+        yield from _pages(canvas, wire.split_accounts, below)
+
+    return _reading(pages, window)
+
+
+def terms(canvas: Canvas, window: Window) -> Reading:
+    """GET /accounts/self/terms: terms belong to the root account, whichever account is read."""
+    first = _listed(canvas, "accounts/self/terms", (("workflow_state[]", "all"),))
+    return _reading(lambda: _pages(canvas, wire.split_terms, first), window)
+
+
+def courses(canvas: Canvas, window: Window) -> Reading:
+    """GET /accounts/:id/courses in every state."""
+    return _reading(lambda: _pages(canvas, wire.split_courses, _courses(canvas, COURSE_STATES)), window)
+
+
+def sections(canvas: Canvas, window: Window) -> Reading:
+    """GET /courses/:id/sections of every course."""
+
+    def of(course: bytes) -> Iterator[Page]:
+        def fetch(request: Request, stop: Event) -> Response:
+            response = canvas.http.send(request, stop)
+            return replace(response, body=wire.with_course(course, response.body))
+
+        return _pages(canvas, wire.split_sections, _listed(canvas, f"courses/{_id(course)}/sections"), fetch)
+
+    return _reading(lambda: _of_each_course(canvas, of), window)
+
+
+def students(canvas: Canvas, window: Window) -> Reading:
+    """GET /accounts/:id/users who have an enrollment of a student that is not deleted."""
+    return _reading(lambda: _people(canvas, "student"), window)
+
+
+def teachers(canvas: Canvas, window: Window) -> Reading:
+    """GET /accounts/:id/users, the teachers and then the assistants: who is both comes twice."""
+    return _reading(lambda: chain(_people(canvas, "teacher"), _people(canvas, "ta")), window)
+
+
+def student_enrollments(canvas: Canvas, window: Window) -> Reading:
+    """GET /courses/:id/enrollments of students, in every state."""
+    return _enrollments(canvas, window, "StudentEnrollment")
+
+
+def teacher_enrollments(canvas: Canvas, window: Window) -> Reading:
+    """GET /courses/:id/enrollments of teachers and assistants, in every state."""
+    return _enrollments(canvas, window, "TeacherEnrollment", "TaEnrollment")
+
+
+def check(canvas: Canvas) -> Health:
+    """Ask for the account: proves address, credentials and that they may see it."""
+    started = time.monotonic()
+    (row,) = wire.split_accounts(canvas.http.get(canvas.account).body)
+    name = msgspec.json.decode(row, type=wire.Placed).account
+    seconds = time.monotonic() - started
+    detail = f"Canvas at {canvas.config.base_url} answers as {name.name if name else 'an account'}."
+    return Health(ok=True, detail=detail, latency_seconds=seconds)
+
+
+@dataclass(slots=True)
+class _Twice:
+    """Reads everything once more, for a read that is to prove absence (S9).
+
+    Pages by number shift where rows come and go, and even by bookmark a row is passed over whose name changes just
+    then. Where two passes bring the very same rows, none was passed over.
+    """
+
+    pages: Pages
+    stability: Stability | None = None
+
+    def read(self) -> Iterator[Page]:
+        """The pages of both passes; rows that come again are known as such further on."""
+        first, again = list[int](), list[int]()
+        for told in (first, again):
+            for page in self.pages():
+                told += [xxh3_64_intdigest(row) for row in page.rows]
+                yield page
+        self.stability = Stability.STABLE if sorted(first) == sorted(again) else Stability.UNSTABLE
+
+
+def _reading(pages: Pages, window: Window) -> Reading:
+    """All pages, numbered through."""
+
+    def numbered(of: Iterable[Page]) -> Iterator[Page]:
+        return (replace(page, number=number) for number, page in enumerate(of, 1))
+
+    def fenced() -> Reading:
+        twice = _Twice(pages)
+        return Reading(numbered(twice.read()), snapshot=True, stability=lambda: twice.stability)
+
+    whole = window.mode is Mode.FULL
+    return Reading(numbered(pages()), snapshot=whole, fenced=fenced if whole else None)
+
+
+def _people(canvas: Canvas, kind: str) -> Iterator[Page]:
+    params = (("enrollment_type", kind), ("include[]", "email"))
+    return _pages(canvas, wire.split_users, _listed(canvas, f"{canvas.account}/users", params))
+
+
+def _enrollments(canvas: Canvas, window: Window, *types: str) -> Reading:
+    params = [*(("type[]", one) for one in types), *(("state[]", one) for one in ENROLLMENT_STATES)]
+
+    def of(course: bytes) -> Iterator[Page]:
+        return _pages(canvas, wire.split_enrollments, _listed(canvas, f"courses/{_id(course)}/enrollments", params))
+
+    return _reading(lambda: _of_each_course(canvas, of), window)
+
+
+def _of_each_course(canvas: Canvas, of: Callable[[bytes], Iterable[Page]]) -> Iterator[Page]:
+    """The pages of one course after another, some of them read at the same time. A deleted course answers nothing."""
+    found = _pages(canvas, wire.split_courses, _courses(canvas, LIVING))
+    courses = (bytes(row) for page in found for row in page.rows)
+    return side_by_side(courses, lambda course: list(of(course)), canvas.config.in_flight)
+
+
+def _courses(canvas: Canvas, states: Sequence[str]) -> Request:
+    return _listed(canvas, f"{canvas.account}/courses", [("state[]", state) for state in states])
+
+
+def _listed(canvas: Canvas, path: str, params: Params = ()) -> Request:
+    """The first page of a collection."""
+    return Request(path, (*params, ("per_page", str(canvas.config.page_size))))
+
+
+def _pages(canvas: Canvas, split: Split, first: Request, fetch: Fetch | None = None) -> Iterator[Page]:
+    paging = LinkPaging(canvas.http.base_url, canvas.config.other_host)
+    return paginate(fetch or canvas.http.send, split, first, paging, in_flight=1)
+
+
+def _id(course: bytes) -> str:
+    """The number of a course, for an address.
+
+    Raises:
+        BrokenPage: it has none.
+    """
+    found = wire.id_of(course)
+    if not found or not found.replace("~", "", 1).isdecimal():
+        raise BrokenPage("a course in the list of courses has no number.", remedy="Look at the landed courses.")
+    return found

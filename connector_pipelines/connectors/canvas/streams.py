@@ -1,0 +1,150 @@
+"""What a Canvas source can read, parents before children."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.connectors.canvas import client, columns, wire
+from connector_pipelines.model import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pandas import DataFrame
+    from pandera.pandas import DataFrameModel, DataFrameSchema
+
+    from connector_pipelines.connectors.canvas.config import CanvasConfig
+
+    Transform = Callable[[DataFrame], DataFrame]
+
+_user = wire.decoder(wire.User)
+_enrollment = wire.decoder(wire.Enrollment)
+
+
+def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
+    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
+
+    def give() -> DataFrameSchema:
+        from connector_pipelines.connectors.canvas import schemas
+
+        return pick(schemas).to_schema()
+
+    return give
+
+
+def _transform(pick: Callable[[Any], Transform]) -> Transform:
+    """A transform, imported when it is needed."""
+
+    def run(frame: DataFrame) -> DataFrame:
+        from connector_pipelines.connectors.canvas import transform
+
+        return pick(transform)(frame)
+
+    return run
+
+
+def streams(config: CanvasConfig) -> tuple[Stream, ...]:
+    """The streams a config switches on."""
+    every = (*_places(config), *_people(config))
+    return tuple(stream for stream in every if config.provides(stream.entity))
+
+
+def _places(config: CanvasConfig) -> tuple[Stream, ...]:
+    """What there is to be in."""
+    return (
+        Stream(
+            entity="organizations",
+            read=client.accounts,
+            split=wire.split_accounts,
+            decode=wire.decoder(wire.Placed),
+            columns=columns.ACCOUNT_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Accounts),
+            transform=_transform(lambda transform: transform.organizations),
+            filters_by_time=False,
+            endpoint="GET /accounts/:id, sub_accounts",
+        ),
+        Stream(
+            entity="terms",
+            read=client.terms,
+            split=wire.split_terms,
+            decode=wire.decoder(wire.Term),
+            columns=columns.term_columns(config.time_zone),
+            schema=_schema(lambda schemas: schemas.Terms),
+            transform=_transform(lambda transform: transform.terms),
+            filters_by_time=False,
+            endpoint="GET /accounts/self/terms",
+        ),
+        Stream(
+            entity="courses",
+            read=client.courses,
+            split=wire.split_courses,
+            decode=wire.decoder(wire.Course),
+            columns=columns.COURSE_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Courses),
+            transform=_transform(lambda transform: transform.courses),
+            filters_by_time=False,
+            endpoint="GET /accounts/:id/courses",
+        ),
+        Stream(
+            entity="sections",
+            read=client.sections,
+            split=wire.split_sections,
+            decode=wire.decoder(wire.Held),
+            columns=columns.SECTION_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Sections),
+            transform=_transform(lambda transform: transform.sections),
+            filters_by_time=False,
+            endpoint="GET /courses/:id/sections",
+        ),
+    )
+
+
+def _people(config: CanvasConfig) -> tuple[Stream, ...]:
+    """Who is in it."""
+    enrollment_columns = columns.enrollment_columns(config.time_zone)
+    return (
+        Stream(
+            entity="students",
+            read=client.students,
+            split=wire.split_users,
+            decode=_user,
+            columns=columns.USER_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Users),
+            transform=_transform(lambda transform: transform.students),
+            filters_by_time=False,
+            endpoint="GET /accounts/:id/users, student",
+        ),
+        Stream(
+            entity="instructors",
+            read=client.teachers,
+            split=wire.split_users,
+            decode=_user,
+            columns=columns.USER_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Users),
+            transform=_transform(lambda transform: transform.instructors),
+            filters_by_time=False,
+            endpoint="GET /accounts/:id/users, teacher and ta",
+        ),
+        Stream(
+            entity="enrollments",
+            read=client.student_enrollments,
+            split=wire.split_enrollments,
+            decode=_enrollment,
+            columns=enrollment_columns,
+            schema=_schema(lambda schemas: schemas.Enrollments),
+            transform=_transform(lambda transform: transform.enrollments),
+            filters_by_time=False,
+            endpoint="GET /courses/:id/enrollments, students",
+        ),
+        Stream(
+            entity="teaching_assignments",
+            read=client.teacher_enrollments,
+            split=wire.split_enrollments,
+            decode=_enrollment,
+            columns=enrollment_columns,
+            schema=_schema(lambda schemas: schemas.Enrollments),
+            transform=_transform(lambda transform: transform.teaching_assignments),
+            filters_by_time=False,
+            endpoint="GET /courses/:id/enrollments, teachers and assistants",
+        ),
+    )
