@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connector_pipelines.connectors.canvas.simulator import Simulator as CanvasSimulator
 from connector_pipelines.settings import settings
 
 TODAY = datetime.now(UTC).date().isoformat()
@@ -18,6 +19,13 @@ attributes:
   auth: {{type: bearer, token: "{{{{ env.SIS_TOKEN }}}}"}}
   entities: [students]
   flavour: {flavour}
+"""
+CANVAS = """
+type: connector_pipelines.orchestration.components.CanvasSource
+attributes:
+  base_url: {url}
+  auth: {{type: bearer, token: "{{{{ env.CANVAS_TOKEN }}}}"}}
+  entities: [organizations, terms, courses, sections, students, enrollments]
 """
 
 
@@ -77,3 +85,15 @@ def test_the_mock_runs_end_to_end_with_nothing_else(project: Any, monkeypatch: p
     assert {updated for _, _, updated in counts} == {0}
     assert project.rows("SELECT count(*) FROM connector.dead_letters") == [(0,)]
     assert project.rows("SELECT count(DISTINCT scope) FROM connector.api_calls") == [(1,)]
+
+
+def test_canvas_runs_end_to_end(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Canvas source that is declared is tested and synced into core with proof, like every other provider (F19)."""
+    with CanvasSimulator(scenario="tiny") as simulator:
+        monkeypatch.setenv("CANVAS_TOKEN", simulator.token)
+        project.declare("campus", text=CANVAS.format(url=simulator.url))
+        assert project.run("test_connection_campus").success
+        assert project.run("full_sync_campus").success
+        enrolled = [one for one in simulator.expected("enrollments") if one["type"] == "StudentEnrollment"]
+    assert project.rows("SELECT count(*) FROM core.enrollments") == [(len(enrolled),)]
+    assert project.rows("SELECT count(*) FROM connector.dead_letters") == [(0,)]
