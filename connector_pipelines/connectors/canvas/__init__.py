@@ -1,4 +1,4 @@
-"""Canvas: a site's accounts, terms, courses, sections, people and who is in what.
+"""Canvas: a site's accounts, terms, courses, sections, people and who is in what; what is handed in and graded there.
 
 config.py      what a source must say
 client.py      one function per kind of record    https://developerdocs.instructure.com/services/canvas
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.canvas.config import CanvasConfig
 from connector_pipelines.model import Connector, Health, Stream
+from connector_pipelines.policy import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,4 +50,5 @@ CONNECTOR = Connector(
     open=_open,
     streams=_streams,
     check=_check,
+    conflicts={"grades": {"*": Rule.CORE_FINAL}},  # K8: an override that somebody set in core stays
 )

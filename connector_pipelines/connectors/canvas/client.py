@@ -1,4 +1,5 @@
-"""One function per kind of record. Each returns the raw pages of everything: Canvas tells of no roster what changed.
+"""One function per kind of record. Each returns the raw pages of everything, since Canvas tells of nothing but
+submissions what changed.
 
 States are asked for one by one, since what is left out by default (deleted courses and terms, everybody in a course who
 is not active or invited) must not be taken for gone.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC
 from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -150,6 +152,25 @@ def teacher_enrollments(canvas: Canvas, window: Window) -> Reading:
     return _enrollments(canvas, window, "TeacherEnrollment", "TaEnrollment")
 
 
+def assignments(canvas: Canvas, window: Window) -> Reading:
+    """GET /courses/:id/assignments, published or not."""
+
+    def of(course: bytes) -> Iterator[Page]:
+        return _pages(canvas, wire.split_assignments, _listed(canvas, f"courses/{_id(course)}/assignments"))
+
+    return _reading(lambda: _of_each_course(canvas, of), window)
+
+
+def graded(canvas: Canvas, window: Window) -> Reading:
+    """GET /courses/:id/students/submissions of everybody, graded since a moment."""
+    return _submissions(canvas, window, "graded_since")
+
+
+def handed_in(canvas: Canvas, window: Window) -> Reading:
+    """The same, handed in since a moment, and then graded since: what is both comes twice."""
+    return _submissions(canvas, window, "submitted_since", "graded_since")
+
+
 def check(canvas: Canvas) -> Health:
     """Ask for the account: proves address, credentials and that they may see it."""
     started = time.monotonic()
@@ -205,6 +226,20 @@ def _enrollments(canvas: Canvas, window: Window, *types: str) -> Reading:
 
     def of(course: bytes) -> Iterator[Page]:
         return _pages(canvas, wire.split_enrollments, _listed(canvas, f"courses/{_id(course)}/enrollments", params))
+
+    return _reading(lambda: _of_each_course(canvas, of), window)
+
+
+def _submissions(canvas: Canvas, window: Window, *times: str) -> Reading:
+    """Submissions are all that Canvas can be asked for by time; newer ones than a window's end do no harm."""
+    since = window.since and window.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    spans = [((name, since),) for name in times] if since else [()]
+
+    def of(course: bytes) -> Iterator[Page]:
+        for span in spans:
+            params = (("student_ids[]", "all"), *span)
+            first = _listed(canvas, f"courses/{_id(course)}/students/submissions", params)
+            yield from _pages(canvas, wire.split_submissions, first)
 
     return _reading(lambda: _of_each_course(canvas, of), window)
 

@@ -59,6 +59,29 @@ USER_COLUMNS: Columns = _flat(
 )
 
 
+def _kind(record: wire.Assignment) -> object:
+    """What is done for it."""
+    types = record.submission_types or ()
+    return next((kind for told, kind in KINDS.items() if told in types), "assignment")
+
+
+KINDS: Mapping[str, str] = {"online_quiz": "quiz", "discussion_topic": "discussion"}
+ASSIGNMENT_COLUMNS: Columns = _flat(
+    "name", "due_at", "unlock_at", "points_possible", "workflow_state", "updated_at", ids=("course_id",)
+) | {"kind": _kind}
+SUBMISSION_COLUMNS: Columns = _flat(
+    "score",
+    "grade",
+    "attempt",
+    "workflow_state",
+    "submitted_at",
+    "graded_at",
+    "excused",
+    "redo_request",
+    ids=("assignment_id", "user_id"),
+)
+
+
 def term_columns(zone: str) -> Columns:
     """Those of a term.
 

@@ -20,6 +20,9 @@ Entities = Literal[
     "instructors",
     "enrollments",
     "teaching_assignments",
+    "assessments",
+    "grades",
+    "submissions",
 ]
 
 AT_ONCE = 8

@@ -16,6 +16,9 @@ LONGEST_TEXT = 1_000
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 ACCOUNT_STATES = TERM_STATES = ("active", "deleted")
 COURSE_STATES = ("unpublished", "created", "claimed", "available", "completed", "deleted")
+ASSIGNMENT_STATES = ("published", "unpublished", "deleted")
+SUBMISSION_STATES = ("unsubmitted", "submitted", "pending_review", "graded", "deleted")
+_POINTS = r"-?(\d{1,20}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?"
 ENROLLMENT_STATES = ("active", "invited", "creation_pending", "inactive", "completed", "rejected", "deleted")
 _NUMBER = r"\d{1,25}(~\d{1,25})?"
 
@@ -49,6 +52,15 @@ def _number(*columns: str) -> Any:
         return values.str.fullmatch(_NUMBER)
 
     return pa.check(*columns, error="must be a number")(check)
+
+
+def _points(*columns: str) -> Any:
+    """A check: a decimal number."""
+
+    def check(_: type, values: Series[str]) -> Any:
+        return values.str.fullmatch(_POINTS)
+
+    return pa.check(*columns, error="must be a decimal number")(check)
 
 
 def _one_of(column: str, allowed: tuple[str, ...]) -> Any:
@@ -172,3 +184,45 @@ class Enrollments(External):
     _numbers = _number("user_id", "course_section_id")
     _times = _time("created_at", "updated_at", "start_at", "end_at")
     _states = _one_of("enrollment_state", ENROLLMENT_STATES)
+
+
+class Assignments(External):
+    """Accepted assignments."""
+
+    course_id: Series[str] = pa.Field()
+    name: Series[str] = pa.Field()
+    due_at: Series[str] = _optional()
+    unlock_at: Series[str] = _optional()
+    points_possible: Series[str] = _optional()
+    workflow_state: Series[str] = pa.Field()
+    updated_at: Series[str] = _optional()
+    kind: Series[str] = pa.Field()
+
+    _not_blank = _present("name")
+    _texts = _text("name", longest=LONGEST_TEXT)
+    _numbers = _number("course_id")
+    _decimals = _points("points_possible")
+    _times = _time("due_at", "unlock_at", "updated_at")
+    _states = _one_of("workflow_state", ASSIGNMENT_STATES)
+
+
+class Submissions(External):
+    """Accepted submissions, handed in or not, graded or not."""
+
+    assignment_id: Series[str] = pa.Field()
+    user_id: Series[str] = pa.Field()
+    score: Series[str] = _optional()
+    grade: Series[str] = _optional()
+    attempt: Series[str] = _optional()
+    workflow_state: Series[str] = pa.Field()
+    submitted_at: Series[str] = _optional()
+    graded_at: Series[str] = _optional()
+    excused: Series[str] = _optional()
+    redo_request: Series[str] = _optional()
+
+    _codes = _text("grade", longest=LONGEST_ID)
+    _numbers = _number("assignment_id", "user_id")
+    _decimals = _points("score")
+    _counts = _points("attempt")
+    _times = _time("submitted_at", "graded_at")
+    _states = _one_of("workflow_state", SUBMISSION_STATES)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _user = wire.decoder(wire.User)
 _enrollment = wire.decoder(wire.Enrollment)
+_submission = wire.decoder(wire.Submission)
 
 
 def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
@@ -45,7 +46,7 @@ def _transform(pick: Callable[[Any], Transform]) -> Transform:
 
 def streams(config: CanvasConfig) -> tuple[Stream, ...]:
     """The streams a config switches on."""
-    every = (*_places(config), *_people(config))
+    every = (*_places(config), *_people(config), *_work())
     return tuple(stream for stream in every if config.provides(stream.entity))
 
 
@@ -146,5 +147,42 @@ def _people(config: CanvasConfig) -> tuple[Stream, ...]:
             transform=_transform(lambda transform: transform.teaching_assignments),
             filters_by_time=False,
             endpoint="GET /courses/:id/enrollments, teachers and assistants",
+        ),
+    )
+
+
+def _work() -> tuple[Stream, ...]:
+    """What is done there."""
+    return (
+        Stream(
+            entity="assessments",
+            read=client.assignments,
+            split=wire.split_assignments,
+            decode=wire.decoder(wire.Assignment),
+            columns=columns.ASSIGNMENT_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Assignments),
+            transform=_transform(lambda transform: transform.assessments),
+            filters_by_time=False,
+            endpoint="GET /courses/:id/assignments",
+        ),
+        Stream(
+            entity="grades",
+            read=client.graded,
+            split=wire.split_submissions,
+            decode=_submission,
+            columns=columns.SUBMISSION_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Submissions),
+            transform=_transform(lambda transform: transform.grades),
+            endpoint="GET /courses/:id/students/submissions, graded",
+        ),
+        Stream(
+            entity="submissions",
+            read=client.handed_in,
+            split=wire.split_submissions,
+            decode=_submission,
+            columns=columns.SUBMISSION_COLUMNS,
+            schema=_schema(lambda schemas: schemas.Submissions),
+            transform=_transform(lambda transform: transform.submissions),
+            endpoint="GET /courses/:id/students/submissions",
         ),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector_pipelines.series import DAY, TEXT, arrow, mapped, moment, nothing, of_text, text
+from connector_pipelines.series import DAY, TEXT, arrow, mapped, moment, nothing, number, of_text, text
 
 DELETED = "deleted"
 STATUSES = {"deleted": "inactive", "completed": "inactive"}
@@ -29,6 +29,9 @@ ENROLLED = {
 """Requirement G46. Who completed a course was enrolled in it to its end."""
 
 TEACHING = {"active": "active", "invited": "active", "creation_pending": "active", "completed": "active"}
+_FIGURE = r"-?\d+(\.\d+)?%?"
+"""A grade that says no more than the score."""
+
 _SORTABLE = r"(?s)^([^,]*)(?:,(.*))?$"
 TEACHERS = ("TeacherEnrollment", "TaEnrollment")
 
@@ -135,6 +138,72 @@ def teaching_assignments(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def assessments(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of assignments, quizzes and graded discussions; one that is not published is inactive."""
+    most = number(frame["points_possible"])
+    return _core(
+        frame,
+        deleted=_is(frame["workflow_state"], DELETED),
+        modified=moment(frame["updated_at"]),
+        title=text(frame["name"]),
+        assessment_type=text(frame["kind"]),
+        available_at=moment(frame["unlock_at"]),
+        due_at=moment(frame["due_at"]),
+        min_score=pd.Series("0", index=frame.index, dtype=TEXT).where(most.notna()),
+        max_score=most,
+        learning_outcome=nothing(frame),
+        program_outcome=nothing(frame),
+        is_finalized=pd.Series(pd.NA, index=frame.index, dtype="boolean"),
+        status=mapped(frame["workflow_state"], {"published": "active"}).fillna("inactive"),
+        section=nothing(frame),
+        course=text(frame["course_id"]),
+    )
+
+
+def grades(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of submissions that were graded, handed in or not. Who is excused has no grade, also where there was one."""
+    gone = _is(frame["workflow_state"], DELETED) | _is(frame["excused"], "True")
+    graded = _is(frame["workflow_state"], "graded") & (frame["score"].notna() | frame["grade"].notna())
+    given = text(frame["grade"])
+    return _core(
+        frame,
+        deleted=gone,
+        modified=moment(frame["graded_at"]),
+        skip=_reason(~graded & ~gone, "is not graded"),
+        grade_type=pd.Series("assignment_grade", index=frame.index, dtype=TEXT),
+        score=number(frame["score"]),
+        max_score=nothing(frame),
+        letter_grade=given.where(~given.str.fullmatch(_FIGURE, na=False)),
+        achievement=nothing(frame),
+        comment=nothing(frame),
+        is_override=pd.Series(pd.NA, index=frame.index, dtype="boolean"),
+        graded_at=moment(frame["graded_at"]),
+        status=_where(gone, "inactive", "active"),
+        student=text(frame["user_id"]),
+        assessment=text(frame["assignment_id"]),
+        section=nothing(frame),
+    )
+
+
+def submissions(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of submissions that were handed in; what is to be done again is reopened."""
+    handed, gone = moment(frame["submitted_at"]), _is(frame["workflow_state"], DELETED)
+    again = _is(frame["redo_request"], "True")
+    return _core(
+        frame,
+        deleted=gone,
+        modified=pd.concat([handed, moment(frame["graded_at"])], axis=1).max(axis=1).astype(handed.dtype),
+        skip=_reason(handed.isna() & ~gone, "was not handed in"),
+        state=_where(again, "reopened", "submitted"),
+        attempt=pd.to_numeric(frame["attempt"]).astype("Int64"),
+        submitted_at=handed,
+        grading_state=_where(_is(frame["workflow_state"], "graded"), "graded", "notgraded"),
+        status=_where(gone, "inactive", "active"),
+        student=text(frame["user_id"]),
+        assessment=text(frame["assignment_id"]),
+    )
+
+
 def _core(
     frame: pd.DataFrame,
     *,
@@ -180,6 +249,15 @@ def _status(states: pd.Series) -> pd.Series:
 def _is(values: pd.Series, word: str) -> pd.Series:
     said = pc.equal(arrow(values), word).fill_null(fill_value=False)
     return pd.Series(said.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)
+
+
+def _where(flags: pd.Series, yes: str, no: str) -> pd.Series:
+    return pd.Series(no, index=flags.index, dtype=TEXT).mask(flags, yes)
+
+
+def _reason(which: pd.Series, reason: str) -> pd.Series:
+    """The reason for rows that belong elsewhere, null for the others."""
+    return pd.Series(reason, index=which.index, dtype=TEXT).where(which)
 
 
 def _begun(frame: pd.DataFrame) -> pd.Series:

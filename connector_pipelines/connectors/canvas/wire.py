@@ -103,6 +103,36 @@ class Enrollment(msgspec.Struct, gc=False):
     end_at: str | None = None
 
 
+class Assignment(msgspec.Struct, gc=False):
+    """Something that is graded, or only handed in. Points keep the digits that came."""
+
+    id: Id = None
+    course_id: Id = None
+    name: str | None = None
+    due_at: str | None = None
+    unlock_at: str | None = None
+    points_possible: Any = None
+    submission_types: list[str] | None = None
+    workflow_state: str | None = None
+    updated_at: str | None = None
+
+
+class Submission(msgspec.Struct, gc=False):
+    """What somebody handed in for an assignment, and was given for it; there is one also of who did nothing yet."""
+
+    id: Id = None
+    assignment_id: Id = None
+    user_id: Id = None
+    score: Any = None
+    grade: Any = None
+    attempt: int | None = None
+    workflow_state: str | None = None
+    submitted_at: str | None = None
+    graded_at: str | None = None
+    excused: bool | None = None
+    redo_request: bool | None = None
+
+
 _listed = msgspec.json.Decoder(list[msgspec.Raw])
 _named = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ids = msgspec.json.Decoder(Section)
@@ -170,6 +200,7 @@ def split_sections(body: bytes) -> Sequence[bytes]:
 _accounts, _sections = splitter("sub_accounts"), splitter("sections")
 split_terms, split_courses = splitter("enrollment_terms"), splitter("courses")
 split_users, split_enrollments = splitter("users"), splitter("enrollments")
+split_assignments, split_submissions = splitter("assignments"), splitter("submissions")
 
 
 def id_of(raw: bytes) -> str | None:
@@ -183,7 +214,7 @@ def id_of(raw: bytes) -> str | None:
 
 def decoder(record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
     """A function that decodes one raw record; it raises `BadRow`, and `BrokenPage` where the bytes are no UTF-8."""
-    row = msgspec.json.Decoder(record)
+    row = msgspec.json.Decoder(record, float_hook=str)
 
     def decode(raw: bytes) -> Any:
         try:

@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -262,6 +263,53 @@ def _teaching(r: Record) -> Record:
     }
 
 
+def _assessment(r: Record) -> Record:
+    kinds = {"online_quiz": "quiz", "discussion_topic": "discussion"}
+    return {
+        "title": r["name"],
+        "assessment_type": kinds.get(r["submission_types"][0], "assignment"),
+        "available_at": None,
+        "due_at": _moment(r["due_at"]),
+        "min_score": Decimal(0),
+        "max_score": Decimal(str(r["points_possible"])),
+        "learning_outcome": None,
+        "program_outcome": None,
+        "is_finalized": None,
+        "status": "active" if r["workflow_state"] == "published" else "inactive",
+        "section": None,
+        "course": _id(r["course_id"]),
+    }
+
+
+def _grade(r: Record) -> Record:
+    nothing = dict.fromkeys(("max_score", "achievement", "comment", "is_override", "section"))
+    return nothing | {
+        "grade_type": "assignment_grade",
+        "score": Decimal(str(r["score"])),
+        "letter_grade": r["grade"] if r["grade"].isalpha() else None,
+        "graded_at": _moment(r["graded_at"]),
+        "status": "active",
+        "student": _id(r["user_id"]),
+        "assessment": _id(r["assignment_id"]),
+    }
+
+
+def _submission(r: Record) -> Record:
+    return {
+        "state": "reopened" if r["redo_request"] else "submitted",
+        "attempt": r["attempt"],
+        "submitted_at": _moment(r["submitted_at"]),
+        "grading_state": "graded" if r["workflow_state"] == "graded" else "notgraded",
+        "status": "active",
+        "student": _id(r["user_id"]),
+        "assessment": _id(r["assignment_id"]),
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def truth_of(simulator: Simulator) -> Truth:
     """What core must hold after a first read, worked out from the simulator's records and the README's tables.
 
@@ -269,6 +317,7 @@ def truth_of(simulator: Simulator) -> Truth:
     """
     courses = {r["id"]: r for r in simulator.expected("courses")}
     enrollments = [r for r in simulator.expected("enrollments") if r["enrollment_state"] != "deleted"]
+    work = list(simulator.expected("submissions"))
     teachers = [*simulator.expected("teacher"), *simulator.expected("ta")]
     return {
         "organizations": {str(r["id"]): _account(r) for r in simulator.expected("accounts")},
@@ -283,4 +332,7 @@ def truth_of(simulator: Simulator) -> Truth:
         "teaching_assignments": {
             str(r["id"]): _teaching(r) for r in enrollments if r["type"] in {"TeacherEnrollment", "TaEnrollment"}
         },
+        "assessments": {str(r["id"]): _assessment(r) for r in simulator.expected("assignments")},
+        "grades": {str(r["id"]): _grade(r) for r in work if r["score"] is not None},
+        "submissions": {str(r["id"]): _submission(r) for r in work if r["submitted_at"]},
     }

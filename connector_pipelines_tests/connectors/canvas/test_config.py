@@ -37,7 +37,7 @@ def test_an_account_has_a_number_or_a_name(account: str) -> None:
         ({"page_size": 101}, "less than or equal to 100"),
         ({"in_flight": 9}, "less than or equal to 8"),
         ({"auth": {"type": "oauth2", "client_id": "env:I"}}, "client_secret"),
-        ({"entities": ["grades"]}, "entities"),
+        ({"entities": ["engagement"]}, "entities"),
     ],
 )
 def test_mistakes_are_refused(bad: dict[str, Any], says: str) -> None:

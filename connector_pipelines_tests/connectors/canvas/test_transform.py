@@ -108,7 +108,87 @@ def test_other_types_belong_elsewhere(accepted_of: Callable[..., Accepted]) -> N
     }
 
 
+DONE = {
+    "id": "4",
+    "assignment_id": "7",
+    "user_id": "5",
+    "score": 88.50,
+    "grade": "88.5",
+    "attempt": 2,
+    "workflow_state": "graded",
+    "submitted_at": "2026-09-01T10:00:00Z",
+    "graded_at": "2026-09-02T10:00:00Z",
+    "excused": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "score", "letter"),
+    [
+        ({}, "88.5", None),
+        ({"grade": "B+"}, "88.5", "B+"),
+        ({"grade": "88.5%"}, "88.5", None),
+        ({"score": None, "grade": "complete"}, None, "complete"),
+        ({"score": 0, "grade": "0", "submitted_at": None, "attempt": None}, "0", None),
+    ],
+)
+def test_grades(core_of: Any, more: dict[str, Any], score: str | None, letter: str | None) -> None:
+    """A grade is its points and, where it says more than these, its letter; handed in or not."""
+    (found,) = core_of("grades", DONE | more)
+    assert (found["score"], found["letter_grade"], found["grade_type"]) == (score, letter, "assignment_grade")
+    assert (found["assessment"], found["student"], found["deleted"]) == ("7", "5", False)
+
+
+def test_who_is_excused_has_no_grade(core_of: Any, accepted_of: Callable[..., Accepted]) -> None:
+    """Excused after being graded, a grade is taken back; what is not graded is none."""
+    (excused,) = core_of("grades", DONE | {"score": None, "grade": None, "excused": True})
+    assert (excused["deleted"], excused["status"]) == (True, "inactive")
+    waiting = DONE | {"workflow_state": "submitted", "score": None, "grade": None, "graded_at": None}
+    assert accepted_of("grades", [waiting]).skipped == {"is not graded": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "state", "grading"),
+    [
+        ({}, "submitted", "graded"),
+        ({"redo_request": True}, "reopened", "graded"),
+        ({"workflow_state": "pending_review"}, "submitted", "notgraded"),
+    ],
+)
+def test_submissions(core_of: Any, more: dict[str, Any], state: str, grading: str) -> None:
+    """A submission says whether it is to be done again and whether it was graded; the later of both times counts."""
+    (found,) = core_of("submissions", DONE | more)
+    assert (found["state"], found["grading_state"], found["attempt"]) == (state, grading, 2)
+    assert found["modified_at"] == datetime(2026, 9, 2, 10, tzinfo=UTC)
+
+
+def test_what_was_not_handed_in_is_no_submission(accepted_of: Callable[..., Accepted]) -> None:
+    """Canvas has a record of everybody for every assignment; without a time of handing in it is none of ours."""
+    found = accepted_of("submissions", [DONE | {"submitted_at": None, "workflow_state": "unsubmitted"}])
+    assert found.skipped == {"was not handed in": 1}
+
+
+@pytest.mark.parametrize(
+    ("types", "kind"),
+    [
+        (["online_quiz"], "quiz"),
+        (["discussion_topic"], "discussion"),
+        (["online_upload", "on_paper"], "assignment"),
+        ([], "assignment"),
+    ],
+)
+def test_assignments(core_of: Any, types: list[str], kind: str) -> None:
+    """An assignment is called by what is done for it, has its points, and is in use once it is published."""
+    told = {"id": "7", "course_id": "1", "name": "Essay", "points_possible": 20.0, "workflow_state": "published"}
+    (found,) = core_of("assessments", told | {"submission_types": types})
+    assert (found["assessment_type"], found["max_score"], found["status"]) == (kind, "20", "active")
+    (draft,) = core_of("assessments", told | {"workflow_state": "unpublished", "points_possible": None})
+    assert (draft["min_score"], draft["max_score"], draft["status"]) == (None, None, "inactive")
+
+
 BAD = [
+    ("grades", DONE, {"score": "a lot"}, "score must be a decimal number"),
+    ("submissions", DONE, {"workflow_state": "lost"}, "workflow_state must be one of"),
     ("enrollments", ENROLLED, {"enrollment_state": "unheard_of"}, "enrollment_state must be one of"),
     ("enrollments", ENROLLED, {"user_id": None}, "user_id is required"),
     ("enrollments", ENROLLED, {"created_at": "yesterday"}, "created_at must be an ISO 8601 time"),

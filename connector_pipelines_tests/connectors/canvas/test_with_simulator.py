@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connector_pipelines.connectors.canvas import CONNECTOR
+from connector_pipelines.connectors.canvas import CONNECTOR, wire
 from connector_pipelines.connectors.canvas.simulator import Simulator
 from connector_pipelines.errors import (
     AuthFailed,
@@ -19,7 +19,7 @@ from connector_pipelines.errors import (
     SyncError,
 )
 from connector_pipelines.external.turns import Turns
-from connector_pipelines.model import Window
+from connector_pipelines.model import Stream, Window
 from connector_pipelines.pages import Stability
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ ENTITIES = (
     "instructors",
     "enrollments",
     "teaching_assignments",
+    "assessments",
+    "grades",
+    "submissions",
 )
 
 
@@ -78,6 +81,10 @@ def test_states_are_asked_for_by_name(site: Any) -> None:
     courses = site.read("courses").frame.set_index("external_id")
     assert (courses.loc["3", "status"], courses.loc["3", "deleted"]) == ("inactive", True)
     assert site.read("terms").frame["deleted"].sum() == 1
+
+
+def _stream(config: Any, entity: str) -> Stream:
+    return next(one for one in CONNECTOR.streams(config) if one.entity == entity)
 
 
 HARMLESS = [
@@ -238,8 +245,7 @@ def test_absence_is_proven_by_reading_twice(site: Any, fault: str, stability: St
     site.simulator.set_faults([fault] if fault else [])
     config = site.config()
     with CONNECTOR.open(config) as client:
-        stream = next(one for one in CONNECTOR.streams(config) if one.entity == "enrollments")
-        reading = stream.read(client, Window())
+        reading = _stream(config, "enrollments").read(client, Window())
         assert reading.fenced is not None
         fenced = reading.fenced()
         assert fenced.stability() is None
@@ -247,3 +253,29 @@ def test_absence_is_proven_by_reading_twice(site: Any, fault: str, stability: St
     assert fenced.stability() is stability
     assert [page.number for page in pages] == list(range(1, len(pages) + 1))
     assert len(site.asked("courses")) == 2
+
+
+def test_an_increment_asks_for_what_was_graded_or_handed_in(site: Any) -> None:
+    """Grades are asked for by when they were given, submissions by when they were handed in and by when graded."""
+    since = site.simulator.world.now
+    site.simulator.evolve(20)
+    config = site.config()
+    changed = {
+        str(row["id"])
+        for row in site.simulator.expected("submissions")
+        if max(row["submitted_at"] or "", row["graded_at"] or "") >= since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    }
+    found = {}
+    with CONNECTOR.open(config) as client:
+        for entity in ("grades", "submissions"):
+            begun = len(site.simulator.requests)
+            reading = _stream(config, entity).read(client, Window(since))
+            found[entity] = {wire.id_of(bytes(row)) for page in reading.pages for row in page.rows}
+            asked = [one for one in site.simulator.requests[begun:] if one.collection == "submissions"]
+            assert not reading.snapshot
+            assert {name for one in asked for name, _ in one.pairs if name.endswith("since")} == {
+                "grades": {"graded_since"},
+                "submissions": {"graded_since", "submitted_since"},
+            }[entity]
+    assert found["submissions"] == changed
+    assert set() < found["grades"] < changed

@@ -1,7 +1,7 @@
 """The faults of a Canvas site (contract 2 and 8; requirements F39, F44).
 
-Targets are what the path names last (account, sub_accounts, terms, courses, users, sections, enrollments) and `token`,
-which is struck when it is named and, by token-expiry, always.
+Targets are what the path names last (account, sub_accounts, terms, courses, users, sections, enrollments, assignments,
+submissions) and `token`, which is struck when it is named and, by token-expiry, always.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ FAULTS: dict[str, Kind] = {
     "wrong-type": Kind("one row of a page has a list in this field", "id"),
 }
 
-TARGETS = frozenset({"account", "sub_accounts", "terms", "courses", "users", "sections", "enrollments", "token"})
+ROSTER = frozenset({"account", "sub_accounts", "terms", "courses", "users", "sections", "enrollments"})
+TARGETS = ROSTER | {"assignments", "submissions", "token"}
 TOKEN = "token"  # noqa: S105 -- the name of a target
 KNOWN = Faults(FAULTS, apart={TOKEN: frozenset({"token-expiry"})}, targets=TARGETS)

@@ -27,7 +27,7 @@ TOKEN_PATH = "/login/oauth2/token"  # noqa: S105 -- an address
 TEXTUAL = "application/json+canvas-string-ids"
 _PATH = re.compile(
     r"/api/v1/(?:(?P<of>accounts)/(?P<account>[^/]+)(?:/(?P<below>sub_accounts|terms|courses|users))?"
-    r"|(?P<place>courses|sections)/(?P<id>[^/]+)/(?P<in>sections|enrollments))"
+    r"|(?P<place>courses|sections)/(?P<id>[^/]+)/(?:students/)?(?P<in>sections|enrollments|assignments|submissions))"
 )
 _PLAIN_PARAMS = {"page", "per_page"}
 
@@ -156,7 +156,13 @@ def _everything(target: Target) -> dict[str, list[str]]:
     """What is answered to whom no filter is heeded."""
     states = ["active", "invited", "creation_pending", "inactive", "completed", "rejected", "deleted", "all"]
     kinds = list(KINDS) if target.collection == "users" else []
-    return {"state[]": states, "workflow_state[]": states, "enrollment_type": kinds, "include[]": ["email"]}
+    return {
+        "state[]": states,
+        "workflow_state[]": states,
+        "enrollment_type": kinds,
+        "include[]": ["email"],
+        "student_ids[]": ["all"],
+    }
 
 
 def _noted(call: Call, reply: Reply, called: str) -> Request:

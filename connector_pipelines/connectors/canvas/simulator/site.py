@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.canvas.simulator.exchange import NOT_FOUND, RefusedError
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
 
     Asked = Mapping[str, Sequence[str]]
 
+_STRICT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 KINDS = {"student": "StudentEnrollment", "teacher": "TeacherEnrollment", "ta": "TaEnrollment"}
 SIS = {"accounts": "sis_account_id", "courses": "sis_course_id", "sections": "sis_section_id"}
 USUAL_STATES = ("active", "invited")
+ALL_BUT_DELETED = {
+    "state[]": ("active", "invited", "creation_pending", "inactive", "completed", "rejected"),
+    "type[]": ("StudentEnrollment",),
+}
+EVERYBODY = {"student_ids[]": ("all",)}
 UNPUBLISHED = {"created", "claimed"}
 
 
@@ -117,6 +125,27 @@ class Site:
         found = [one for one in rows if one["enrollment_state"] in states and (not kinds or one["type"] in kinds)]
         return sorted(map(self._with_user, found), key=lambda one: (one["type"], *_by_name(one["user"]), one["id"]))
 
+    def assignments(self, owner: Record, _asked: Asked) -> list[Record]:
+        """Of a course; deleted ones are never shown."""
+        return [one for one in self.world.rows("assignments") if one["course_id"] == owner["id"]]
+
+    def submissions(self, owner: Record, asked: Asked) -> list[Record]:
+        """Of the caller, who has none, or of all students of a course, handed in or graded since a moment.
+
+        Raises:
+            RefusedError: 400, the moment is none.
+        """
+        if "all" not in asked.get("student_ids[]", ()):
+            return []
+        since = {"submitted_at": _moment(asked, "submitted_since"), "graded_at": _moment(asked, "graded_since")}
+        inside = {one["user_id"] for one in self.enrollments(owner, ALL_BUT_DELETED)}
+        rows = (one for one in self.world.rows("submissions") if one["_course"] == owner["id"])
+        return [
+            one
+            for one in rows
+            if one["user_id"] in inside and all(not at or (one[name] or "") >= at for name, at in since.items())
+        ]
+
     def _with_user(self, enrollment: Record) -> Record:
         user = self.world.tables["users"][enrollment["user_id"]]
         section = self.world.tables["sections"][enrollment["course_section_id"]]
@@ -140,6 +169,8 @@ class Site:
             "courses": lambda: self.courses(top, {"state[]": ["all"]}),
             "sections": lambda: [row for course in living for row in self.sections(course, {})],
             "enrollments": lambda: [row for course in living for row in self.enrollments(course, states)],
+            "assignments": lambda: [row for course in living for row in self.assignments(course, {})],
+            "submissions": lambda: [row for course in living for row in self.submissions(course, EVERYBODY)],
             **{kind: lambda kind=kind: self._people(top, kind) for kind in KINDS},  # type: ignore[misc]
         }
         if collection not in found:
@@ -157,7 +188,17 @@ LISTS: Mapping[str, Callable[[Site, Record, Asked], list[Record]]] = {
     "users": Site.users,
     "sections": Site.sections,
     "enrollments": Site.enrollments,
+    "assignments": Site.assignments,
+    "submissions": Site.submissions,
 }
+
+
+def _moment(asked: Asked, name: str) -> str:
+    """A moment that is asked for, as Canvas writes it; "" for none."""
+    told = asked.get(name, ("",))[-1]
+    if told and not _STRICT.fullmatch(told):
+        raise RefusedError(as_json(400, {"error": f"Invalid datetime for {name}"}))
+    return told and datetime.fromisoformat(told).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _by_name(user: Record) -> tuple[str, int]:

@@ -1,5 +1,5 @@
-"""A site's accounts, terms, courses, sections, people and enrollments, and how they change. All of it follows from the
-seed; nothing is ever removed but its state.
+"""A site's accounts, terms, courses, sections, people and enrollments, what they do there (`work.py`), and how all of
+it changes. It follows from the seed; nothing is ever removed, but gets another state.
 
 Records are as Canvas sends them, with numbers for ids; what begins with `_` is not sent. Every seventh person comes
 from another shard, with an id beyond 2^53.
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from connector_pipelines.connectors.canvas.simulator import work
 from connector_pipelines.connectors.canvas.simulator.names import FAMILY, GIVEN, SUBJECTS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Record = dict[str, Any]
 
 DENVER = ZoneInfo("America/Denver")
 START = datetime(2026, 9, 1, 8, tzinfo=UTC)
-TABLES = ("accounts", "terms", "courses", "sections", "users", "enrollments")
+TABLES = ("accounts", "terms", "courses", "sections", "users", "enrollments", "assignments", "submissions")
 SHARD = 4021 * 10**13
 """What is added to the ids of a shard to make them unique everywhere."""
 ROOT = 1
@@ -158,6 +159,7 @@ class World:
         for place, one in enumerate(_some(dice, [c for c in self.rows("courses") if _lives(c)][1:], percent)):
             self._move(one, place)
         self._arrive(dice, len(people) // 8)
+        work.go_on(self, percent)
 
     def _move(self, course: Record, place: int) -> None:
         match place % 3:
@@ -192,6 +194,7 @@ class World:
         students = [self._person("s", number, dice)["id"] for number in range(size.students)]
         teachers = [self._person("t", number, dice)["id"] for number in range(size.teachers)]
         self._gather(students, teachers)
+        work.begin(self)
 
     def _gather(self, students: Sequence[int], teachers: Sequence[int]) -> None:
         """Everybody's enrollments: a first course with many, and some rounds of the others."""

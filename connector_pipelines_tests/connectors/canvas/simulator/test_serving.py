@@ -100,6 +100,20 @@ def test_what_is_left_out_unless_asked_for(simulator: Simulator, ask: Any) -> No
     assert ask("courses/3/sections").status_code == 404
 
 
+def test_submissions_are_asked_for_by_time(simulator: Simulator, ask: Any) -> None:
+    """Everybody's work is there for who asks for everybody, by strict times of handing in or of grading."""
+    path = "courses/2/students/submissions"
+    every, _ = walked(ask, f"{path}?student_ids[]=all&per_page=100")
+    graded, _ = walked(ask, f"{path}?student_ids[]=all&graded_since=2026-08-28T00:00:00Z&per_page=100")
+    handed, _ = walked(ask, f"{path}?student_ids[]=all&submitted_since=2026-08-28T02:00:00%2B02:00&per_page=100")
+    assert [one for one in every if (one["graded_at"] or "") >= "2026-08-28T00:00:00Z"] == graded != []
+    assert [one for one in every if (one["submitted_at"] or "") >= "2026-08-28T00:00:00Z"] == handed != graded
+    assert ask(path).json() == []
+    assert ask(f"{path}?student_ids[]=all&graded_since=yesterday").status_code == 400
+    assert {one["id"] for one in ask("courses/2/assignments").json()} == {one["assignment_id"] for one in every}
+    assert len(every) == sum(one["_course"] == 2 for one in simulator.expected("submissions"))
+
+
 def test_records_are_named_by_sis_ids(ask: Any) -> None:
     """Accounts, courses and sections answer to their SIS ids; terms belong to the root account alone."""
     assert ask("accounts/sis_account_id:SCH-001").json()["id"] == 2
