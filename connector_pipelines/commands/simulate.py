@@ -142,9 +142,16 @@ def canvas(
     evolve: Evolve = "0",
 ) -> None:
     """A Canvas site, by its REST API."""
-    from connector_pipelines.connectors.canvas.simulator.cli import serve
+    from connector_pipelines.connectors.canvas.simulator import Simulator
+    from connector_pipelines.simulating.serving import just_now
 
-    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+    with _refusals():
+        _serve(
+            Simulator(
+                scenario=scenario, seed=seed, faults=fault or (), start=just_now(), host=host, port=port, control=True
+            ),
+            evolve,
+        )
 
 
 @app.command()

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from connector_pipelines import later
 from connector_pipelines.connectors.canvas import client, columns, wire
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pandas import DataFrame
-    from pandera.pandas import DataFrameModel, DataFrameSchema
-
     from connector_pipelines.connectors.canvas.config import CanvasConfig
 
-    Transform = Callable[[DataFrame], DataFrame]
+PACKAGE = "connector_pipelines.connectors.canvas"
 
 _user = wire.decoder(wire.User)
 _enrollment = wire.decoder(wire.Enrollment)
 _submission = wire.decoder(wire.Submission)
-
-
-def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
-    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
-
-    def give() -> DataFrameSchema:
-        from connector_pipelines.connectors.canvas import schemas
-
-        return pick(schemas).to_schema()
-
-    return give
-
-
-def _transform(pick: Callable[[Any], Transform]) -> Transform:
-    """A transform, imported when it is needed."""
-
-    def run(frame: DataFrame) -> DataFrame:
-        from connector_pipelines.connectors.canvas import transform
-
-        return pick(transform)(frame)
-
-    return run
 
 
 def streams(config: CanvasConfig) -> tuple[Stream, ...]:
@@ -59,8 +33,8 @@ def _places(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_accounts,
             decode=wire.decoder(wire.Placed),
             columns=columns.ACCOUNT_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Accounts),
-            transform=_transform(lambda transform: transform.organizations),
+            schema=later.schema(PACKAGE, "Accounts"),
+            transform=later.transform(PACKAGE, "organizations"),
             filters_by_time=False,
             endpoint="GET /accounts/:id, sub_accounts",
         ),
@@ -70,8 +44,8 @@ def _places(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_terms,
             decode=wire.decoder(wire.Term),
             columns=columns.term_columns(config.time_zone),
-            schema=_schema(lambda schemas: schemas.Terms),
-            transform=_transform(lambda transform: transform.terms),
+            schema=later.schema(PACKAGE, "Terms"),
+            transform=later.transform(PACKAGE, "terms"),
             filters_by_time=False,
             endpoint="GET /accounts/self/terms",
         ),
@@ -81,8 +55,8 @@ def _places(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_courses,
             decode=wire.decoder(wire.Course),
             columns=columns.COURSE_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Courses),
-            transform=_transform(lambda transform: transform.courses),
+            schema=later.schema(PACKAGE, "Courses"),
+            transform=later.transform(PACKAGE, "courses"),
             filters_by_time=False,
             endpoint="GET /accounts/:id/courses",
         ),
@@ -92,8 +66,8 @@ def _places(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_sections,
             decode=wire.decoder(wire.Held),
             columns=columns.SECTION_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Sections),
-            transform=_transform(lambda transform: transform.sections),
+            schema=later.schema(PACKAGE, "Sections"),
+            transform=later.transform(PACKAGE, "sections"),
             filters_by_time=False,
             endpoint="GET /courses/:id/sections",
         ),
@@ -110,8 +84,8 @@ def _people(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_users,
             decode=_user,
             columns=columns.USER_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Users),
-            transform=_transform(lambda transform: transform.students),
+            schema=later.schema(PACKAGE, "Users"),
+            transform=later.transform(PACKAGE, "students"),
             filters_by_time=False,
             endpoint="GET /accounts/:id/users, student",
         ),
@@ -121,8 +95,8 @@ def _people(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_users,
             decode=_user,
             columns=columns.USER_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Users),
-            transform=_transform(lambda transform: transform.instructors),
+            schema=later.schema(PACKAGE, "Users"),
+            transform=later.transform(PACKAGE, "instructors"),
             filters_by_time=False,
             endpoint="GET /accounts/:id/users, teacher and ta",
         ),
@@ -132,8 +106,8 @@ def _people(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_enrollments,
             decode=_enrollment,
             columns=enrollment_columns,
-            schema=_schema(lambda schemas: schemas.Enrollments),
-            transform=_transform(lambda transform: transform.enrollments),
+            schema=later.schema(PACKAGE, "Enrollments"),
+            transform=later.transform(PACKAGE, "enrollments"),
             filters_by_time=False,
             endpoint="GET /courses/:id/enrollments, students",
         ),
@@ -143,8 +117,8 @@ def _people(config: CanvasConfig) -> tuple[Stream, ...]:
             split=wire.split_enrollments,
             decode=_enrollment,
             columns=enrollment_columns,
-            schema=_schema(lambda schemas: schemas.Enrollments),
-            transform=_transform(lambda transform: transform.teaching_assignments),
+            schema=later.schema(PACKAGE, "Enrollments"),
+            transform=later.transform(PACKAGE, "teaching_assignments"),
             filters_by_time=False,
             endpoint="GET /courses/:id/enrollments, teachers and assistants",
         ),
@@ -160,8 +134,8 @@ def _work() -> tuple[Stream, ...]:
             split=wire.split_assignments,
             decode=wire.decoder(wire.Assignment),
             columns=columns.ASSIGNMENT_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Assignments),
-            transform=_transform(lambda transform: transform.assessments),
+            schema=later.schema(PACKAGE, "Assignments"),
+            transform=later.transform(PACKAGE, "assessments"),
             filters_by_time=False,
             endpoint="GET /courses/:id/assignments",
         ),
@@ -171,8 +145,8 @@ def _work() -> tuple[Stream, ...]:
             split=wire.split_submissions,
             decode=_submission,
             columns=columns.SUBMISSION_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Submissions),
-            transform=_transform(lambda transform: transform.grades),
+            schema=later.schema(PACKAGE, "Submissions"),
+            transform=later.transform(PACKAGE, "grades"),
             endpoint="GET /courses/:id/students/submissions, graded",
         ),
         Stream(
@@ -181,8 +155,8 @@ def _work() -> tuple[Stream, ...]:
             split=wire.split_submissions,
             decode=_submission,
             columns=columns.SUBMISSION_COLUMNS,
-            schema=_schema(lambda schemas: schemas.Submissions),
-            transform=_transform(lambda transform: transform.submissions),
+            schema=later.schema(PACKAGE, "Submissions"),
+            transform=later.transform(PACKAGE, "submissions"),
             endpoint="GET /courses/:id/students/submissions",
         ),
     )

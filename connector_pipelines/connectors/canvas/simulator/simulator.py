@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.canvas.simulator import tokens
-from connector_pipelines.connectors.canvas.simulator.control import controlled
 from connector_pipelines.connectors.canvas.simulator.service import TOKEN_PATH, Service
 from connector_pipelines.connectors.canvas.simulator.world import START, World
-from connector_pipelines.simulating.running import Running
+from connector_pipelines.simulating.running import Running, latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -55,8 +53,8 @@ class Simulator(Running):
         self.world = World(seed, scenario, start)
         self.service = Service(self.world, tokens.Issuer(token_seconds), clock)
         self.service.switchboard.set(faults)
-        answer = partial(controlled, self) if control else self.service.answer
-        super().__init__(answer, self.service.switchboard, self.service.lock, host=host, port=port)
+        answer, switchboard = self.service.answer, self.service.switchboard
+        super().__init__(answer, switchboard, self.service.lock, host=host, port=port, control=control)
 
     token = tokens.TOKEN
     client_id = tokens.CLIENT_ID
@@ -81,6 +79,40 @@ class Simulator(Running):
         """
         with self.service.lock:
             self.world.evolve(percent, at)
+
+    def go_on(self, percent: float, *, vanish: bool = False) -> None:
+        """Evolve as of now; nothing vanishes from Canvas."""
+        if vanish:
+            raise ValueError("nothing vanishes from Canvas; what is deleted is told as such")
+        self.evolve(percent, at=latest(self.world.now))
+
+    def described(self) -> dict[str, Any]:
+        """What it has, and how often it was asked."""
+        world = self.world
+        return {
+            "scenario": world.scenario,
+            "seed": world.seed,
+            "version": world.version,
+            "records": {name: len(rows) for name, rows in world.tables.items()},
+            "requests": len(self.requests),
+        }
+
+    def greeting(self) -> list[str]:
+        """Addresses, credentials, and lines to paste into a shell."""
+        asked = f"{self.url}/api/v1/accounts/self/users?enrollment_type=student&per_page=2"
+        return [
+            f"Canvas simulator ({self.world.scenario}, seed {self.world.seed})",
+            f"  base_url        {self.url}",
+            f"  token           {self.token}",
+            f"  token url       {self.token_url}",
+            f"  client id       {self.client_id}",
+            f"  client secret   {self.client_secret}",
+            f"  refresh token   {self.refresh_token}",
+            f"  control         {self.url}/__sim__/state",
+            "Try:",
+            f'  curl -si -H "Authorization: Bearer {self.token}" "{asked}"',
+            f'  curl -s -X POST "{self.url}/__sim__/evolve?percent=5"',
+        ]
 
     def expected(self, collection: str) -> Iterator[Record]:
         """The truth of the current version: accounts, terms, courses, sections, enrollments; people as student,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +9,6 @@ import requests
 
 from connector_pipelines.connectors.canvas.simulator import FAULTS, Simulator
 from connector_pipelines.connectors.canvas.simulator.bucket import Bucket
-from connector_pipelines.connectors.canvas.simulator.cli import serve
 from connector_pipelines.connectors.canvas.simulator.faults import KNOWN
 
 if TYPE_CHECKING:
@@ -225,26 +223,13 @@ def test_changes_are_those_of_a_site(simulator: Simulator) -> None:
 
 
 def test_control_and_greeting() -> None:
-    """In a process of its own it says where it listens, and is looked at, evolved and steered while it runs."""
-    said: list[str] = []
-    stop, listens = threading.Event(), threading.Event()
-
-    def say(line: str) -> None:
-        said.append(line)
-        if "evolve" in line:
-            listens.set()
-
-    thread = threading.Thread(
-        target=serve, kwargs={"port": 0, "scenario": "tiny", "say": say, "stop": stop, "faults": ["clamp=2"]}
-    )
-    thread.start()
-    assert listens.wait(20)
-    url = f"{said[1].split()[-1]}/__sim__"
-    assert requests.get(f"{url}/state", timeout=20).json()["faults"] == ["clamp"]
-    assert requests.post(f"{url}/faults?fault=429@3&fault=no-sis", timeout=20).json()["faults"] == ["429", "no-sis"]
-    assert requests.post(f"{url}/evolve?percent=5", timeout=20).json()["version"] == 1
-    assert requests.post(f"{url}/faults?fault=nonsense", timeout=20).status_code == 400
-    assert requests.get(f"{url}/nothing", timeout=20).status_code == 404
-    stop.set()
-    thread.join()
-    assert any(Simulator.token in line for line in said)
+    """In a process of its own it says where it listens and how to sign in, and is looked at and evolved."""
+    with Simulator(scenario="tiny", control=True) as simulator:
+        said = simulator.greeting()
+        assert any(simulator.token in line for line in said)
+        control = next(line.split()[-1] for line in said if "__sim__/state" in line).removesuffix("state")
+        assert requests.get(f"{control}state", timeout=20).json()["records"]["users"] == len(
+            simulator.world.tables["users"]
+        )
+        assert requests.post(f"{control}evolve?percent=5", timeout=20).json()["version"] == 1
+        assert requests.post(f"{control}evolve?vanish=true", timeout=20).status_code == 400
