@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Fetch = Callable[["Request", Event], "Response"]
 """Sends a request, giving up its waits when the event is set: `http.Client.send`."""
 
-T = TypeVar("T")
+Part = TypeVar("Part")
 
 MAX_EMPTY = 100
 """So many empty pages in a row are no collection any more."""
@@ -106,13 +106,13 @@ def paginate(
             request = following
 
 
-def side_by_side(parts: Iterable[T], read: Callable[[T], list[Page]], width: int) -> Iterator[Page]:
-    """The pages of one part after another, while up to `width` parts are read at the same time.
+def side_by_side(parts: Iterable[Part], read: Callable[[Part], list[Page]], width: int) -> Iterator[Page]:
+    """The pages of one part after another, while the parts behind it are read already.
 
     Args:
-        parts: such as the courses whose people are asked for.
-        read: all pages of a part; called from threads.
-        width: how many parts are under way.
+        parts: what is read each by itself, as the children of a parent are; taken as they are needed.
+        read: all pages of a part; called from threads, in the caller's context.
+        width: how many parts are read at the same time.
     """
     under_way: deque[Future[list[Page]]] = deque()
     with ThreadPoolExecutor(width, thread_name_prefix="part") as pool:
