@@ -240,7 +240,7 @@ def test_nothing_waits_on_a_fresh_database() -> None:
         assert (found.exit_code, found.output) == (0, "")
 
 
-@pytest.mark.parametrize("system", ["oneroster", "finale", "quickbooks", "canvas", "warehouse"])
+@pytest.mark.parametrize("system", ["oneroster", "finale", "quickbooks", "canvas", "google_classroom", "warehouse"])
 def test_unknown_fault_is_refused(system: str) -> None:
     """A simulator is not started with a fault that does not exist."""
     found = CliRunner().invoke(app, ["simulate", system, "--port", "0", "--fault", "no-such-fault"])

@@ -18,6 +18,8 @@ from connector_pipelines.connectors.canvas.simulator import FAULTS as CANVAS_FAU
 from connector_pipelines.connectors.canvas.simulator import Simulator as Canvas
 from connector_pipelines.connectors.finale.simulator import FAULTS as FINALE_FAULTS
 from connector_pipelines.connectors.finale.simulator import Simulator as Finale
+from connector_pipelines.connectors.google_classroom.simulator import FAULTS as CLASSROOM_FAULTS
+from connector_pipelines.connectors.google_classroom.simulator import Simulator as Classroom
 from connector_pipelines.connectors.moodle.simulator import FAULTS as MOODLE_FAULTS
 from connector_pipelines.connectors.moodle.simulator import Simulator as Moodle
 from connector_pipelines.connectors.moodle.simulator import grading
@@ -272,6 +274,29 @@ CANVAS_OAUTH = {
     "refresh_token": "env:CANVAS_REFRESH",
 }
 
+
+@contextmanager
+def _classroom() -> Iterator[Stage]:
+    now = datetime.now(UTC)
+    with (
+        Classroom(scenario="tiny", seed=7) as simulator,
+        patch.dict("os.environ", {"PROOF_PEM": simulator.private_key}),
+    ):
+        auth = {
+            "type": "service_account",
+            "client_email": simulator.client_email,
+            "private_key": "env:PROOF_PEM",
+            "subject": simulator.subject,
+            "token_url": simulator.token_url,
+        }
+
+        def source(over: Settings) -> Source:
+            usual = {"base_url": simulator.url, "auth": auth, "page_size": 8, "in_flight": 1}
+            return _source("google_classroom", usual | over)
+
+        yield Stage(source, simulator.set_faults, simulator.service.switchboard, lambda: simulator.evolve(10), now)
+
+
 VENDORS: Settings = {
     "id": "supplierId",
     "modified": "updatedAt",
@@ -428,6 +453,24 @@ SUBJECTS = (
             "shift": Trial(("shift=rename@2:enrollments",)),
             "token-expiry": Trial(("token-expiry=2",), {"auth": CANVAS_OAUTH}),
             "wrong-type": Trial(("wrong-type:enrollments",)),
+        },
+    ),
+    Subject(
+        "google_classroom",
+        "Google Classroom",
+        CLASSROOM_FAULTS,
+        _classroom,
+        "students",
+        ("courses",),
+        {
+            "clamp": Trial(("clamp=3",)),
+            "shift": Trial(("shift:students",)),
+            "quota": Trial(("quota=2",)),
+            "token-expiry": Trial(("token-expiry=2",)),
+            "year-0001": Trial(("year-0001",), entity="courses"),
+            "missing-field": Trial(("missing-field:students",)),
+            "wrong-type": Trial(("wrong-type:students",)),
+            "big-string": Trial(("big-string@1:students",)),
         },
     ),
     Subject(

@@ -154,6 +154,22 @@ def canvas(
         )
 
 
+@app.command("google_classroom")
+def google_classroom(
+    *,
+    port: Port = 8104,
+    host: Host = "127.0.0.1",
+    scenario: Annotated[str, typer.Option(help="tiny, small, domain or large.")] = "domain",
+    seed: Seed = 7,
+    fault: Faults = None,
+    evolve: Evolve = "0",
+) -> None:
+    """A Google Classroom domain."""
+    from connector_pipelines.connectors.google_classroom.simulator.cli import serve
+
+    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+
+
 @app.command()
 def warehouse(
     *,

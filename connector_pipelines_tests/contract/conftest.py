@@ -11,6 +11,7 @@ import stamina
 from connector_pipelines.connectors import connectors
 from connector_pipelines.connectors.canvas.simulator import Simulator as CanvasSimulator
 from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
+from connector_pipelines.connectors.google_classroom.simulator import Simulator as ClassroomSimulator
 from connector_pipelines.connectors.moodle.simulator import Simulator as MoodleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
 from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
@@ -98,6 +99,15 @@ def _quickbooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def _google_classroom(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with ClassroomSimulator(scenario="tiny", seed=7) as simulator:
+        monkeypatch.setenv("CONTRACT_KEY", simulator.private_key)
+        auth = {"client_email": simulator.client_email, "private_key": "env:CONTRACT_KEY"}
+        more = {"subject": simulator.subject, "token_url": simulator.token_url}
+        yield {"base_url": simulator.url, "auth": {"type": "service_account"} | auth | more}
+
+
+@contextmanager
 def _declared(monkeypatch: pytest.MonkeyPatch, **shape: Any) -> Iterator[dict[str, Any]]:
     with WarehouseSimulator() as simulator:
         monkeypatch.setenv("CONTRACT_SECRET", simulator.secret)
@@ -133,6 +143,7 @@ SIMULATED = {
     "canvas": _canvas,
     "csv_api": _csv_api,
     "finale": _finale,
+    "google_classroom": _google_classroom,
     "json_api": _json_api,
     "mock": _mock,
     "moodle": _moodle,

@@ -156,7 +156,7 @@ def test_loading_says_which_providers_there_are(
         declared.definitions()
     [said] = [one.getMessage() for one in caplog.records if one.name == "dagster.connector_pipelines"]
     assert said == (
-        "connectors: canvas, csv_api, finale, json_api, mock, moodle, oneroster, quickbooks, toy;"
+        "connectors: canvas, csv_api, finale, google_classroom, json_api, mock, moodle, oneroster, quickbooks, toy;"
         " sources: alpha (toy, off), beta (toy); not usable: gamma;"
         " left out by INTEGRATION_ENABLED_PROVIDERS: delta"
     )

@@ -1,0 +1,122 @@
+"""Accepted Classroom records to core columns. Pure: frames in, frames out, no row is added or left out.
+
+A Classroom course is what is taught and the class that people are in, at once: it feeds one course and one section of
+it. Terms, organizations, codes and numbers it has none, and none are made up. Nothing is ever told to be deleted.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector_pipelines.series import DAY, MOMENT, TEXT, arrow, mapped, moment, nothing, of_text, text
+
+STATUSES = {
+    "ACTIVE": "active",
+    "PROVISIONED": "active",
+    "ARCHIVED": "inactive",
+    "DECLINED": "inactive",
+    "SUSPENDED": "inactive",
+}
+"""A provisioned course waits for its teacher to accept it; the last three are in use no more."""
+
+
+def courses(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of courses: what is taught."""
+    return _core(
+        frame,
+        modified=moment(frame["updateTime"]),
+        title=text(frame["name"]),
+        course_code=nothing(frame),
+        grades=text(frame["levels"]),
+        subjects=text(frame["subject"]),
+        status=mapped(frame["courseState"], STATUSES),
+        organization=nothing(frame),
+    )
+
+
+def sections(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of courses: the class that people are in. Its own name, "Period 2", stands behind that of the course."""
+    return _core(
+        frame,
+        modified=moment(frame["updateTime"]),
+        title=_title(frame),
+        section_code=nothing(frame),  # "Period 2" is no code: many classes have it
+        section_type=nothing(frame),
+        location=text(frame["room"]),
+        grades=text(frame["levels"]),
+        subjects=text(frame["subject"]),
+        periods=nothing(frame),
+        status=mapped(frame["courseState"], STATUSES),
+        course=text(frame["id"]),
+        organization=nothing(frame),
+        term=nothing(frame),
+    )
+
+
+def students(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of profiles in rosters of students."""
+    return _core(frame, **_person(frame), student_number=nothing(frame), grades=nothing(frame))
+
+
+def instructors(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of profiles in rosters of teachers."""
+    return _core(frame, **_person(frame), staff_number=nothing(frame))
+
+
+def enrollments(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of who is in a course."""
+    return _core(frame, **_in_section(frame), status=_always(frame, "enrolled"), student=text(frame["userId"]))
+
+
+def teaching_assignments(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of who teaches a course; who owns it is its primary teacher."""
+    return _core(
+        frame,
+        **_in_section(frame),
+        status=_always(frame, "active"),
+        is_primary=frame["owns"].astype("boolean"),
+        instructor=text(frame["userId"]),
+    )
+
+
+def _core(frame: pd.DataFrame, *, modified: pd.Series | None = None, **fed: pd.Series) -> pd.DataFrame:
+    """The columns every result has, and those that are fed."""
+    every = {
+        "external_id": text(frame["id"]),
+        "modified_at": pd.Series(pd.NaT, index=frame.index, dtype=MOMENT) if modified is None else modified,
+        "deleted": pd.Series(data=False, index=frame.index, dtype=bool),
+        "skip": nothing(frame),
+    }
+    return pd.DataFrame(every | fed)
+
+
+def _person(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    return {
+        "given_name": text(frame["givenName"]),
+        "family_name": text(frame["familyName"]),
+        "middle_name": nothing(frame),
+        "preferred_name": nothing(frame),
+        "username": nothing(frame),
+        "email": text(frame["emailAddress"]),
+        "phone": nothing(frame),
+        "enabled": pd.Series(None, index=frame.index, dtype="boolean"),
+        "status": _always(frame, "active"),
+        "organization": nothing(frame),
+    }
+
+
+def _in_section(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    no_day = pd.Series(None, index=frame.index, dtype=DAY)
+    return {"start_date": no_day, "end_date": no_day, "section": text(frame["courseId"])}
+
+
+def _always(frame: pd.DataFrame, word: str) -> pd.Series:
+    return pd.Series(word, index=frame.index, dtype=TEXT)
+
+
+def _title(frame: pd.DataFrame) -> pd.Series:
+    name, section = arrow(frame["name"]), arrow(frame["section"])
+    both = pc.binary_join_element_wise(name, pc.binary_join_element_wise("(", section, ")", ""), " ")
+    return of_text(pc.if_else(pc.is_null(section), name, both).cast(pa.string()), frame.index)
