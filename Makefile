@@ -56,7 +56,7 @@ bench: .venv/.ready ## side by side with dlt, on this machine (takes a while)
 	@$(BIN)/python -m compileall -q connector_pipelines
 	@$(BIN)/python bench/run.py
 
-clients: .venv/.ready ## have dlt and a Singer tap read the warehouse simulator (installs both apart)
+clients: .venv/.ready ## have dlt, a Singer tap and Google's client read simulators (installs them apart)
 	@$(BIN)/python bench/clients.py
 
 chaos: .venv/.ready ## kill a run at every durable boundary, then RUNS seeded runs of faults, crashes and concurrency

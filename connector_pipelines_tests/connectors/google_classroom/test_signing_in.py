@@ -53,7 +53,7 @@ def test_a_service_account_asks_once_for_a_token(domain: Any) -> None:
     [
         ({"iss": "stranger@project.iam.gserviceaccount.com"}, "account not found"),
         ({"sub": "pupil@school.example"}, "Invalid email or User ID"),
-        ({"aud": "https://oauth2.googleapis.com/token"}, "audience check"),
+        ({"aud": "https://token.example"}, "audience check"),
         ({"scope": "https://www.googleapis.com/auth/drive"}, "unauthorized_client"),
         ({"scope": ""}, "unauthorized_client"),
         ({"exp": 7_200}, "short-lived"),

@@ -1,7 +1,8 @@
 """Who may ask: signed assertions and refresh tokens become access tokens, which end.
 
 An assertion is taken if it is signed by the service account's key, for an administrator of the domain, addressed to
-this very endpoint, for scopes that were delegated to it, and lives an hour at most.
+this endpoint or to Google's own, as Google's client always does, for scopes that were delegated to it, and lives an
+hour at most.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from connector_pipelines.connectors.google_classroom.config import SCOPE, SCOPES
+from connector_pipelines.connectors.google_classroom.config import SCOPE, SCOPES, TOKEN_URL
 from connector_pipelines.connectors.google_classroom.simulator.world import DOMAIN
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Issuer:
         Args:
             body: the form.
             headers: of the request.
-            place: the endpoint's own address, which an assertion must name.
+            place: the endpoint's own address, which an assertion may name.
             now: seconds since 1970.
             calls: how many calls the access token is good for.
         """
@@ -135,7 +136,7 @@ def _asserted(assertion: str, place: str, now: float) -> tuple[Told | None, froz
     judged = (
         (decoded.header.get("kid") in {None, KEY_ID}, "Invalid JWT: kid is unknown."),
         (claims.get("iss") == CLIENT_EMAIL, "Invalid grant: account not found"),
-        (claims.get("aud") == place, "Invalid JWT: Failed audience check."),
+        (claims.get("aud") in {place, TOKEN_URL}, "Invalid JWT: Failed audience check."),
         (_short_lived(claims, now), "Invalid JWT: Token must be a short-lived token (60 minutes)."),
         (claims.get("sub") == ADMIN, "Invalid email or User ID"),
     )
