@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from connector_pipelines.external.messages import Response
     from connector_pipelines.pages import Page
 
-COURSE = "id,name,section,room,levels,subject,courseState,ownerId,updateTime"
+COURSE = "id,name,section,room,levels,subject,courseState,updateTime"
 MEMBER = "courseId,userId"
 PERSON = f"{MEMBER},profile(id,name(givenName,familyName),emailAddress)"
 

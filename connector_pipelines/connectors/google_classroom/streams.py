@@ -50,10 +50,6 @@ def _place(member: wire.Member) -> str | None:
     return f"{member.courseId}:{member.userId}" if member.courseId and member.userId else None
 
 
-def _owns(member: wire.Member) -> bool | None:
-    return None if member.ownerId is None else member.ownerId == member.userId
-
-
 _COURSE_FIELDS = "id name section room levels subject courseState updateTime"
 COURSES: Mapping[str, Column] = {name: attrgetter(name) for name in _COURSE_FIELDS.split()}
 PEOPLE: Mapping[str, Column] = {
@@ -66,7 +62,7 @@ MEMBERS: Mapping[str, Column] = {
     "id": _place,
     "courseId": attrgetter("courseId"),
     "userId": attrgetter("userId"),
-    "owns": _owns,
+    "owns": attrgetter("owns"),
 }
 
 

@@ -1,7 +1,7 @@
 """The records as they travel, and how a page becomes records.
 
 An empty list is left out by Google, so `{}` is a page without records; anything else without the list is none. A page
-of a roster is landed behind a line that says which course it is of and who owns that; the body itself stays as it came.
+of a roster is landed behind a line that says which course it is of, and who owns that; the body itself stays as it is.
 Everything is optional here: what a record must have is said once, in `schemas.py`.
 """
 
@@ -32,16 +32,16 @@ class Course(msgspec.Struct, gc=False):
     levels: str | None = None
     subject: str | None = None
     courseState: str | None = None  # noqa: N815 -- the contract's names, here and below
-    ownerId: str | None = None  # noqa: N815
+    ownerId: str | None = None  # noqa: N815 -- asked for to walk alone, and never landed with a course
     updateTime: str | None = None  # noqa: N815
 
 
 class Member(msgspec.Struct, gc=False):
-    """Somebody in a course; of teachers with who owns the course."""
+    """Somebody in a course; of teachers with whether they own it."""
 
     courseId: str | None = None  # noqa: N815
     userId: str | None = None  # noqa: N815
-    ownerId: str | None = None  # noqa: N815
+    owns: bool | None = None
 
 
 class Name(msgspec.Struct, gc=False):
@@ -80,8 +80,11 @@ _WRONG = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def of_course(course: Course, body: bytes) -> bytes:
-    """A page of a roster as it is landed."""
-    named = {"id": course.id, "ownerId": course.ownerId}
+    """A page of a roster as it is landed. Nobody is named who is not in it: an owner who is to be erased has a record
+    here, or nothing.
+    """
+    here = course.ownerId is not None and json.dumps(course.ownerId).encode() in body
+    named = {"id": course.id} | ({"ownerId": course.ownerId} if here else {})
     return _MARK + json.dumps(named, separators=(",", ":")).encode() + b"\n" + body
 
 
@@ -109,14 +112,13 @@ def split_courses(body: bytes) -> Sequence[bytes]:
 
 
 def members(name: str) -> Split:
-    """A function that gives who is in a course: `students` as they came, `teachers` with who owns the course."""
+    """A function that gives who is in a course: `students` as they came, `teachers` with whether they own it."""
 
     def split(body: bytes) -> Sequence[bytes]:
         course, rows = _roster(body, name)
         if name == "students":
             return [raw for raw, _ in rows]
-        owner = json.dumps(course.ownerId).encode()
-        return [_with_owner(raw, owner) for raw, _ in rows]
+        return [_marked(raw, owns=bool(one and one.userId and one.userId == course.ownerId)) for raw, one in rows]
 
     return split
 
@@ -203,13 +205,12 @@ def _id_of(row: bytes) -> str | None:
         return None
 
 
-def _with_owner(raw: bytes, owner: bytes) -> bytes:
+def _marked(raw: bytes, *, owns: bool) -> bytes:
     """The record with one field more, in front; what is no object is left as it is, and refused further on."""
-    whole = bytes(raw)
-    rest = whole.lstrip()[1:].lstrip()
-    if not whole.lstrip().startswith(b"{"):
-        return whole
-    return b'{"ownerId":%b%b%b' % (owner, b"" if rest.startswith(b"}") else b",", rest)
+    if not raw.startswith(b"{"):
+        return raw
+    rest = raw[1:].lstrip()
+    return b'{"owns":%b%b%b' % (b"true" if owns else b"false", b"" if rest.startswith(b"}") else b",", rest)
 
 
 def _profile(raw: bytes, listed: _Listed | None) -> bytes:

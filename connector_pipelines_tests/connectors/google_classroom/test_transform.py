@@ -129,7 +129,7 @@ def test_a_dead_letter_knows_whose_it_is(domain: Any) -> None:
     cases = {
         "courses": COURSE | {"name": 5},
         "students": {"userId": "5", "profile": {"id": "5", "name": "Ada"}},
-        "enrollments": {"courseId": "123", "userId": "5", "ownerId": 1},
+        "enrollments": {"courseId": "123", "userId": "5", "owns": 1},
     }
     found = {entity: accepted(domain, entity, record).rejections[0].external_id for entity, record in cases.items()}
     assert found == {"courses": "123", "students": "5", "enrollments": "123:5"}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from connector_pipelines.connectors.google_classroom import CONNECTOR
@@ -15,13 +17,15 @@ from connector_pipelines.external.surroundings import share
 from connector_pipelines.model import PlanState, Source
 from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.sync.context import Context
+from connector_pipelines.sync.erasing import erase
 from connector_pipelines.sync.replaying import replay, stored_reads
+from connector_pipelines.sync.subjects import Subject
 from connector_pipelines.sync.whole import Outcome, sync
 from connector_pipelines_tests.kept import Kept, kept
 from proof import held
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 Record = dict[str, Any]
 Truth = dict[str, dict[str, Record]]
@@ -203,3 +207,41 @@ def test_a_replay_of_landed_pages_plans_nothing(place: Place) -> None:
             plan = replay(context, place.source, stored.read.id)
             assert (plan.counts.created, plan.counts.updated, plan.counts.dead_lettered) == (0, 0, 0)
     assert len(place.domain.simulator.requests) == asked
+
+
+def _everything(place: Place) -> Iterator[str]:
+    """Every row of every table of ours as text, and every landed file."""
+    tables = place.rows(
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r'"
+        " AND relnamespace IN ('core'::regnamespace, 'connector'::regnamespace, 'staging'::regnamespace)"
+    )
+    for (table,) in tables:
+        yield from (str(row) for (row,) in place.rows(f"SELECT t::text FROM {table} t"))
+    for path in Path(place.landing.root).rglob("*.*"):
+        body = path.read_bytes()
+        stream = pa.CompressedInputStream(pa.BufferReader(body), "zstd") if path.suffix == ".zst" else None
+        yield (stream.read() if stream else body).decode()
+
+
+@pytest.mark.parametrize(("people", "roster"), [("students", "students"), ("instructors", "teachers")])
+def test_an_erased_person_is_nowhere(place: Place, people: str, roster: str) -> None:
+    """Of the id and the address of a student, or of a teacher who owns courses, nothing is left or comes again."""
+    place.sync()
+    world = place.domain.simulator.world
+    course = max(world.courses, key=lambda key: len(world.rosters["students"][key]))
+    person = world.rosters[roster][course][0]
+    words = (person, world.people[person]["emailAddress"])
+    [(row,)] = place.rows(f"SELECT id FROM core.synced_{people} WHERE external_id = %s", person)
+
+    def hits() -> set[str]:
+        return {word for word in words for text in _everything(place) if word in text}
+
+    assert hits() == set(words)
+    with connect(place.url) as connection:
+        context = Context(connection, place.landing, url=place.url)
+        erase(context, Subject(people, row), {"classroom": place.source}, who="ann", why="asked", apply=True)
+    assert hits() == set()
+    done = place.sync()
+    assert hits() == set()
+    assert sum(one.plan.counts.skipped for one in done.values() if one.entity == people) > 0
+    assert {one.plan.counts.absent for one in done.values()} == {0}
