@@ -1,7 +1,8 @@
 """Real accounts, where somebody has one: `pytest -m live` with the variables below set (E70). Writes nothing.
 
 FINALE_ACCOUNT, FINALE_API_KEY, FINALE_API_SECRET; QUICKBOOKS_REALM_ID, QUICKBOOKS_CLIENT_ID, QUICKBOOKS_CLIENT_SECRET,
-QUICKBOOKS_REFRESH_TOKEN of a sandbox company, whose refresh token is spent and replaced by this.
+QUICKBOOKS_REFRESH_TOKEN of a sandbox company, whose refresh token is spent and replaced by this; GOOGLE_CLIENT_ID,
+GOOGLE_CLIENT_SECRET, GOOGLE_REFRESH_TOKEN of a person who teaches in Classroom.
 """
 
 from __future__ import annotations
@@ -28,6 +29,14 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "finale": {
         "account": "FINALE_ACCOUNT",
         "auth": {"type": "api_key", "key": "env:FINALE_API_KEY", "secret": "env:FINALE_API_SECRET"},
+    },
+    "google_classroom": {
+        "auth": {
+            "type": "oauth2",
+            "client_id": "env:GOOGLE_CLIENT_ID",
+            "client_secret": "env:GOOGLE_CLIENT_SECRET",
+            "refresh_token": "env:GOOGLE_REFRESH_TOKEN",
+        },
     },
     "quickbooks": {
         "realm_id": "QUICKBOOKS_REALM_ID",

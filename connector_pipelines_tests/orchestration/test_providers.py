@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connector_pipelines.connectors.canvas.simulator import Simulator as CanvasSimulator
+from connector_pipelines.connectors.google_classroom.simulator import Simulator as Classroom
 from connector_pipelines.settings import settings
 
 TODAY = datetime.now(UTC).date().isoformat()
@@ -26,6 +27,17 @@ attributes:
   base_url: {url}
   auth: {{type: bearer, token: "{{{{ env.CANVAS_TOKEN }}}}"}}
   entities: [organizations, terms, courses, sections, students, enrollments]
+"""
+CLASSROOM = """
+type: connector_pipelines.orchestration.components.GoogleClassroomSource
+attributes:
+  base_url: {0.url}
+  auth:
+    type: service_account
+    client_email: {0.client_email}
+    private_key: "{{{{ env.GOOGLE_PRIVATE_KEY }}}}"
+    subject: {0.subject}
+    token_url: {0.token_url}
 """
 
 
@@ -97,3 +109,26 @@ def test_canvas_runs_end_to_end(project: Any, monkeypatch: pytest.MonkeyPatch) -
         enrolled = [one for one in simulator.expected("enrollments") if one["type"] == "StudentEnrollment"]
     assert project.rows("SELECT count(*) FROM core.enrollments") == [(len(enrolled),)]
     assert project.rows("SELECT count(*) FROM connector.dead_letters") == [(0,)]
+
+
+def test_a_classroom_runs_end_to_end(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only enabled provider is declared as its page shows, tested, and synced into core with proof (F19)."""
+    monkeypatch.setenv("INTEGRATION_ENABLED_PROVIDERS", "google_classroom")
+    settings.cache_clear()
+    with Classroom(scenario="tiny") as domain:
+        monkeypatch.setenv("GOOGLE_PRIVATE_KEY", domain.private_key)
+        project.declare("domain", text=CLASSROOM.format(domain))
+        project.declare("depot")
+        assert project.run("test_connection_domain").success
+        assert project.run("full_sync_domain").success
+        places = len(list(domain.expected("students")))
+    assert project.rows("SELECT count(*) FROM core.synced_enrollments WHERE sync_status = 'synced'") == [(places,)]
+    counts = project.rows("SELECT entity, (counts ->> 'dead_lettered')::int FROM connector.sync_plans ORDER BY entity")
+    assert counts == [
+        ("courses", 0),
+        ("enrollments", 0),
+        ("instructors", 0),
+        ("sections", 0),
+        ("students", 0),
+        ("teaching_assignments", 0),
+    ]
