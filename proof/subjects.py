@@ -250,7 +250,7 @@ def _canvas() -> Iterator[Stage]:
     keep = _InMemory()
     with (
         Canvas(scenario="tiny", seed=7) as simulator,
-        patch("connector_pipelines.connectors.canvas.client.kept", lambda _: keep),
+        patch("connector_pipelines.connectors.canvas.client.kept", lambda *_: keep),
         patch.dict("os.environ", {"CANVAS_TOKEN": simulator.token} | CANVAS_KEY),
     ):
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from itertools import chain
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from xxhash import xxh3_64_intdigest
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from connector_pipelines.connectors.canvas.config import CanvasConfig
     from connector_pipelines.external.messages import Response
     from connector_pipelines.external.paginate import Fetch
+    from connector_pipelines.external.secrets import Secret
     from connector_pipelines.external.vault import Keep
     from connector_pipelines.pages import Page
 
@@ -83,9 +84,9 @@ def connect(config: CanvasConfig) -> Iterator[Canvas]:
         yield Canvas(config, http)
 
 
-def kept(config: CanvasConfig) -> Keep:
-    """Where a site's access token is kept for all processes: in the run's database, sealed."""
-    return VaultKeep(f"canvas/{config.base_url}")
+def kept(config: CanvasConfig, refresh_token: Secret) -> Keep:
+    """Where the access token for a refresh token is kept for all processes: in the run's database, sealed."""
+    return VaultKeep(f"canvas/{urlsplit(config.base_url).netloc}/{refresh_token}")
 
 
 def _auth(config: CanvasConfig) -> auth.Auth:
@@ -94,7 +95,7 @@ def _auth(config: CanvasConfig) -> auth.Auth:
             return auth.Bearer(declared.token)
         case declared:
             endpoint = Endpoint(config.token_url, declared.client_id, declared.client_secret, "body")
-            return RefreshToken(endpoint, declared.refresh_token, kept(config))
+            return RefreshToken(endpoint, declared.refresh_token, kept(config, declared.refresh_token))
 
 
 def accounts(canvas: Canvas, window: Window) -> Reading:

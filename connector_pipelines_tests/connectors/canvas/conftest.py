@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Truth = dict[str, dict[str, Record]]
 ZONE = "America/Denver"
-OAUTH2 = {
-    "type": "oauth2",
-    "client_id": "env:CANVAS_ID",
-    "client_secret": "env:CANVAS_SECRET",
-    "refresh_token": "env:CANVAS_REFRESH",
-}
 
 
 def config_of(url: str, **more: Any) -> CanvasConfig:
@@ -57,6 +51,12 @@ class Site:
     """A simulated site and how it is read."""
 
     simulator: Simulator
+
+    @property
+    def oauth2(self) -> Record:
+        """How to sign in with the developer key."""
+        names = {"client_id": "ID", "client_secret": "SECRET", "refresh_token": "REFRESH"}
+        return {"type": "oauth2"} | {field: f"env:CANVAS_{name}" for field, name in names.items()}
 
     def config(self, **more: Any) -> CanvasConfig:
         """A source that reads the site."""
@@ -117,7 +117,7 @@ def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeep]:
     monkeypatch.setenv("CANVAS_SECRET", Simulator.client_secret)
     monkeypatch.setenv("CANVAS_REFRESH", Simulator.refresh_token)
     own = MemoryKeep()
-    monkeypatch.setattr("connector_pipelines.connectors.canvas.client.kept", lambda _: own)
+    monkeypatch.setattr("connector_pipelines.connectors.canvas.client.kept", lambda *_: own)
     yield own
     stamina.set_testing(False)
 

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connector_pipelines.connectors.canvas import CONNECTOR
+from connector_pipelines.connectors.canvas.client import kept
 from connector_pipelines.connectors.canvas.simulator import Simulator
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import SyncError
 from connector_pipelines.external.landing import Landing
+from connector_pipelines.external.surroundings import share
+from connector_pipelines.external.vault import new_key
 from connector_pipelines.model import Mode, Source
 from connector_pipelines.policy import SyncPolicy
+from connector_pipelines.settings import settings
 from connector_pipelines.sync.context import Context
 from connector_pipelines.sync.whole import Outcome, sync
 from connector_pipelines_tests.kept import Kept
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+ROSTER = ("organizations", "terms", "courses", "sections", "students", "enrollments")
 Rows = dict[str, dict[str, Any]]
 
 
@@ -34,14 +39,12 @@ class Place(Kept):
     landing: Landing
     site: Any
 
-    def sync(
-        self, *entities: str, drops: tuple[str, ...] = (), mode: Mode = Mode.FULL, **more: Any
-    ) -> dict[str, Outcome]:
+    def sync(self, *entities: str, drops: tuple[str, ...] = (), **more: Any) -> dict[str, Outcome]:
         """Sync as the command line does, and return the outcome per entity."""
         source = Source("lms", CONNECTOR, self.site.config(**more), SyncPolicy.model_validate({"drops": drops}))
         with connect(self.url) as connection:
             context = Context(connection, self.landing, url=self.url)
-            return {done.entity: done for done in sync(context, source, mode=mode, entities=entities or None)}
+            return {done.entity: done for done in sync(context, source, mode=Mode.FULL, entities=entities or None)}
 
     def core(self, entity: str, *, absent: bool = False) -> Rows:
         """What core holds of the site."""
@@ -87,7 +90,7 @@ def test_core_is_the_truth_and_stays_it(database: str, tmp_path: Path, site_of: 
         assert sum(row["section"] == "1" for row in place.core("enrollments").values()) == 250
         assert place.letters() == 0
         before = place.checksum()
-        assert written(place.sync()) + written(place.sync(mode=Mode.INCREMENTAL)) == 0
+        assert written(place.sync()) == 0
         assert place.checksum() == before
 
 
@@ -113,10 +116,10 @@ def test_what_changed_is_written_and_nothing_else(place: Place) -> None:
 @pytest.mark.parametrize(("drops", "status"), [((), "active"), (("students",), "inactive")])
 def test_who_left(place: Place, drops: tuple[str, ...], status: str) -> None:
     """Who is deleted there is dropped from every course at once; the person stays unless drops say otherwise."""
-    place.sync()
+    place.sync(*ROSTER)
     person = next(place.site.simulator.expected("student"))
     place.site.simulator.leave(person["id"])
-    done = place.sync(drops=drops)
+    done = place.sync(*ROSTER, drops=drops)
     courses = [one for one in place.core("enrollments").values() if one["student"] == str(person["id"])]
     assert {one["status"] for one in courses} == {"dropped"}
     left = place.core("students", absent=True)
@@ -128,7 +131,7 @@ def test_who_left(place: Place, drops: tuple[str, ...], status: str) -> None:
 
 def test_nobody_is_dropped_where_two_passes_differ(place: Place) -> None:
     """A read during which somebody is removed proves nothing, so that nobody is dropped by it."""
-    place.sync()
+    place.sync(*ROSTER)
     first = next(one for one in place.site.simulator.expected("enrollments") if one["type"] == "StudentEnrollment")
     del place.site.simulator.world.tables["enrollments"][first["id"]]
     place.site.simulator.set_faults(["shift=remove@4:enrollments"])
@@ -141,10 +144,10 @@ def test_nobody_is_dropped_where_two_passes_differ(place: Place) -> None:
 
 def test_a_course_that_is_deleted(place: Place) -> None:
     """A deleted course is inactive; its sections and enrollments are noted as absent, and stay as they were."""
-    place.sync()
+    place.sync(*ROSTER)
     before = place.site.truth()
     place.site.simulator.world.remove_course(2)
-    place.sync()
+    place.sync(*ROSTER)
     assert place.core("courses")["2"]["status"] == "inactive"
     gone = place.core("sections", absent=True)
     assert gone == {key: row for key, row in before["sections"].items() if row["course"] == "2"} != {}
@@ -157,7 +160,7 @@ def test_a_course_that_is_deleted(place: Place) -> None:
 
 def test_failing_reads_harm_nothing(place: Place) -> None:
     """A read that breaks off on a later course leaves core as it was, and the next good one is complete."""
-    place.sync()
+    place.sync(*ROSTER)
     place.site.simulator.evolve(20)
     before = place.checksum()
     for fault in ("404@2:enrollments", "no-link@2:enrollments", "403@3:enrollments", "truncated@3:enrollments"):
@@ -175,9 +178,25 @@ def test_failing_reads_harm_nothing(place: Place) -> None:
 
 def test_an_empty_answer_is_held(place: Place) -> None:
     """A site that shows nobody all of a sudden is held for a person, and core stays."""
-    place.sync()
+    place.sync(*ROSTER)
     before = place.checksum()
     place.site.simulator.set_faults(["empty-list"])
     assert place.sync("students")["students"].plan.state == "held"
     assert place.core("students") == place.site.truth()["students"]
     assert place.checksum()[4] == before[4]
+
+
+def test_access_tokens_are_kept_for_everybody(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a developer key two syncs share one access token, which is kept in the database, sealed."""
+    monkeypatch.setenv("CONNECTOR_PIPELINES_SECRET_KEYS", new_key())
+    settings.cache_clear()
+    monkeypatch.setattr("connector_pipelines.connectors.canvas.client.kept", kept)
+    for _ in range(2):
+        with share(place.url):
+            place.sync("organizations", auth=place.site.oauth2)
+    settings.cache_clear()
+    issuer = place.site.simulator.service.issuer
+    ((name, sealed),) = place.rows("SELECT name, sealed FROM connector.secrets")
+    assert issuer.issued == 1
+    assert name == f"canvas/{place.site.simulator.url.removeprefix('http://')}/env:CANVAS_REFRESH"
+    assert not any(token in sealed for token in (*issuer.access, place.site.simulator.refresh_token))

@@ -210,13 +210,7 @@ def test_at_most_as_many_as_said_are_under_way(site: Any) -> None:
 def test_signing_in_with_a_refresh_token(site: Any, keep: Any) -> None:
     """Access tokens that end between pages are renewed with the one refresh token, and no other is ever given."""
     site.simulator.set_faults(["token-expiry=3", "clamp=4"])
-    auth = {
-        "type": "oauth2",
-        "client_id": "env:CANVAS_ID",
-        "client_secret": "env:CANVAS_SECRET",
-        "refresh_token": "env:CANVAS_REFRESH",
-    }
-    assert site.ids("students", auth=auth) == sorted(site.truth()["students"])
+    assert site.ids("students", auth=site.oauth2) == sorted(site.truth()["students"])
     assert site.simulator.service.issuer.issued > 1
     assert keep.held["refresh_token"] == site.simulator.refresh_token
 
