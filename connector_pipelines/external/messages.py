@@ -114,4 +114,11 @@ def same_origin(here: str, there: str) -> bool:
         return False
     if (ours.scheme, theirs.scheme) == ("http", "https"):
         return True
-    return (ours.scheme, ours.port or ours.scheme) == (theirs.scheme, theirs.port or theirs.scheme)
+    return (ours.scheme, ours.port or _PORTS.get(ours.scheme)) == (
+        theirs.scheme,
+        theirs.port or _PORTS.get(theirs.scheme),
+    )
+
+
+_PORTS = {"http": 80, "https": 443}
+"""Some proxies name them in links, and no request needs to."""

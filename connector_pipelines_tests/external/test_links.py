@@ -37,6 +37,7 @@ def test_unusable_links_are_none(header: str | None) -> None:
         ("?page=2", "https://canvas.example/api/v1/courses/1/enrollments?page=2"),
         ("/api/v1/x?page=2", "https://canvas.example/api/v1/x?page=2"),
         ("https://canvas.example/x?page=bookmark:a", "https://canvas.example/x?page=bookmark:a"),
+        ("https://canvas.example:443/x?page=2", "https://canvas.example:443/x?page=2"),
     ],
 )
 def test_a_link_at_home_is_followed(link: str, expected: str, other_host: bool) -> None:  # noqa: FBT001 -- a column
@@ -45,7 +46,13 @@ def test_a_link_at_home_is_followed(link: str, expected: str, other_host: bool) 
 
 
 @pytest.mark.parametrize(
-    "link", ["https://inner.example/x?page=2", "http://canvas.example/x?page=2", "//inner/x?page=2"]
+    "link",
+    [
+        "https://inner.example/x?page=2",
+        "http://canvas.example/x?page=2",
+        "//inner/x?page=2",
+        "https://canvas.example:8443/x?page=2",
+    ],
 )
 def test_a_link_to_another_origin_is_not_followed(link: str) -> None:
     """A link to another host, or to http, is refused, or asked where we asked before if that is the same system."""

@@ -135,7 +135,7 @@ class Site:
         Raises:
             RefusedError: 400, the moment is none.
         """
-        if "all" not in asked.get("student_ids[]", ()):
+        if "all" not in asked.get("student_ids[]", asked.get("student_ids", ())):
             return []
         since = {"submitted_at": _moment(asked, "submitted_since"), "graded_at": _moment(asked, "graded_since")}
         inside = {one["user_id"] for one in self.enrollments(owner, ALL_BUT_DELETED)}

@@ -107,6 +107,7 @@ def test_submissions_are_asked_for_by_time(simulator: Simulator, ask: Any) -> No
     assert [one for one in every if (one["graded_at"] or "") >= "2026-08-28T00:00:00Z"] == graded != []
     assert [one for one in every if (one["submitted_at"] or "") >= "2026-08-28T00:00:00Z"] == handed != graded
     assert ask(path).json() == []
+    assert ask(f"{path}?student_ids=all&per_page=100").json() == every
     assert ask(f"{path}?student_ids[]=all&graded_since=yesterday").status_code == 400
     assert {one["id"] for one in ask("courses/2/assignments").json()} == {one["assignment_id"] for one in every}
     assert len(every) == sum(one["_course"] == 2 for one in simulator.expected("submissions"))
