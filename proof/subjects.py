@@ -451,7 +451,7 @@ SUBJECTS = (
             "no-sis": Trial(("no-sis",), entity="students"),
             "old-names": Trial(("old-names",), entity="students"),
             "shift": Trial(("shift=rename@2:enrollments",)),
-            "token-expiry": Trial(("token-expiry=2",), {"auth": CANVAS_OAUTH}),
+            "token-expiry": Trial(("token-expiry=2",), {"auth": CANVAS_OAUTH, "in_flight": 1}),
             "wrong-type": Trial(("wrong-type:enrollments",)),
         },
     ),

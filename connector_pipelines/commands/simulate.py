@@ -12,7 +12,7 @@ import typer
 from connector_pipelines.terminal import console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from connector_pipelines.simulating.running import Running
 
@@ -38,22 +38,19 @@ def oneroster(
 ) -> None:
     """A OneRoster system: a school or a district, 1.2, 1.1 and TimeBack."""
     from connector_pipelines.connectors.oneroster.simulator import Simulator
-    from connector_pipelines.simulating.serving import just_now
 
-    with _refusals():
-        simulator = Simulator(
-            scenario=scenario,
-            seed=seed,
-            faults=fault or (),
-            flavour="timeback" if flavour == "timeback" else "standard",
-            start=just_now(),
-            host=host,
-            port=port,
-            href_base=f"http://{host}:{port}",
-            clock=lambda: int(time.time() * 1000),
-            control=True,
-        )
-        _serve(simulator, evolve)
+    _evolving(
+        Simulator,
+        evolve,
+        port=port,
+        host=host,
+        scenario=scenario,
+        seed=seed,
+        faults=fault or (),
+        flavour="timeback" if flavour == "timeback" else "standard",
+        href_base=f"http://{host}:{port}",
+        clock=lambda: int(time.time() * 1000),
+    )
 
 
 @app.command()
@@ -68,15 +65,8 @@ def finale(
 ) -> None:
     """A Finale Inventory account."""
     from connector_pipelines.connectors.finale.simulator import Simulator
-    from connector_pipelines.simulating.serving import just_now
 
-    with _refusals():
-        _serve(
-            Simulator(
-                scenario=scenario, seed=seed, faults=fault or (), start=just_now(), host=host, port=port, control=True
-            ),
-            evolve,
-        )
+    _evolving(Simulator, evolve, port=port, host=host, scenario=scenario, seed=seed, faults=fault or ())
 
 
 @app.command()
@@ -91,15 +81,8 @@ def quickbooks(
 ) -> None:
     """A QuickBooks Online company."""
     from connector_pipelines.connectors.quickbooks.simulator import Simulator
-    from connector_pipelines.simulating.serving import just_now
 
-    with _refusals():
-        _serve(
-            Simulator(
-                scenario=scenario, seed=seed, faults=fault or (), start=just_now(), host=host, port=port, control=True
-            ),
-            evolve,
-        )
+    _evolving(Simulator, evolve, port=port, host=host, scenario=scenario, seed=seed, faults=fault or ())
 
 
 @app.command()
@@ -143,21 +126,14 @@ def canvas(
 ) -> None:
     """A Canvas site, by its REST API."""
     from connector_pipelines.connectors.canvas.simulator import Simulator
-    from connector_pipelines.simulating.serving import just_now
 
-    with _refusals():
-        _serve(
-            Simulator(
-                scenario=scenario, seed=seed, faults=fault or (), start=just_now(), host=host, port=port, control=True
-            ),
-            evolve,
-        )
+    _evolving(Simulator, evolve, port=port, host=host, scenario=scenario, seed=seed, faults=fault or ())
 
 
 @app.command("google_classroom")
 def google_classroom(
     *,
-    port: Port = 8104,
+    port: Port = 8105,
     host: Host = "127.0.0.1",
     scenario: Annotated[str, typer.Option(help="tiny, small, domain or large.")] = "domain",
     seed: Seed = 7,
@@ -165,9 +141,9 @@ def google_classroom(
     evolve: Evolve = "0",
 ) -> None:
     """A Google Classroom domain."""
-    from connector_pipelines.connectors.google_classroom.simulator.cli import serve
+    from connector_pipelines.connectors.google_classroom.simulator import Simulator
 
-    _serve(serve, fault, evolve, port=port, host=host, scenario=scenario, seed=seed)
+    _evolving(Simulator, evolve, port=port, host=host, scenario=scenario, seed=seed, faults=fault or ())
 
 
 @app.command()
@@ -186,6 +162,14 @@ def warehouse(
     sizes = dict.fromkeys(COLLECTIONS, size) if size else None
     with _refusals():
         _serve(Simulator(sizes=sizes, seed=seed, faults=fault or (), host=host, port=port))
+
+
+def _evolving(simulator: Callable[..., Running], evolve: str, **given: object) -> None:
+    """Serve a world whose time begins now, and goes on if it is told to."""
+    from connector_pipelines.simulating.serving import just_now
+
+    with _refusals():
+        _serve(simulator(**given, start=just_now(), control=True), evolve)
 
 
 def _serve(simulator: Running, evolve: str = "0") -> None:

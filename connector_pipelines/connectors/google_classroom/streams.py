@@ -5,40 +5,19 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines import later
 from connector_pipelines.connectors.google_classroom import client, wire
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pandas import DataFrame
-    from pandera.pandas import DataFrameModel, DataFrameSchema
-
     from connector_pipelines.connectors.google_classroom.config import GoogleClassroomConfig
 
     Column = Callable[[Any], object]
 
 
-def _schema(pick: Callable[[Any], type[DataFrameModel]]) -> Callable[[], DataFrameSchema]:
-    """A schema, imported when it is needed: pandera and pandas take longer to import than all the rest."""
-
-    def give() -> DataFrameSchema:
-        from connector_pipelines.connectors.google_classroom import schemas
-
-        return pick(schemas).to_schema()
-
-    return give
-
-
-def _transform(pick: Callable[[Any], Callable[[DataFrame], DataFrame]]) -> Callable[[DataFrame], DataFrame]:
-    """A transform, imported when it is needed."""
-
-    def run(frame: DataFrame) -> DataFrame:
-        from connector_pipelines.connectors.google_classroom import transform
-
-        return pick(transform)(frame)
-
-    return run
+PACKAGE = "connector_pipelines.connectors.google_classroom"
 
 
 def _called(name: str) -> Column:
@@ -66,31 +45,31 @@ MEMBERS: Mapping[str, Column] = {
 }
 
 
-def _of_courses(entity: str, transform: Callable[[Any], Callable[[DataFrame], DataFrame]]) -> Stream:
+def _of_courses(entity: str) -> Stream:
     return Stream(
         entity=entity,
         read=client.courses,
         split=wire.split_courses,
         decode=wire.decode_course,
         columns=COURSES,
-        schema=_schema(lambda schemas: schemas.Courses),
-        transform=_transform(transform),
+        schema=later.schema(PACKAGE, "Courses"),
+        transform=later.transform(PACKAGE, entity),
         filters_by_time=False,
         endpoint="GET /v1/courses",
     )
 
 
 STREAMS = (
-    _of_courses("courses", lambda transform: transform.courses),
-    _of_courses("sections", lambda transform: transform.sections),
+    _of_courses("courses"),
+    _of_courses("sections"),
     Stream(
         entity="students",
         read=client.students,
         split=wire.people("students"),
         decode=wire.decode_person,
         columns=PEOPLE,
-        schema=_schema(lambda schemas: schemas.People),
-        transform=_transform(lambda transform: transform.students),
+        schema=later.schema(PACKAGE, "People"),
+        transform=later.transform(PACKAGE, "students"),
         filters_by_time=False,
         endpoint="GET /v1/courses/{courseId}/students",
         once_a_day=True,
@@ -101,8 +80,8 @@ STREAMS = (
         split=wire.people("teachers"),
         decode=wire.decode_person,
         columns=PEOPLE,
-        schema=_schema(lambda schemas: schemas.People),
-        transform=_transform(lambda transform: transform.instructors),
+        schema=later.schema(PACKAGE, "People"),
+        transform=later.transform(PACKAGE, "instructors"),
         filters_by_time=False,
         endpoint="GET /v1/courses/{courseId}/teachers",
         once_a_day=True,
@@ -113,8 +92,8 @@ STREAMS = (
         split=wire.members("students"),
         decode=wire.decode_member,
         columns=MEMBERS,
-        schema=_schema(lambda schemas: schemas.Members),
-        transform=_transform(lambda transform: transform.enrollments),
+        schema=later.schema(PACKAGE, "Members"),
+        transform=later.transform(PACKAGE, "enrollments"),
         filters_by_time=False,
         endpoint="GET /v1/courses/{courseId}/students",
         once_a_day=True,
@@ -125,8 +104,8 @@ STREAMS = (
         split=wire.members("teachers"),
         decode=wire.decode_member,
         columns=MEMBERS,
-        schema=_schema(lambda schemas: schemas.Members),
-        transform=_transform(lambda transform: transform.teaching_assignments),
+        schema=later.schema(PACKAGE, "Members"),
+        transform=later.transform(PACKAGE, "teaching_assignments"),
         filters_by_time=False,
         endpoint="GET /v1/courses/{courseId}/teachers",
         once_a_day=True,

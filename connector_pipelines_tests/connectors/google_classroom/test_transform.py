@@ -109,7 +109,7 @@ def test_places_in_courses(domain: Any) -> None:
         ("courses", COURSE | {"id": "d:biology"}, "id must be a number of Google's own"),
         ("courses", {"id": "123", "courseState": "ACTIVE"}, "name is required"),
         ("courses", COURSE | {"courseState": "UNHEARD_OF"}, "courseState"),
-        ("courses", COURSE | {"updateTime": "yesterday"}, "updateTime must be an RFC 3339 time"),
+        ("courses", COURSE | {"updateTime": "yesterday"}, "updateTime must be an ISO 8601 time"),
         ("students", {"userId": "5", "profile": {"id": "5", "name": {"givenName": "Ada"}}}, "familyName is required"),
         ("students", {"userId": "5"}, "givenName is required"),
         ("enrollments", {"courseId": "123"}, "id is required"),

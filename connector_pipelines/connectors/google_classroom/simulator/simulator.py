@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.google_classroom.simulator import tokens
-from connector_pipelines.connectors.google_classroom.simulator.control import controlled
 from connector_pipelines.connectors.google_classroom.simulator.service import TOKEN_PATH, Service
 from connector_pipelines.connectors.google_classroom.simulator.world import START, World
-from connector_pipelines.simulating.running import Running
+from connector_pipelines.simulating.running import Running, latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -55,8 +53,8 @@ class Simulator(Running):
         self.world = World(seed, scenario, start)
         self.service = Service(self.world, tokens.Issuer(token_seconds), clock)
         self.service.switchboard.set(faults)
-        answer = partial(controlled, self) if control else self.service.answer
-        super().__init__(answer, self.service.switchboard, self.service.lock, host=host, port=port)
+        answer, switchboard = self.service.answer, self.service.switchboard
+        super().__init__(answer, switchboard, self.service.lock, host=host, port=port, control=control)
 
     client_email = tokens.CLIENT_EMAIL
     subject = tokens.ADMIN
@@ -98,6 +96,48 @@ class Simulator(Running):
         """End every access token."""
         with self.service.lock:
             self.service.issuer.access.clear()
+
+    def go_on(self, percent: float, *, vanish: bool = False) -> None:
+        """Evolve as of now."""
+        if vanish:
+            raise ValueError("who leaves Classroom vanishes anyway")
+        self.evolve(percent, at=latest(self.world.now))
+
+    def described(self) -> dict[str, Any]:
+        """What it has, and how often it was asked."""
+        world = self.world
+        rosters = {name: sum(map(len, courses.values())) for name, courses in world.rosters.items()}
+        return {
+            "scenario": world.scenario,
+            "seed": world.seed,
+            "version": world.version,
+            "records": {"courses": len(world.courses), "people": len(world.people)} | rosters,
+            "requests": len(self.requests),
+            "private_key": self.private_key,
+        }
+
+    def greeting(self) -> list[str]:
+        """Addresses, credentials, and lines to paste into a shell."""
+        identity = f"client_id={self.client_id}&client_secret={self.client_secret}"
+        form = f"grant_type=refresh_token&refresh_token={self.refresh_token}&{identity}"
+        parse = 'sed \'s/.*"access_token": *"\\([^"]*\\)".*/\\1/\''
+        key = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"private_key\"])'"
+        header = f"-H \"Authorization: Bearer $(curl -s -d '{form}' {self.token_url} | {parse})\""
+        return [
+            f"Google Classroom simulator ({self.world.scenario}, seed {self.world.seed})",
+            f"  base_url        {self.url}",
+            f"  token           {self.token_url}",
+            f"  service account {self.client_email}",
+            f"  subject         {self.subject}",
+            f"  client id       {self.client_id}",
+            f"  client secret   {self.client_secret}",
+            f"  refresh token   {self.refresh_token}",
+            f"  control         {self.url}/__sim__/state",
+            "Try:",
+            f'  export CLASSROOM_KEY="$(curl -s {self.url}/__sim__/state | {key})"',
+            f'  curl -s {header} "{self.url}/v1/courses?pageSize=2"',
+            f'  curl -s -X POST "{self.url}/__sim__/evolve?percent=5"',
+        ]
 
     def expected(self, name: str) -> Iterator[Record]:
         """The truth of the current version: `courses`, or who is in them as `students` or `teachers`."""

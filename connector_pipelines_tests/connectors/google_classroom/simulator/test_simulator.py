@@ -8,7 +8,6 @@ import pytest
 import requests
 
 from connector_pipelines.connectors.google_classroom.simulator import Simulator, fields
-from connector_pipelines.connectors.google_classroom.simulator.cli import greeting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,8 +139,8 @@ def test_it_is_steered_while_it_runs(simulator: Simulator, ask: Any) -> None:
     assert requests.post(f"{control}/faults?fault=503:courses", timeout=10).json()["faults"] == ["503"]
     assert ask("courses").status_code == 503
     assert requests.post(f"{control}/faults?fault=nonsense", timeout=10).status_code == 400
-    assert requests.get(f"{control}/key", timeout=10).text == simulator.private_key
-    assert any("/v1/courses" in line for line in greeting(simulator))
+    assert requests.get(f"{control}/state", timeout=10).json()["private_key"] == simulator.private_key
+    assert any("/v1/courses" in line for line in simulator.greeting())
 
 
 def test_a_share_must_be_one(simulator: Simulator) -> None:
