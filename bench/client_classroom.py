@@ -86,6 +86,18 @@ def read(how: Any) -> dict[str, int]:
             for one in listed
         ]
         counts |= {roster: sum(map(len, whole)), f"{roster}, partly": sum(map(len, partly))}
+    work, handed = service.courses().courseWork(), service.courses().courseWork().studentSubmissions()
+    found = [
+        records(pages(work, "ListCourseWorkResponse", courseId=one["id"], pageSize=1), "courseWork") for one in listed
+    ]
+    given = [
+        pages(handed, "ListStudentSubmissionsResponse", courseId=one["id"], courseWorkId="-", pageSize=9)
+        for one in listed
+    ]
+    counts |= {
+        "courseWork, published": sum(map(len, found)),
+        "studentSubmissions": sum(len(records(one, "studentSubmissions")) for one in given),
+    }
     person = records(pages(service.courses().teachers(), "ListTeachersResponse", courseId=listed[0]["id"]), "teachers")
     valid("UserProfile", service.userProfiles().get(userId=person[0]["userId"]).execute())
     valid("Course", service.courses().get(id=listed[0]["id"]).execute())

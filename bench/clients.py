@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from play import BENCH, environment
 
-from connector_pipelines.connectors.google_classroom.config import SCOPES, CourseState
+from connector_pipelines.connectors.google_classroom.config import COURSEWORK_SCOPE, SCOPES, CourseState
 from connector_pipelines.connectors.google_classroom.simulator import Simulator as Domain
 from connector_pipelines.declarative.simulator import Simulator
 
@@ -74,7 +74,7 @@ def google_reads(domain: Domain) -> dict[str, int]:
         "url": domain.url,
         "token_url": domain.token_url,
         "subject": domain.subject,
-        "scopes": SCOPES,
+        "scopes": (*SCOPES, COURSEWORK_SCOPE),
         "states": get_args(CourseState),
         "account": {"client_email": domain.client_email, "private_key": domain.private_key},
         "person": {
@@ -96,8 +96,12 @@ def classroom() -> bool:
     """Whether Google's client reads all of a domain, while it is told to slow down now and then."""
     with Domain(scenario="small", faults=["403-limit@3:students", "429@5:students"]) as domain:
         read = google_reads(domain)
-        there = {name: len([*domain.expected(name)]) for name in ("courses", "students", "teachers")}
-    whole = there | {f"{name}, partly": there[name] for name in ("students", "teachers")} | {"refusals": 2}
+        there = {
+            name: len([*domain.expected(name)]) for name in ("courses", "students", "teachers", "studentSubmissions")
+        }
+        published = sum(work["state"] == "PUBLISHED" for work in domain.expected("courseWork"))
+    whole = there | {f"{name}, partly": there[name] for name in ("students", "teachers")}
+    whole |= {"courseWork, published": published, "refusals": 2}
     return told(read, {way: whole[way.partition(", ")[2]] for way in read})
 
 

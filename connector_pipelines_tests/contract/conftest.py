@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import stamina
@@ -11,6 +11,7 @@ import stamina
 from connector_pipelines.connectors import connectors
 from connector_pipelines.connectors.canvas.simulator import Simulator as CanvasSimulator
 from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
+from connector_pipelines.connectors.google_classroom.config import Gradebook, Rosters
 from connector_pipelines.connectors.google_classroom.simulator import Simulator as ClassroomSimulator
 from connector_pipelines.connectors.moodle.simulator import Simulator as MoodleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
@@ -104,7 +105,8 @@ def _google_classroom(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any
         monkeypatch.setenv("CONTRACT_KEY", simulator.private_key)
         auth = {"client_email": simulator.client_email, "private_key": "env:CONTRACT_KEY"}
         more = {"subject": simulator.subject, "token_url": simulator.token_url}
-        yield {"base_url": simulator.url, "auth": {"type": "service_account"} | auth | more}
+        entities = [*get_args(Rosters), *get_args(Gradebook)]
+        yield {"base_url": simulator.url, "auth": {"type": "service_account"} | auth | more, "entities": entities}
 
 
 @contextmanager

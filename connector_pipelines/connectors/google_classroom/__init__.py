@@ -1,4 +1,4 @@
-"""Google Classroom: courses, who learns and who teaches in them, by the Classroom API v1.
+"""Google Classroom: courses, who learns and who teaches in them, and how they do, by the Classroom API v1.
 
 config.py      what a source must say
 client.py      one function per entity            https://developers.google.com/workspace/classroom/reference/rest
@@ -6,6 +6,7 @@ rosters.py     from course to course: a roster's pages, and what makes a walk pr
 passes.py      a collection that is read until two passes agree
 answers.py     what Google says when it refuses
 wire.py        records as they travel, pages to records
+work.py        course work and submissions as they travel
 streams.py     their columns, and what is read
 schemas.py     what we accept
 transform.py   accepted records to core columns

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 COURSE = "id,name,section,room,levels,subject,courseState,updateTime"
 MEMBER = "courseId,userId"
 PERSON = f"{MEMBER},profile(id,name(givenName,familyName),emailAddress)"
+WORK = "courseId,id,title,state,workType,updateTime,scheduledTime,dueDate,dueTime,maxPoints"
+_HANDED_IN = "courseId,courseWorkId,id,userId,updateTime"
+SUBMISSION = f"{_HANDED_IN},state,submissionHistory(stateHistory(state,stateTimestamp))"
+GRADE = f"{_HANDED_IN},assignedGrade,submissionHistory(gradeHistory(gradeChangeType,gradeTimestamp,maxPoints))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def connect(config: GoogleClassroomConfig) -> Iterator[Classroom]:
     """
     with config.client(
         config.root,
-        config.auth.scheme(config.scopes),
+        config.auth.scheme(config.asked_scopes),
         overrides={403: answers.forbidden, 404: Do.ACCEPT},  # whether a 404 is an answer, `_fetch` knows
         explain=answers.explained,
     ) as http:
@@ -71,22 +75,38 @@ def courses(classroom: Classroom, window: Window) -> Reading:
 
 def students(classroom: Classroom, window: Window) -> Reading:
     """GET /courses/{courseId}/students: the people, as often as they are in a course."""
-    return _walk(classroom, window, "students", PERSON, wire.people("students"))
+    return _walk(classroom, window, Part("students", PERSON, wire.people("students")))
 
 
 def teachers(classroom: Classroom, window: Window) -> Reading:
     """GET /courses/{courseId}/teachers: the people, as often as they teach a course."""
-    return _walk(classroom, window, "teachers", PERSON, wire.people("teachers"))
+    return _walk(classroom, window, Part("teachers", PERSON, wire.people("teachers")))
 
 
 def enrollments(classroom: Classroom, window: Window) -> Reading:
     """GET /courses/{courseId}/students: who is in which course, without names."""
-    return _walk(classroom, window, "students", MEMBER, wire.members("students"))
+    return _walk(classroom, window, Part("students", MEMBER, wire.members("students")))
 
 
 def teaching_assignments(classroom: Classroom, window: Window) -> Reading:
     """GET /courses/{courseId}/teachers: who teaches which course, without names."""
-    return _walk(classroom, window, "teachers", MEMBER, wire.members("teachers"))
+    return _walk(classroom, window, Part("teachers", MEMBER, wire.members("teachers")))
+
+
+def course_work(classroom: Classroom, window: Window) -> Reading:
+    """GET /courses/{courseId}/courseWork: published, drafted and deleted."""
+    states = tuple(("courseWorkStates", state) for state in ("PUBLISHED", "DRAFT", "DELETED"))
+    return _walk(classroom, window, Part("courseWork", WORK, wire.members("courseWork"), states))
+
+
+def submissions(classroom: Classroom, window: Window) -> Reading:
+    """GET /courses/{courseId}/courseWork/-/studentSubmissions: how far each student is with each course work."""
+    return _walk(classroom, window, replace(_HANDED, fields=SUBMISSION))
+
+
+def grades(classroom: Classroom, window: Window) -> Reading:
+    """GET /courses/{courseId}/courseWork/-/studentSubmissions: what they were given for it."""
+    return _walk(classroom, window, replace(_HANDED, fields=GRADE))
 
 
 def check(classroom: Classroom) -> Health:
@@ -95,6 +115,28 @@ def check(classroom: Classroom) -> Health:
     response = _fetch(classroom, _courses_request(classroom.config, "id", 1), None)
     found = "answers" if wire.split_courses(response.body) else "answers, but shows no course"
     return Health(ok=True, detail=f"Google Classroom {found}.", latency_seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is read of each course.
+
+    Attributes:
+        name: of the list in an answer.
+        fields: of its records.
+        split: a page to its records.
+        params: what else is asked.
+        below: its place below the course, where that is not its name.
+    """
+
+    name: str
+    fields: str
+    split: Split
+    params: tuple[tuple[str, str], ...] = ()
+    below: str = ""
+
+
+_HANDED = Part("studentSubmissions", "", wire.members("studentSubmissions"), below="courseWork/-/studentSubmissions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +165,17 @@ def _settled(classroom: Classroom) -> Reading:
     return Reading(numbered, snapshot=True, stability=lambda: passes.stability)
 
 
-def _walk(
-    classroom: Classroom, window: Window, name: str, fields: str, split: Split, *, watched: bool = False
-) -> Reading:
-    """The rosters of all courses."""
+def _walk(classroom: Classroom, window: Window, part: Part, *, watched: bool = False) -> Reading:
+    """A part of all courses."""
     whole = _whole(classroom, window)
     walk = Walk(
         classroom,
         lambda: _listed(classroom, "id,ownerId"),
-        lambda course: _roster(classroom, course, name, fields, split),
-        split,
+        lambda course: _of_course(classroom, course, part),
+        part.split,
         watched,
     )
-    closer = partial(_walk, classroom, window, name, fields, split, watched=True)
+    closer = partial(_walk, classroom, window, part, watched=True)
     return Reading(walk.pages(), whole, lambda: walk.stability, fenced=closer if whole and not watched else None)
 
 
@@ -145,17 +185,17 @@ def _listed(classroom: Classroom, fields: str) -> Generator[Page]:
     return paginate(partial(_fetch, classroom), wire.split_courses, first, TokenPaging())
 
 
-def _roster(classroom: Classroom, course: Course, name: str, fields: str, split: Split) -> Generator[Page]:
-    """One pass over the students or teachers of a course."""
+def _of_course(classroom: Classroom, course: Course, part: Part) -> Generator[Page]:
+    """One pass over a part of a course."""
 
     def fetch(request: Request, stop: Event) -> Response:
         response = _fetch(classroom, request, stop)
         return replace(response, body=wire.of_course(course, response.body))
 
-    params = (("pageSize", str(classroom.config.page_size)), _fields(f"{name}({fields})"))
-    return paginate(
-        fetch, split, Request(f"courses/{quote(str(course.id), safe='')}/{name}", params), TokenPaging(), in_flight=1
-    )
+    size = ("pageSize", str(classroom.config.page_size))
+    place = f"courses/{quote(str(course.id), safe='')}/{part.below or part.name}"
+    request = Request(place, (*part.params, size, _fields(f"{part.name}({part.fields})")))
+    return paginate(fetch, part.split, request, TokenPaging(), in_flight=1)
 
 
 def _courses_request(config: GoogleClassroomConfig, fields: str, size: int) -> Request:

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from connector_pipelines.external.auth import Auth
     from connector_pipelines.external.vault import Keep
 
-Entities = Literal["courses", "sections", "students", "instructors", "enrollments", "teaching_assignments"]
+Rosters = Literal["courses", "sections", "students", "instructors", "enrollments", "teaching_assignments"]
+Gradebook = Literal["assessments", "submissions", "grades"]
 CourseState = Literal["ACTIVE", "ARCHIVED", "PROVISIONED", "DECLINED", "SUSPENDED"]
 
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 -- an address
 SCOPE = "https://www.googleapis.com/auth/classroom."
 SCOPES = (f"{SCOPE}courses.readonly", f"{SCOPE}rosters.readonly", f"{SCOPE}profile.emails")
 """Nothing of these lets anybody write."""
+
+COURSEWORK_SCOPE = f"{SCOPE}coursework.students.readonly"
+"""What course work, submissions and grades take on top."""
 
 OF_CLIENT, OF_USER = Rate(3_000, MINUTE), Rate(1_200, MINUTE)
 """What Google allows a Cloud project, and each person who is asked for: https://developers.google.com/workspace/classroom/limits
@@ -110,11 +114,11 @@ class GoogleClassroomConfig(HttpOptions, _Strict):
     auth: Annotated[ServiceAccount | OAuth2, Field(discriminator="type")] = Field(
         description="How requests prove who we are."
     )
-    scopes: tuple[str, ...] = Field(
-        default=SCOPES,
+    scopes: tuple[str, ...] | None = Field(
+        default=None,
         min_length=1,
-        description="Scopes that a service account asks for. Without classroom.profile.emails people come without "
-        "e-mail addresses.",
+        description="Scopes that a service account asks for. Unset: those that the entities need. Without "
+        "classroom.profile.emails people come without e-mail addresses.",
     )
     course_states: tuple[CourseState, ...] = Field(
         default=get_args(CourseState),
@@ -128,11 +132,14 @@ class GoogleClassroomConfig(HttpOptions, _Strict):
     in_flight: int = Field(
         default=4, ge=1, le=32, description="Rosters that may be read at the same time. 1 reads one after another."
     )
-    entities: tuple[Entities, ...] | None = Field(
-        default=None, description="Only these entities, e.g. [courses, sections]. Unset: all."
+    entities: tuple[Rosters | Gradebook, ...] = Field(
+        default=get_args(Rosters),
+        min_length=1,
+        description="What is read. Course work, submissions and grades take one scope more, and are read where they "
+        "are named: assessments, submissions, grades.",
     )
 
-    @field_validator("scopes", "course_states")
+    @field_validator("course_states")
     @classmethod
     def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))
@@ -141,6 +148,12 @@ class GoogleClassroomConfig(HttpOptions, _Strict):
     def root(self) -> str:
         """What the names of endpoints are appended to."""
         return f"{self.base_url.rstrip('/')}/v1"
+
+    @property
+    def asked_scopes(self) -> tuple[str, ...]:
+        """The scopes that a service account asks for."""
+        graded = (COURSEWORK_SCOPE,) if {*self.entities} & {*get_args(Gradebook)} else ()
+        return self.scopes or (*SCOPES, *graded)
 
     @property
     def reads_every_state(self) -> bool:
@@ -154,7 +167,7 @@ class GoogleClassroomConfig(HttpOptions, _Strict):
 
     def provides(self, entity: str) -> bool:
         """Whether this source feeds the entity."""
-        return self.entities is None or entity in self.entities
+        return entity in self.entities
 
 
 def _digest(text: str) -> str:

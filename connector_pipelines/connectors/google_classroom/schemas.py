@@ -18,6 +18,10 @@ LONGEST_NAME = 1_000
 LONGEST_TEXT = 3_000
 _ID = r"[0-9]{1,100}"
 _PLACE = rf"{_ID}:{_ID}"
+_HANDED = rf"{_ID}:{_ID}:[^\s:]{{1,200}}"
+_NUMBER = r"\d{1,20}(\.\d{0,30})?([eE][+-]?\d{1,2})?"
+WORK_STATES = ("PUBLISHED", "DRAFT", "DELETED")
+SUBMISSION_STATES = ("NEW", "CREATED", "TURNED_IN", "RETURNED", "RECLAIMED_BY_STUDENT")
 
 
 def _number(*columns: str, form: str = _ID) -> Any:
@@ -27,6 +31,15 @@ def _number(*columns: str, form: str = _ID) -> Any:
         return values.str.fullmatch(form)
 
     return pa.check(*columns, error="must be a number of Google's own")(check)
+
+
+def _points(*columns: str) -> Any:
+    """A check: points, none below zero."""
+
+    def check(_: type, values: Series[str]) -> Any:
+        return values.str.fullmatch(_NUMBER)
+
+    return pa.check(*columns, error="must be a number, not below zero")(check)
 
 
 class Courses(pa.DataFrameModel):
@@ -46,7 +59,7 @@ class Courses(pa.DataFrameModel):
     _not_blank = checks.present("name")
     _texts = checks.text("section", "room", "levels", "subject", longest=LONGEST_TEXT)
 
-    _updated = checks.moment("updateTime")
+    _times = checks.moment("updateTime")
 
 
 class People(pa.DataFrameModel):
@@ -72,3 +85,58 @@ class Members(pa.DataFrameModel):
 
     _places = _number("id", form=_PLACE)
     _ids = _number("courseId", "userId")
+
+
+class Works(pa.DataFrameModel):
+    """Accepted course work."""
+
+    id: Series[str] = pa.Field()
+    courseId: Series[str] = pa.Field()  # noqa: N815
+    title: Series[str] = pa.Field()
+    state: Series[str] = pa.Field(isin=WORK_STATES)
+    workType: Series[str] = checks.optional()  # noqa: N815
+    updateTime: Series[str] = checks.optional()  # noqa: N815
+    scheduledTime: Series[str] = checks.optional()  # noqa: N815
+    due: Series[str] = checks.optional()
+    maxPoints: Series[str] = checks.optional()  # noqa: N815
+
+    _places = _number("id", form=_PLACE)
+    _ids = _number("courseId")
+    _titles = checks.text("title", "workType", longest=LONGEST_TEXT)
+    _not_blank = checks.present("title")
+    _times = checks.moment("updateTime", "scheduledTime", "due")
+    _most = _points("maxPoints")
+
+
+class _OfSubmissions(pa.DataFrameModel):
+    """What is accepted of somebody's submission, whatever of it is read."""
+
+    id: Series[str] = pa.Field()
+    work: Series[str] = pa.Field()
+    userId: Series[str] = pa.Field()  # noqa: N815
+    updateTime: Series[str] = checks.optional()  # noqa: N815
+
+    _handed = _number("id", form=_HANDED)
+    _places = _number("work", form=_PLACE)
+    _ids = _number("userId")
+    _changed = checks.moment("updateTime")
+
+
+class Submissions(_OfSubmissions):
+    """Accepted submissions."""
+
+    state: Series[str] = pa.Field(isin=SUBMISSION_STATES)
+    handed: Series[str] = checks.optional()
+
+    _times = checks.moment("handed")
+
+
+class Grades(_OfSubmissions):
+    """Accepted grades, and submissions without one."""
+
+    grade: Series[str] = checks.optional()
+    maxPoints: Series[str] = checks.optional()  # noqa: N815
+    graded: Series[str] = checks.optional()
+
+    _numbers = _points("grade", "maxPoints")
+    _times = checks.moment("graded")

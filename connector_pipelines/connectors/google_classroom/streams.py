@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines import later
-from connector_pipelines.connectors.google_classroom import client, wire
+from connector_pipelines.connectors.google_classroom import client, wire, work
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
@@ -108,6 +108,42 @@ STREAMS = (
         transform=later.transform(PACKAGE, "teaching_assignments"),
         filters_by_time=False,
         endpoint="GET /v1/courses/{courseId}/teachers",
+        once_a_day=True,
+    ),
+    Stream(
+        entity="assessments",
+        read=client.course_work,
+        split=wire.members("courseWork"),
+        decode=work.decode_work,
+        columns=work.WORK,
+        schema=later.schema(PACKAGE, "Works"),
+        transform=later.transform(PACKAGE, "assessments"),
+        filters_by_time=False,
+        endpoint="GET /v1/courses/{courseId}/courseWork",
+        once_a_day=True,
+    ),
+    Stream(
+        entity="grades",
+        read=client.grades,
+        split=wire.members("studentSubmissions"),
+        decode=work.decode_handed,
+        columns=work.GRADES,
+        schema=later.schema(PACKAGE, "Grades"),
+        transform=later.transform(PACKAGE, "grades"),
+        filters_by_time=False,
+        endpoint="GET /v1/courses/{courseId}/courseWork/-/studentSubmissions",
+        once_a_day=True,
+    ),
+    Stream(
+        entity="submissions",
+        read=client.submissions,
+        split=wire.members("studentSubmissions"),
+        decode=work.decode_handed,
+        columns=work.SUBMISSIONS,
+        schema=later.schema(PACKAGE, "Submissions"),
+        transform=later.transform(PACKAGE, "submissions"),
+        filters_by_time=False,
+        endpoint="GET /v1/courses/{courseId}/courseWork/-/studentSubmissions",
         once_a_day=True,
     ),
 )

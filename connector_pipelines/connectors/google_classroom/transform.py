@@ -1,7 +1,8 @@
 """Accepted Classroom records to core columns. Pure: frames in, frames out, no row is added or left out.
 
 A Classroom course is what is taught and the class that people are in, at once: it feeds one course and one section of
-it. Terms, organizations, codes and numbers it has none, and none are made up. Nothing is ever told to be deleted.
+it. Terms, organizations, codes and numbers it has none, and none are made up. Of course work alone we are told that it
+was deleted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector_pipelines.series import DAY, MOMENT, TEXT, arrow, mapped, moment, nothing, of_text, text
+from connector_pipelines.series import DAY, MOMENT, TEXT, arrow, mapped, moment, nothing, number, of_text, text
 
 STATUSES = {
     "ACTIVE": "active",
@@ -81,13 +82,80 @@ def teaching_assignments(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _core(frame: pd.DataFrame, *, modified: pd.Series | None = None, **fed: pd.Series) -> pd.DataFrame:
+def assessments(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of course work. Zero points are left out by Google, and mean that it is not graded."""
+    published = frame["state"] == "PUBLISHED"
+    return _core(
+        frame,
+        modified=moment(frame["updateTime"]),
+        deleted=frame["state"] == "DELETED",
+        title=text(frame["title"]),
+        assessment_type=of_text(pc.utf8_lower(arrow(frame["workType"])), frame.index),
+        available_at=moment(frame["scheduledTime"]),
+        due_at=moment(frame["due"]),
+        min_score=nothing(frame),
+        max_score=number(frame["maxPoints"]),
+        learning_outcome=nothing(frame),
+        program_outcome=nothing(frame),
+        is_finalized=pd.Series(None, index=frame.index, dtype="boolean"),
+        status=_always(frame, "active").where(published, "inactive"),
+        section=text(frame["courseId"]),
+        course=nothing(frame),
+    )
+
+
+def grades(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of submissions with a grade that was given; a drafted one is the teacher's alone."""
+    ungraded = pc.if_else(pc.is_null(arrow(frame["grade"])), "is not graded", pa.scalar(None, pa.string()))
+    return _core(
+        frame,
+        modified=moment(frame["updateTime"]),
+        skip=of_text(ungraded, frame.index),
+        grade_type=_always(frame, "assignment_grade"),
+        score=number(frame["grade"]),
+        max_score=number(frame["maxPoints"]),
+        letter_grade=nothing(frame),
+        achievement=nothing(frame),
+        comment=nothing(frame),
+        is_override=pd.Series(None, index=frame.index, dtype="boolean"),
+        graded_at=moment(frame["graded"]),
+        status=_always(frame, "active"),
+        student=text(frame["userId"]),
+        assessment=text(frame["work"]),
+        section=nothing(frame),
+    )
+
+
+def submissions(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of submissions; Classroom counts no attempts."""
+    return _core(
+        frame,
+        modified=moment(frame["updateTime"]),
+        state=of_text(pc.utf8_lower(arrow(frame["state"])), frame.index),
+        attempt=pd.Series(None, index=frame.index, dtype="Int64"),
+        submitted_at=moment(frame["handed"]),
+        grading_state=nothing(frame),
+        status=_always(frame, "active"),
+        student=text(frame["userId"]),
+        assessment=text(frame["work"]),
+    )
+
+
+def _core(
+    frame: pd.DataFrame,
+    *,
+    modified: pd.Series | None = None,
+    deleted: pd.Series | None = None,
+    skip: pd.Series | None = None,
+    **fed: pd.Series,
+) -> pd.DataFrame:
     """The columns every result has, and those that are fed."""
+    none = pd.Series(data=False, index=frame.index, dtype=bool)
     every = {
         "external_id": text(frame["id"]),
         "modified_at": pd.Series(pd.NaT, index=frame.index, dtype=MOMENT) if modified is None else modified,
-        "deleted": pd.Series(data=False, index=frame.index, dtype=bool),
-        "skip": nothing(frame),
+        "deleted": none if deleted is None else deleted.astype(bool),
+        "skip": nothing(frame) if skip is None else skip,
     }
     return pd.DataFrame(every | fed)
 

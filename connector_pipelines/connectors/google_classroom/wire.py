@@ -59,6 +59,12 @@ class Person(msgspec.Struct, gc=False):
     emailAddress: str | None = None  # noqa: N815
 
 
+class _Key(msgspec.Struct):
+    id: str | None = None
+    userId: str | None = None  # noqa: N815
+    courseWorkId: str | None = None  # noqa: N815
+
+
 class _Listed(msgspec.Struct):
     userId: str | None = None  # noqa: N815
     courseId: str | None = None  # noqa: N815
@@ -73,8 +79,7 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 _token = msgspec.json.Decoder(str)
 _listed = msgspec.json.Decoder(_Listed)
 _course = msgspec.json.Decoder(Course)
-_member = msgspec.json.Decoder(Member)
-_person = msgspec.json.Decoder(Person)
+_key = msgspec.json.Decoder(_Key)
 
 _WRONG = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -112,11 +117,11 @@ def split_courses(body: bytes) -> Sequence[bytes]:
 
 
 def members(name: str) -> Split:
-    """A function that gives who is in a course: `students` as they came, `teachers` with whether they own it."""
+    """A function that gives what belongs to a course as it came; its `teachers` with whether they own it."""
 
     def split(body: bytes) -> Sequence[bytes]:
         course, rows = _roster(body, name)
-        if name == "students":
+        if name != "teachers":
             return [raw for raw, _ in rows]
         return [_marked(raw, owns=bool(one and one.userId and one.userId == course.ownerId)) for raw, one in rows]
 
@@ -133,7 +138,7 @@ def people(name: str) -> Split:
 
 
 def ids(split: Split) -> Callable[[bytes], set[str]]:
-    """A function that finds the ids in the records of a page, of people and courses, or of whom a roster names."""
+    """A function that finds what tells the records of a page apart, of people, courses, places or course work."""
 
     def find(body: bytes) -> set[str]:
         return {found for row in split(body) if (found := _id_of(row))}
@@ -151,7 +156,7 @@ def decoder(record: type[T], name: Callable[[dict[str, Any]], object]) -> Callab
         record: its type.
         name: the external id in a record that cannot be decoded, where there is one.
     """
-    row = msgspec.json.Decoder(record)
+    row = msgspec.json.Decoder(record, float_hook=str)
 
     def decode(raw: bytes) -> T:
         try:
@@ -200,9 +205,11 @@ def _named(raw: bytes, name: Callable[[dict[str, Any]], object]) -> str | None:
 
 def _id_of(row: bytes) -> str | None:
     try:
-        return _person.decode(row).id or _member.decode(row).userId
+        key = _key.decode(row)
     except _WRONG:
         return None
+    name = key.id or key.userId
+    return f"{key.courseWorkId or ''}/{name}" if name else None
 
 
 def _marked(raw: bytes, *, owns: bool) -> bytes:

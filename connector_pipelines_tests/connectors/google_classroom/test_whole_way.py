@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow as pa
 import pytest
 
 from connector_pipelines.connectors.google_classroom import CONNECTOR
+from connector_pipelines.connectors.google_classroom.config import Gradebook
 from connector_pipelines.connectors.google_classroom.transform import STATUSES
 from connector_pipelines.database.connection import connect
 from connector_pipelines.external.landing import Landing
@@ -40,12 +41,15 @@ class Place(Kept):
     landing: Landing
     domain: Any
     drops: tuple[str, ...] = ()
+    entities: tuple[str, ...] = FED
 
     @property
     def source(self) -> Source:
         """The domain in pages of 5."""
         policy = SyncPolicy.model_validate({"drops": self.drops})
-        return Source("classroom", CONNECTOR, self.domain.config(page_size=5, in_flight=4), policy)
+        return Source(
+            "classroom", CONNECTOR, self.domain.config(page_size=5, in_flight=4, entities=self.entities), policy
+        )
 
     def sync(self, *entities: str) -> dict[str, Outcome]:
         """Sync as the command line does; the outcome of each entity."""
@@ -226,6 +230,7 @@ def _everything(place: Place) -> Iterator[str]:
 @pytest.mark.parametrize(("people", "roster"), [("students", "students"), ("instructors", "teachers")])
 def test_an_erased_person_is_nowhere(place: Place, people: str, roster: str) -> None:
     """Of the id and the address of a student, or of a teacher who owns courses, nothing is left or comes again."""
+    place.entities = (*FED, *get_args(Gradebook))
     place.sync()
     world = place.domain.simulator.world
     course = max(world.courses, key=lambda key: len(world.rosters["students"][key]))

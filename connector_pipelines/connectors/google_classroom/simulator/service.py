@@ -21,7 +21,7 @@ from connector_pipelines.connectors.google_classroom.simulator.exchange import (
     exhausted,
     unauthenticated,
 )
-from connector_pipelines.connectors.google_classroom.simulator.switches import KNOWN, ROSTERS, TOKEN
+from connector_pipelines.connectors.google_classroom.simulator.switches import BELOW, KNOWN, ROSTERS, TOKEN
 from connector_pipelines.simulating.exchange import HTML, JSON, Call, Reply
 from connector_pipelines.simulating.faults import Struck, Switchboard
 
@@ -40,11 +40,17 @@ _KNOWN = {
     "courses": _COMMON | {"courseStates", "studentId", "teacherId", "pageSize", "pageToken"},
     "students": _COMMON | {"pageSize", "pageToken"},
     "teachers": _COMMON | {"pageSize", "pageToken"},
+    "courseWork": _COMMON | {"courseWorkStates", "orderBy", "pageSize", "pageToken"},
+    "studentSubmissions": _COMMON | {"userId", "states", "late", "pageSize", "pageToken"},
 }
-_NEEDED = {"courses": "courses.readonly", "course": "courses.readonly"}
-_PATH = re.compile(
-    r"/v1/(?:courses(?:/(?P<course>[^/]+)(?:/(?P<roster>students|teachers))?)?|userProfiles/(?P<user>.+))"
-)
+_NEEDED = {
+    "courses": "courses.readonly",
+    "course": "courses.readonly",
+    "courseWork": "coursework.students.readonly",
+    "studentSubmissions": "coursework.students.readonly",
+}
+_BELOW = r"students|teachers|courseWork|courseWork/(?P<work>[^/]+)/studentSubmissions"
+_PATH = re.compile(rf"/v1/(?:courses(?:/(?P<course>[^/]+)(?:/(?P<below>{_BELOW}))?)?|userProfiles/(?P<user>.+))")
 
 
 @dataclass(slots=True)
@@ -138,7 +144,7 @@ class Service:
         unknown = {name for name, _ in call.pairs} - _KNOWN.get(endpoint, _COMMON)
         if unknown:
             raise RefusedError("INVALID_ARGUMENT", f'Invalid JSON payload received. Unknown name "{min(unknown)}"')
-        if endpoint in ROSTERS:
+        if endpoint in BELOW:
             self._break(course, struck)
         if course and (course not in self.world.courses or course in self.hidden):
             raise RefusedError("NOT_FOUND", "Requested entity was not found.")
@@ -152,8 +158,8 @@ class Service:
             return _page(call, endpoint, self._courses(call, struck), struck)
         asked = _other(endpoint, ROSTERS) if "other-list" in struck else endpoint
         whose = _other(course, self.world.courses) if "other-course" in struck else course
-        rows = self.world.roster(asked, whose)
-        return _page(call, asked, [row | {"profile": _seen(row["profile"], scopes)} for row in rows], struck)
+        rows = [row for row in self.world.below(asked, whose) if _wanted(call, row)]
+        return _page(call, asked, [_for(row, scopes) for row in rows], struck)
 
     def _break(self, course: str, struck: Struck) -> None:
         """What happens to a course between the list and its roster."""
@@ -192,9 +198,9 @@ class Service:
             newest = self.world.listed()[0]["id"]
             self.world.remove_course(newest) if how == "remove" else self.world.add_course()
             return
-        there = self.world.rosters[name][course]
+        there = self.world.rosters.get(name, self.world.rosters["students"])[course]
         if how == "remove" and there:
-            self.world.leave(course, there[0], name)
+            del there[0]
         elif how == "add":
             there.insert(0, self.world.add_person())
 
@@ -208,7 +214,8 @@ def _about(call: Call) -> tuple[str, str]:
         return "", ""
     if form["user"]:
         return "profile", ""
-    return form["roster"] or ("course" if form["course"] else "courses"), form["course"] or ""
+    below = (form["below"] or "").rpartition("/")[2]
+    return below or ("course" if form["course"] else "courses"), form["course"] or ""
 
 
 def _page(call: Call, name: str, rows: Sequence[Record], struck: Struck) -> dict[str, Any]:
@@ -265,6 +272,19 @@ def _seen(profile: Record, scopes: frozenset[str]) -> Record:
     """A profile as far as the scopes reach."""
     hidden = {"emailAddress": "profile.emails", "photoUrl": "profile.photos"}
     return {name: held for name, held in profile.items() if name not in hidden or f"{SCOPE}{hidden[name]}" in scopes}
+
+
+def _for(record: Record, scopes: frozenset[str]) -> Record:
+    return record | {"profile": _seen(record["profile"], scopes)} if "profile" in record else record
+
+
+def _wanted(call: Call, record: Record) -> bool:
+    """Whether a record of a course's gradebook is asked for: by state, of course work published ones unless told."""
+    if "workType" in record:
+        states = [value for name, value in call.pairs if name == "courseWorkStates"] or ["PUBLISHED"]
+        return record["state"] in states
+    work = call.path.split("/")[5:6]
+    return "courseWorkId" not in record or work in ([record["courseWorkId"]], ["-"])
 
 
 def _chosen(call: Call, document: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
 """The faults of a Google Classroom domain (requirements F39, F44).
 
-Targets are what is asked for: courses, course, students, teachers, profile, token; `token` is struck when it is named
-and, by token-expiry and invalid-grant, always. What befalls a course strikes requests for rosters.
+Targets are what is asked for: courses, course, students, teachers, courseWork, studentSubmissions, profile, token;
+`token` is struck when it is named and, by token-expiry and invalid-grant, always. What befalls a course strikes
+requests for what is below one.
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ FAULTS: dict[str, Kind] = {
 }
 
 ROSTERS = frozenset({"students", "teachers"})
-TARGETS = ROSTERS | {"courses", "course", "profile", "token"}
+BELOW = ROSTERS | {"courseWork", "studentSubmissions"}
+TARGETS = BELOW | {"courses", "course", "profile", "token"}
 TOKEN = "token"  # noqa: S105 -- the name of a target
-_ELSEWHERE = frozenset(FAULTS) - {"gone", "refused"}  # these two count requests for rosters alone
-_APART = dict.fromkeys(TARGETS - ROSTERS, _ELSEWHERE) | {TOKEN: frozenset({"token-expiry", "invalid-grant"})}
+_ELSEWHERE = frozenset(FAULTS) - {"gone", "refused"}  # these two count requests below a course alone
+_APART = dict.fromkeys(TARGETS - BELOW, _ELSEWHERE) | {TOKEN: frozenset({"token-expiry", "invalid-grant"})}
 KNOWN = Faults(FAULTS, _APART, TARGETS)

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from connector_pipelines.connectors.google_classroom.config import SCOPE, SCOPES, TOKEN_URL
+from connector_pipelines.connectors.google_classroom.config import COURSEWORK_SCOPE, SCOPE, SCOPES, TOKEN_URL
 from connector_pipelines.connectors.google_classroom.simulator.world import DOMAIN
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ ADMIN = f"admin@{DOMAIN}"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LONGEST_SECONDS = 3_600
 SKEW_SECONDS = 300
-DELEGATED = frozenset({*SCOPES, f"{SCOPE}profile.photos"})
+DELEGATED = frozenset({*SCOPES, COURSEWORK_SCOPE, f"{SCOPE}profile.photos"})
 
 Told = tuple[int, dict[str, Any]]
 

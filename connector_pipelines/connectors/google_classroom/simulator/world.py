@@ -6,6 +6,9 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.connectors.google_classroom.simulator.gradebook import course_work, submission
+from connector_pipelines.connectors.google_classroom.simulator.instants import stamp
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -23,13 +26,6 @@ _FAMILY = ("Lovelace", "Bartók", "O'Hara", "van Dijk", "Nguyễn", "Silva", "M�
 DOMAIN = "school.example"
 _FIRST_USER = 100_000_000_000_000_000_000  # as long as Google's own, and beyond what a double keeps
 _FIRST_COURSE = 730_000_000_000
-
-
-def stamp(moment: datetime, digits: int = 3) -> str:
-    """A time as Google writes it: UTC, with as many digits of a second as it likes, 0 to 9."""
-    whole = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{moment.microsecond:06}000"[:digits]
-    return f"{whole}.{fraction}Z" if fraction else f"{whole}Z"
 
 
 class World:
@@ -52,6 +48,7 @@ class World:
         self.courses: dict[str, Record] = {}
         self.people: dict[str, Record] = {}
         self.rosters: dict[str, dict[str, list[str]]] = {name: {} for name in ROSTERS}
+        self.work: dict[str, list[Record]] = {}
         self._dice = random.Random(f"{seed}:{scenario}")
         courses, students, teachers = SCENARIOS[scenario]
         self._teachers = [self.add_person(teaches=True) for _ in range(teachers)]
@@ -101,6 +98,7 @@ class World:
         missing = ("section", "room", "levels", "subject", "descriptionHeading")
         self.courses[key] = {name: held for name, held in record.items() if name not in missing or dice.random() > 0.2}  # noqa: PLR2004 -- some have none
         self.rosters["students"][key], self.rosters["teachers"][key] = [], [owner]
+        self.work[key] = [course_work(key, one, self.now) for one in range(4 - number % 4)]
         return key
 
     def _fill(self, course: str, number: int) -> None:
@@ -139,7 +137,7 @@ class World:
 
     def remove_course(self, course: str) -> None:
         """Delete a course, and so its rosters."""
-        del self.courses[course]
+        del self.courses[course], self.work[course]
         for rosters in self.rosters.values():
             del rosters[course]
 
@@ -151,13 +149,24 @@ class World:
         """Who is in a course."""
         return [{"courseId": course, "userId": key, "profile": self.people[key]} for key in self.rosters[name][course]]
 
+    def below(self, name: str, course: str) -> list[Record]:
+        """A part of a course: `students`, `teachers`, `courseWork` or `studentSubmissions`."""
+        match name:
+            case "courseWork":
+                return self.work[course]
+            case "studentSubmissions":
+                there = self.rosters["students"][course]
+                published = (one for one in self.work[course] if one["state"] == "PUBLISHED")
+                return [submission(one, person, self.seed) for one in published for person in there]
+        return self.roster(name, course)
+
     def expected(self, name: str) -> Iterator[Record]:
-        """The truth: `courses`, or all that the rosters hold, as `students` or `teachers`."""
+        """The truth: `courses`, or a part of all of them."""
         if name == "courses":
             yield from self.listed()
             return
         for course in self.courses:
-            yield from self.roster(name, course)
+            yield from self.below(name, course)
 
     def evolve(self, percent: float, at: datetime | None = None) -> None:
         """Go on: in a share of the courses somebody leaves and somebody comes, and a share of the people is renamed.
@@ -193,3 +202,6 @@ class World:
             self.leave(course, self._dice.choice(there))
         self.join(course, self._dice.choice(self._students))
         self.change(course, room=f"{self._dice.randrange(100, 999)}")
+        if self.work[course]:
+            changed = stamp(self.now)
+            self.work[course][0] |= {"title": f"Homework, version {self.version}", "updateTime": changed}
