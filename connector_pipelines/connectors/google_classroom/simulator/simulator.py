@@ -134,7 +134,7 @@ class Simulator(Running):
             f"  refresh token   {self.refresh_token}",
             f"  control         {self.url}/__sim__/state",
             "Try:",
-            f'  export CLASSROOM_KEY="$(curl -s {self.url}/__sim__/state | {key})"',
+            f'  export GOOGLE_PRIVATE_KEY="$(curl -s {self.url}/__sim__/state | {key})"',
             f'  curl -s {header} "{self.url}/v1/courses?pageSize=2"',
             f'  curl -s -X POST "{self.url}/__sim__/evolve?percent=5"',
         ]
