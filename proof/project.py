@@ -155,7 +155,7 @@ class Project:
             " WHERE r.status = 'STARTED' ORDER BY r.id",
             PROCESS,
         )
-        return [(run, int(value.rpartition(" ")[2])) for run, value in found]
+        return [(run, int(value.split()[1])) for run, value in found]
 
     def active(self) -> int:
         """How many runs have not ended."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from xxhash import xxh3_64_intdigest
 
 from connector_pipelines.connectors.canvas import refusals, wire
 from connector_pipelines.connectors.canvas.paging import LinkPaging
@@ -25,10 +24,11 @@ from connector_pipelines.external import auth
 from connector_pipelines.external.http import Client, Request
 from connector_pipelines.external.oauth import RefreshToken
 from connector_pipelines.external.paginate import SinglePage, paginate, side_by_side
+from connector_pipelines.external.passes import Passes
 from connector_pipelines.external.tokens import Endpoint
 from connector_pipelines.external.vault import VaultKeep
 from connector_pipelines.model import Health, Mode, Window
-from connector_pipelines.pages import Reading, Stability
+from connector_pipelines.pages import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -182,27 +182,6 @@ def check(canvas: Canvas) -> Health:
     return Health(ok=True, detail=detail, latency_seconds=seconds)
 
 
-@dataclass(slots=True)
-class _Twice:
-    """Reads everything once more, for a read that is to prove absence (S9).
-
-    Pages by number shift where rows come and go, and even by bookmark a row is passed over whose name changes just
-    then. Where two passes bring the very same rows, none was passed over.
-    """
-
-    pages: Pages
-    stability: Stability | None = None
-
-    def read(self) -> Iterator[Page]:
-        """The pages of both passes; rows that come again are known as such further on."""
-        first, again = list[int](), list[int]()
-        for told in (first, again):
-            for page in self.pages():
-                told += [xxh3_64_intdigest(row) for row in page.rows]
-                yield page
-        self.stability = Stability.STABLE if sorted(first) == sorted(again) else Stability.UNSTABLE
-
-
 def _reading(pages: Pages, window: Window) -> Reading:
     """All pages, numbered through."""
 
@@ -210,8 +189,8 @@ def _reading(pages: Pages, window: Window) -> Reading:
         return (replace(page, number=number) for number, page in enumerate(of, 1))
 
     def fenced() -> Reading:
-        twice = _Twice(pages)
-        return Reading(numbered(twice.read()), snapshot=True, stability=lambda: twice.stability)
+        passes = Passes()
+        return Reading(numbered(passes.pages(pages, _ids)), snapshot=True, stability=lambda: passes.stability)
 
     whole = window.mode is Mode.FULL
     return Reading(numbered(pages()), snapshot=whole, fenced=fenced if whole else None)
@@ -264,6 +243,10 @@ def _listed(canvas: Canvas, path: str, params: Params = ()) -> Request:
 def _pages(canvas: Canvas, split: Split, first: Request, fetch: Fetch | None = None) -> Iterator[Page]:
     paging = LinkPaging(canvas.http.base_url, canvas.config.other_host)
     return paginate(fetch or canvas.http.send, split, first, paging, in_flight=1)
+
+
+def _ids(page: Page) -> set[str]:
+    return {found for row in page.rows if (found := wire.id_of(row))}
 
 
 def _id(course: bytes) -> str:

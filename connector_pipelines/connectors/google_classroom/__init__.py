@@ -3,7 +3,6 @@
 config.py      what a source must say
 client.py      one function per entity            https://developers.google.com/workspace/classroom/reference/rest
 rosters.py     from course to course: a roster's pages, and what makes a walk prove something
-passes.py      a collection that is read until two passes agree
 answers.py     what Google says when it refuses
 wire.py        records as they travel, pages to records
 work.py        course work and submissions as they travel

@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 from connector_pipelines.connectors.google_classroom import answers, wire
 from connector_pipelines.connectors.google_classroom.answers import NotThere
-from connector_pipelines.connectors.google_classroom.passes import Passes
 from connector_pipelines.connectors.google_classroom.rosters import Walk
 from connector_pipelines.external import redact
 from connector_pipelines.external.http import Client, Request
 from connector_pipelines.external.paginate import paginate
+from connector_pipelines.external.passes import Passes
 from connector_pipelines.external.retry import Do
 from connector_pipelines.model import Health, Mode, Window
 from connector_pipelines.pages import Reading

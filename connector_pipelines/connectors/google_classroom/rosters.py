@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.connectors.google_classroom import wire
 from connector_pipelines.connectors.google_classroom.answers import NotThere
-from connector_pipelines.connectors.google_classroom.passes import MAX_PASSES, Passes
 from connector_pipelines.errors import RefusedBySource
 from connector_pipelines.external.paginate import side_by_side
+from connector_pipelines.external.passes import MAX_PASSES, Passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping

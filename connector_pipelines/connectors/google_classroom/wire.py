@@ -19,6 +19,8 @@ from connector_pipelines.pages import BadRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from connector_pipelines.pages import Page
+
     Split = Callable[[bytes], Sequence[bytes]]
 
 
@@ -137,11 +139,11 @@ def people(name: str) -> Split:
     return split
 
 
-def ids(split: Split) -> Callable[[bytes], set[str]]:
+def ids(split: Split) -> Callable[[Page], set[str]]:
     """A function that finds what tells the records of a page apart, of people, courses, places or course work."""
 
-    def find(body: bytes) -> set[str]:
-        return {found for row in split(body) if (found := _id_of(row))}
+    def find(page: Page) -> set[str]:
+        return {found for row in split(page.body) if (found := _id_of(row))}
 
     return find
 

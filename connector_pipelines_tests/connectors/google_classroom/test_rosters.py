@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connector_pipelines.connectors.google_classroom.passes import MAX_PASSES, Passes
 from connector_pipelines.errors import AuthFailed, BrokenPage, RefusedBySource
+from connector_pipelines.external.passes import MAX_PASSES, Passes
 from connector_pipelines.model import Window
 from connector_pipelines.pages import Page, Stability
 
@@ -179,7 +179,7 @@ def test_a_collection_that_never_holds_still_is_unstable() -> None:
         yield Page(2, "", 200, b"always", ())
 
     passes = Passes()
-    bodies = [page.body for page in passes.pages(read, lambda body: {body.decode()})]
+    bodies = [page.body for page in passes.pages(read, lambda page: {page.body.decode()})]
     assert bodies == [b"0", b"always", b"1", b"2", b"3"]
     assert next(number) == MAX_PASSES
     assert passes.stability is Stability.UNSTABLE

@@ -8,6 +8,7 @@ from another shard, with an id beyond 2^53.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,7 @@ class World:
         self.size = SCENARIOS[scenario]
         self.version = 0
         self.tables: dict[str, dict[int, Record]] = {name: {} for name in TABLES}
+        self._made: Counter[str] = Counter()
         self._dice = random.Random(f"{seed}:{scenario}")
         self._build()
 
@@ -182,7 +184,8 @@ class World:
                 self.change(one["id"], "deleted")
 
     def _next(self, table: str) -> int:
-        number = len(self.tables[table]) + 1
+        self._made[table] += 1
+        number = self._made[table]
         return SHARD + number if table == "users" and number % 7 == 0 else number
 
     def _build(self) -> None:

@@ -1,10 +1,10 @@
-"""A collection that is read until two passes in a row hold the same ids.
+"""A collection that is read until two passes in a row hold the same ids (S9), where pages cannot be made to overlap.
 
-Where a page begins is Google's own business: a page token may stand for a place in a list that shifts. So one pass may
-miss a record without anybody noticing: one that was removed behind us pulls the later ones forward, and one of them
-over the edge between two pages, unread. But what was removed then was read by that pass and is not by the next one. So
-where two passes hold the same ids, nothing that was read went away in the first of them, nothing moved forward in it,
-and all that was there all the time was read. A single page is one moment, and needs no second pass.
+Where a page begins is the source's own business: a token or a bookmark may stand for a place in a list that shifts. So
+one pass may miss a record without anybody noticing: one that was removed behind us pulls the later ones forward, and
+one of them over the edge between two pages, unread. But what was removed then was read by that pass and is not by the
+next one. So where two passes hold the same ids, nothing that was read went away in the first of them, nothing moved
+forward in it, and all that was there all the time was read. A single page is one moment, and needs no second pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from connector_pipelines.pages import Stability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from connector_pipelines.pages import Page
 
@@ -42,12 +42,12 @@ class Passes:
             return Stability.UNSTABLE
         return Stability.REPAIRED if self.moved else Stability.STABLE
 
-    def pages(self, read: Callable[[], Iterator[Page]], ids: Callable[[bytes], set[str]]) -> Generator[Page]:
+    def pages(self, read: Callable[[], Iterable[Page]], ids: Callable[[Page], set[str]]) -> Generator[Page]:
         """The pages of a first pass, and of later ones those that hold something new.
 
         Args:
             read: one pass over the collection.
-            ids: those in the body of a page.
+            ids: those of the records of a page.
         """
         seen: set[str] = set()
         before: set[str] | None = None
@@ -56,7 +56,7 @@ class Passes:
             pages = 0
             for page in read():
                 pages += 1
-                found = ids(page.body)
+                found = ids(page)
                 if before is None or found - seen:
                     yield page
                 now |= found
