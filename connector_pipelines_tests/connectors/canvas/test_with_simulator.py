@@ -192,7 +192,7 @@ def test_many_in_parallel_fill_the_bucket_and_few_do_not(site: Any) -> None:
     """What is under way counts 50 each, so that side by side is throttled where one after another is not."""
     throttled = {}
     for in_flight in (1, 3):
-        site.simulator.set_faults(["bucket=60", "delay=30:enrollments"])
+        site.simulator.set_faults(["bucket=60", *(["delay=400:enrollments"] if in_flight > 1 else [])])
         begun = len(site.simulator.requests)
         with suppress(RateLimited):  # where nothing waits, a throttled read may not get through
             site.pages("enrollments", in_flight=in_flight)
@@ -202,7 +202,7 @@ def test_many_in_parallel_fill_the_bucket_and_few_do_not(site: Any) -> None:
 
 def test_at_most_as_many_as_said_are_under_way(site: Any) -> None:
     """Courses are read side by side, and never more of them than `in_flight`."""
-    site.simulator.set_faults(["delay=30:enrollments"])
+    site.simulator.set_faults(["delay=200:enrollments"])
     site.pages("enrollments", in_flight=2)
     assert max(one.under_way for one in site.asked("enrollments")) == 2
 
