@@ -9,6 +9,10 @@ import time
 
 from child import report, task
 
+from connector_pipelines.garbage import seldom
+
+seldom()  # as our command line does
+
 from connector_pipelines.connectors.finale import CONNECTOR
 from connector_pipelines.connectors.finale.config import ApiKey, FinaleConfig
 from connector_pipelines.external.secrets import Secret

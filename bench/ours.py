@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from child import ahead, report, task
 
+from connector_pipelines.garbage import seldom
+
+seldom()  # as our command line does
+
 from connector_pipelines.connectors.oneroster import CONNECTOR
 from connector_pipelines.connectors.oneroster.config import OAuth2, OneRosterConfig
 from connector_pipelines.external.secrets import Secret

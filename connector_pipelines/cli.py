@@ -211,7 +211,3 @@ def preview(
     with open_context(lane="urgent"):
         shown = look(declared(source), entity, rows=rows, fresh=fresh)
     show_preview(shown)
-
-
-if __name__ == "__main__":
-    main()

@@ -167,4 +167,4 @@ def _moodle() -> list[str]:
 
 
 def _command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "connector_pipelines.cli", *words]
+    return [sys.executable, "-m", "connector_pipelines", *words]

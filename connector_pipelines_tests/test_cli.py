@@ -67,7 +67,7 @@ def here(
 
 def call(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     """`connector-pipelines` with these words, to its end."""
-    command = [sys.executable, "-m", "connector_pipelines.cli", *words]
+    command = [sys.executable, "-m", "connector_pipelines", *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -141,7 +141,7 @@ def test_dev_opens_the_ui_on_the_demo_s_sources(here: dict[str, str]) -> None:
     """`dev` says where the UI is, which knows the demo's jobs; the receiver answers; an interrupt ends all of it."""
     ui, receiver = dev.free_port(), dev.free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "connector_pipelines.cli", "dev", "--port", str(ui)],
+        [sys.executable, "-m", "connector_pipelines", "dev", "--port", str(ui)],
         env=here | {"CONNECTOR_PIPELINES_RECEIVER_PORT": str(receiver), "COLUMNS": "200"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -153,7 +153,7 @@ def test_each_server_serves_until_it_is_interrupted(words: str, school: dict[str
     port = str(dev.free_port())
     command = re.sub(r" --port \d+", "", words) + f" --port {port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "connector_pipelines.cli", *shlex.split(command)],
+        [sys.executable, "-m", "connector_pipelines", *shlex.split(command)],
         env=os.environ | {"COLUMNS": "200"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from connector_pipelines.garbage import settle
 from connector_pipelines.terminal import console
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def _evolving(simulator: Callable[..., Running], evolve: str, **given: object) -
 def _serve(simulator: Running, evolve: str = "0") -> None:
     from connector_pipelines.simulating.serving import serve
 
+    settle()
     serve(simulator, evolve=float(evolve.rstrip("%")), say=console.out)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from connector_pipelines.commands.shared import SourceName  # noqa: TC001 -- typer reads the annotations of commands
+from connector_pipelines.garbage import settle
 from connector_pipelines.terminal import console
 
 app = typer.Typer()
@@ -28,6 +29,7 @@ def receive(
     from connector_pipelines.webhooks.serving import receive as serve
 
     sources = declared_sources().values()
+    settle()
     serve(database_url(), sources, host=host, port=port or settings().receiver_port, say=console.out)
 
 

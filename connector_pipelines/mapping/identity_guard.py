@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, LiteralString
 from psycopg import sql
 
 from connector_pipelines.database import dead_letters, staging
-from connector_pipelines.database.connection import Connection, query
+from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.database.tables import mappings_table, rows_table
 from connector_pipelines.mapping import cases
 from connector_pipelines.mapping.likeness import Likeness, key
@@ -78,6 +78,8 @@ def _dead_letters(connection: Connection, read: Read, table: sql.Identifier) -> 
         "CREATE TEMP TABLE refusals ON COMMIT DROP AS SELECT DISTINCT ON (external_id) * FROM suspects"
         " WHERE external_id NOT IN (SELECT external_id FROM accepted) ORDER BY external_id, rule"
     )
+    if scalar(connection, "SELECT 1 FROM refusals LIMIT 1") is None:
+        return 0
     letters = query(
         "SELECT x.external_id, x.rule, x.rule || ': ' || x.evidence, {staged}, NULL::jsonb, s.page, s.row"
         " FROM refusals x JOIN {plan} p USING (external_id) JOIN {rows} s USING (external_id, page, row)",
@@ -86,9 +88,7 @@ def _dead_letters(connection: Connection, read: Read, table: sql.Identifier) -> 
         rows=rows_table(read.id),
     )
     refused = dead_letters.write_staged(connection, read, letters, state="open")
-    if refused:
-        gone = query("DELETE FROM {plan} p USING refusals x WHERE x.external_id = p.external_id", plan=table)
-        connection.execute(gone)
+    connection.execute(query("DELETE FROM {plan} p USING refusals x WHERE x.external_id = p.external_id", plan=table))
     return refused
 
 
@@ -169,12 +169,14 @@ def _new(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed:
 def _new_twins(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed:
     """Two new ids of one read with the same identifiers: which of them is the person's, nobody can say.
 
-    What three of them share identifies nobody. Each column is gone through once: a first read has nothing but new ids.
+    What three of them share identifies nobody. Each column is gone through once, and OFFSET 0 keeps its keys from being
+    made twice: a first read has nothing but new ids.
     """
     pairs = [
         query(
-            "SELECT ids[n] AS one, ids[3 - n] AS other FROM (VALUES (1), (2)) v (n), (SELECT array_agg(external_id)"
-            " FROM {plan} p WHERE action = 'create' AND {key} IS NOT NULL GROUP BY {key} HAVING count(*) = 2) g (ids)",
+            "SELECT min(external_id), max(external_id)"
+            " FROM (SELECT external_id, {key} AS key FROM {plan} p WHERE action = 'create' OFFSET 0) k"
+            " WHERE key IS NOT NULL GROUP BY key HAVING count(*) = 2",
             **parts,
             key=key("p", column),
         )
@@ -183,9 +185,13 @@ def _new_twins(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed
     likeness = Likeness(entity, "c", "p")
     return query(
         """
-        SELECT p.external_id, {merge}, 'the read holds the same person under another new id; ' || min({evidence})
-        FROM ({pairs}) q JOIN {plan} p ON p.external_id = q.one JOIN {plan} c ON c.external_id = q.other
-        WHERE {same} GROUP BY p.external_id
+        SELECT * FROM (
+            WITH pairs (one, other) AS MATERIALIZED ({pairs})
+            SELECT p.external_id, {merge}, 'the read holds the same person under another new id; ' || min({evidence})
+            FROM (SELECT one, other FROM pairs UNION ALL SELECT other, one FROM pairs) q
+            JOIN {plan} p ON p.external_id = q.one JOIN {plan} c ON c.external_id = q.other
+            WHERE {same} GROUP BY p.external_id
+        ) twins
         """,
         **parts,
         merge=sql.Literal(cases.MERGE),

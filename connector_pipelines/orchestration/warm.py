@@ -6,7 +6,6 @@ of each connector, and nothing else. Declarations are read by each run, as ever.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import logging
 import pkgutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import connector_pipelines
+from connector_pipelines.garbage import seldom, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,13 +40,14 @@ def modules() -> Iterator[str]:
 
 def warm_up() -> None:
     """Import it all. What cannot be imported is left to the run that needs it, which says why."""
+    seldom()
     for name in modules():
         try:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 -- one broken module must not keep all runs from starting
             _LOG.warning("%s is not imported beforehand: %s", name, error)
     _prepare()
-    gc.freeze()  # what is there now is never looked at again, so that forks share it
+    settle()  # forks share what nobody looks at again
 
 
 def _prepare() -> None:

@@ -1,11 +1,9 @@
-"""How both cores are kept busy: work beside the caller or behind it, and fewer garbage collections."""
+"""How both cores are kept busy: work beside the caller or behind it."""
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Generic, ParamSpec, Self, TypeVar
 
@@ -14,8 +12,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-_OBJECTS = 1_000_000
 
 
 class Beside(Generic[T]):
@@ -83,16 +79,3 @@ class Behind(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def few_collections() -> Iterator[None]:
-    """Let the collector look for cycles seldom: decoded pages are many objects without any, and looking through them
-    again and again took half the time of decoding.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

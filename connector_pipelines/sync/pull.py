@@ -11,13 +11,14 @@ from connector_pipelines.database import dead_letters, staging
 from connector_pipelines.database.tables import unseen_table
 from connector_pipelines.errors import SyncError, at
 from connector_pipelines.external.surroundings import opened
+from connector_pipelines.garbage import few_collections
 from connector_pipelines.mapping import fingerprints
 from connector_pipelines.mapping.fingerprints import Sieve
 from connector_pipelines.mapping.identities import activate
 from connector_pipelines.model import Mode, Progress, RunKind, Window
 from connector_pipelines.pages import Page, Stability
 from connector_pipelines.sync import cursors, records, veil
-from connector_pipelines.sync.beside import Beside, few_collections
+from connector_pipelines.sync.beside import Beside
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.salt import salt_of
 from connector_pipelines.sync.switches import refuse_off

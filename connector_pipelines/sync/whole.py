@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import ConfigurationError, SyncError
+from connector_pipelines.garbage import few_collections
 from connector_pipelines.mapping import fingerprints
 from connector_pipelines.model import Mode
 from connector_pipelines.sync import records
 from connector_pipelines.sync.applying import apply
-from connector_pipelines.sync.beside import Behind, few_collections
+from connector_pipelines.sync.beside import Behind
 from connector_pipelines.sync.planning import plan
 from connector_pipelines.sync.pull import pull
 from connector_pipelines.sync.sources import register
