@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import itertools
 import os
 import shutil
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
+from connector_pipelines import garbage
 from connector_pipelines.database import embedded
 from connector_pipelines.database.connection import Connection, connect
 from connector_pipelines.database.migrate import migrate
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _numbers = itertools.count()
+
+garbage.seldom()  # looking through all tests and what they import, again and again, took an eighth of the suite
 
 # A busy machine is no bug, and what an example took is no claim of a test.
 hypothesis_settings.register_profile("connector_pipelines", deadline=None)
@@ -93,6 +97,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     each = -(-len(items) // workers)
     shares = [list(itertools.chain.from_iterable(units[worker::workers])) for worker in range(workers)]
     items[:] = [item for share in shares for item in (*share, *itertools.islice(rest, max(0, each - len(share))))]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what there is now out of all later collections: it stays to the end."""
+    gc.freeze()
 
 
 def _is_long(item: pytest.Item) -> bool:

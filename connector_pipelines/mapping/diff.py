@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def compare(connection: Connection, entity: Entity, read: Read, *, refresh: bool) -> None:
-    """Fill `diff` and `repeated` for a staged read.
+    """Fill `diff` for a staged read.
 
     Args:
         connection: in the planning transaction.
@@ -50,28 +50,6 @@ def compare(connection: Connection, entity: Entity, read: Read, *, refresh: bool
             current=sql.SQL(_CURRENT[read.snapshot, refresh]),
         )
     )
-    connection.execute(
-        """
-        CREATE TEMP TABLE repeated ON COMMIT DROP AS
-        WITH twice AS (
-            SELECT d.*, coalesce(d.modified_at, '-infinity') AS at FROM diff d
-            JOIN (SELECT external_id FROM diff GROUP BY external_id HAVING count(*) > 1) t USING (external_id)
-        ), newest AS (
-            SELECT *, at = max(at) OVER (PARTITION BY external_id) AS is_newest FROM twice
-        ), judged AS (
-            SELECT *, min(row_hash::text) FILTER (WHERE is_newest) OVER w
-                    = max(row_hash::text) FILTER (WHERE is_newest) OVER w AS agree,
-                row_number() OVER (PARTITION BY external_id, is_newest ORDER BY page, row) AS nth,
-                row_number() OVER (PARTITION BY external_id, is_newest, row_hash ORDER BY page, row) AS nth_equal
-            FROM newest WINDOW w AS (PARTITION BY external_id)
-        )
-        SELECT external_id, page, row, CASE
-            WHEN is_newest AND agree AND nth = 1 THEN 'keep'
-            WHEN is_newest AND NOT agree AND nth_equal = 1 THEN 'refuse'
-            ELSE 'skip' END AS verdict
-        FROM judged
-        """
-    )
 
 
 # By (full read, refresh): when an unchanged row needs no writing. A mapping without a fingerprint gets one with the
@@ -92,8 +70,9 @@ def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
     Returns:
         how many were skipped and how many refused.
     """
-    if scalar(connection, "SELECT 1 FROM repeated LIMIT 1") is None:
+    if scalar(connection, "SELECT 1 FROM diff GROUP BY external_id HAVING count(*) > 1 LIMIT 1") is None:
         return 0, 0
+    connection.execute(_REPEATED)
     refused = query(
         """
         SELECT s.external_id, 'two records with one id',
@@ -111,6 +90,28 @@ def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
         " AND (d.external_id, d.page, d.row) = (r.external_id, r.page, r.row)"
     )
     return skipped, gone
+
+
+_REPEATED = """
+    CREATE TEMP TABLE repeated ON COMMIT DROP AS
+    WITH twice AS (
+        SELECT d.*, coalesce(d.modified_at, '-infinity') AS at FROM diff d
+        JOIN (SELECT external_id FROM diff GROUP BY external_id HAVING count(*) > 1) t USING (external_id)
+    ), newest AS (
+        SELECT *, at = max(at) OVER (PARTITION BY external_id) AS is_newest FROM twice
+    ), judged AS (
+        SELECT *, min(row_hash::text) FILTER (WHERE is_newest) OVER w
+                = max(row_hash::text) FILTER (WHERE is_newest) OVER w AS agree,
+            row_number() OVER (PARTITION BY external_id, is_newest ORDER BY page, row) AS nth,
+            row_number() OVER (PARTITION BY external_id, is_newest, row_hash ORDER BY page, row) AS nth_equal
+        FROM newest WINDOW w AS (PARTITION BY external_id)
+    )
+    SELECT external_id, page, row, CASE
+        WHEN is_newest AND agree AND nth = 1 THEN 'keep'
+        WHEN is_newest AND NOT agree AND nth_equal = 1 THEN 'refuse'
+        ELSE 'skip' END AS verdict
+    FROM judged
+"""
 
 
 def settle_never_seen(connection: Connection) -> int:

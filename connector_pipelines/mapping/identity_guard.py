@@ -6,7 +6,7 @@ changed rows of persons are looked at. A person can accept a case (`sync.accepti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from psycopg import sql
 
@@ -47,24 +47,42 @@ def refuse(
         "mappings": mappings_table(read.source),
         "entity": sql.Literal(entity.name),
     }
-    connection.execute(
-        query(
-            "CREATE TEMP TABLE suspects ON COMMIT DROP AS {changed} UNION ALL {returning}",
-            changed=_changed(entity, parts),
-            returning=_returning(entity, read, parts),
-        )
-    )
-    if _any(connection, "SELECT 1 FROM {plan} WHERE action = 'create' LIMIT 1", parts):
+    there = _there(connection, entity, parts)
+    if not any(there):
+        return 0
+    connection.execute("CREATE TEMP TABLE suspects (external_id text, rule text, evidence text) ON COMMIT DROP")
+    if there.changed:
+        connection.execute(query("INSERT INTO suspects {found}", found=_changed(entity, parts)))
+    if there.known:
+        connection.execute(query("INSERT INTO suspects {found}", found=_returning(entity, read, parts)))
+    if there.new:
         _add(connection, _new(entity, parts))
         _add(connection, _new_twins(entity, parts))
-    number = entity.identifiers[0]
-    if _any(connection, "SELECT 1 FROM {plan} WHERE changes ? {n} LIMIT 1", parts | {"n": sql.Literal(number)}):
-        _add(connection, _taking_over(entity, read, parts, everywhere=number in matching))
+    if there.renumbered:
+        everywhere = entity.identifiers[0] in matching
+        _add(connection, _taking_over(entity, read, parts, everywhere=everywhere))
     return _dead_letters(connection, read, table)
 
 
-def _any(connection: Connection, statement: LiteralString, parts: dict[str, sql.Composable]) -> bool:
-    return connection.execute(query(statement, **parts)).fetchone() is not None
+class _There(NamedTuple):
+    """Which kinds of rows a plan has; null where it has none at all."""
+
+    new: bool | None
+    known: bool | None
+    changed: bool | None
+    renumbered: bool | None
+
+
+def _there(connection: Connection, entity: Entity, parts: dict[str, sql.Composable]) -> _There:
+    """Looked up first: of a small plan, questions without an answer took PostgreSQL longer than all others."""
+    looked_up = query(
+        "SELECT bool_or(action = 'create'), bool_or(action IN ('update', 'touch')),"
+        " bool_or(action = 'update' AND changes ?| {fields}), bool_or(changes ? {number}) FROM {plan}",
+        **parts,
+        fields=sql.Literal([*entity.names, *entity.identifiers]),
+        number=sql.Literal(entity.identifiers[0]),
+    )
+    return _There(*cast("tuple[bool | None, ...]", connection.execute(looked_up).fetchone()))
 
 
 def _add(connection: Connection, found: sql.Composed) -> None:
@@ -74,12 +92,12 @@ def _add(connection: Connection, found: sql.Composed) -> None:
 
 def _dead_letters(connection: Connection, read: Read, table: sql.Identifier) -> int:
     """Move the suspects that nobody accepted from the plan to the dead letters, each under one rule."""
+    if scalar(connection, "SELECT 1 FROM suspects LIMIT 1") is None:
+        return 0
     connection.execute(
         "CREATE TEMP TABLE refusals ON COMMIT DROP AS SELECT DISTINCT ON (external_id) * FROM suspects"
         " WHERE external_id NOT IN (SELECT external_id FROM accepted) ORDER BY external_id, rule"
     )
-    if scalar(connection, "SELECT 1 FROM refusals LIMIT 1") is None:
-        return 0
     letters = query(
         "SELECT x.external_id, x.rule, x.rule || ': ' || x.evidence, {staged}, NULL::jsonb, s.page, s.row"
         " FROM refusals x JOIN {plan} p USING (external_id) JOIN {rows} s USING (external_id, page, row)",
