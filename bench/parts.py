@@ -119,7 +119,7 @@ def _finale(asked: Asked) -> Found:
     ours, default = finale.contestants(*CONTESTANTS[:2])
     with page_server(quarter.folder, script="finale_server.py") as server:
         wanted = lambda scenario: quarter.wanted[scenario.version]  # noqa: E731
-        [(_, small), *_] = one_round(server, ours, wanted, asked.folder)
+        _, small = next(one_round(server, ours, wanted, asked.folder))
     with page_server(whole.folder, script="finale_server.py") as server:
         wanted = lambda scenario: whole.wanted[scenario.version]  # noqa: E731
         rounds = contest(server, (ours, default), asked.rounds, wanted, asked.folder)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 from psycopg import sql
 
-from connector_pipelines.database.connection import query
+from connector_pipelines.database.connection import query, scalar
 from connector_pipelines.database.tables import letters_table
 
 if TYPE_CHECKING:
@@ -157,6 +157,9 @@ def give_up(connection: Connection, source: str, *, run_id: int | None = None, p
     Returns:
         how many rows were given up.
     """
+    waiting = "SELECT 1 FROM connector.dead_letters WHERE source = %s AND state = 'waiting' LIMIT 1"
+    if scalar(connection, waiting, source) is None:
+        return 0
     return connection.execute(_GIVE_UP, {"source": source, "run": run_id, "parent": parent}).rowcount
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from connector_pipelines.database import dead_letters, staging
-from connector_pipelines.database.connection import Connection, query
+from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.database.tables import rows_table
 from connector_pipelines.mapping import cases
 from connector_pipelines.mapping.likeness import Likeness, key
@@ -36,17 +36,10 @@ def link(connection: Connection, entity: Entity, read: Read, columns: Sequence[s
     Returns:
         how many rows were refused; they are taken out of `diff`.
     """
-    connection.execute(
-        query(
-            "UPDATE diff d SET internal_id = a.onto, matched_by = {reason}"
-            " FROM accepted a JOIN {core} c ON c.id = a.onto"
-            " WHERE a.external_id = d.external_id AND d.internal_id IS NULL AND NOT {rival}",
-            reason=sql.Literal(BY_A_PERSON),
-            core=sql.Identifier("core", entity.table),
-            rival=cases.present(entity, read, internal_id=sql.SQL("a.onto"), but=sql.SQL("d.external_id")),
-        )
-    )
-    _know_our_own(connection, entity, read)
+    if scalar(connection, "SELECT 1 FROM accepted LIMIT 1"):
+        _heed_people(connection, entity, read)
+    if scalar(connection, "SELECT 1 FROM connector.exports WHERE source = %s LIMIT 1", read.source):
+        _know_our_own(connection, entity, read)
     if not columns or connection.execute("SELECT 1 FROM diff WHERE internal_id IS NULL LIMIT 1").fetchone() is None:
         return 0
     with cases.hashed(connection):
@@ -59,6 +52,20 @@ def link(connection: Connection, entity: Entity, read: Read, columns: Sequence[s
         " WHERE m.external_id = d.external_id"
     )
     return refused
+
+
+def _heed_people(connection: Connection, entity: Entity, read: Read) -> None:
+    """A record is that of the row onto which a person let it pass."""
+    connection.execute(
+        query(
+            "UPDATE diff d SET internal_id = a.onto, matched_by = {reason}"
+            " FROM accepted a JOIN {core} c ON c.id = a.onto"
+            " WHERE a.external_id = d.external_id AND d.internal_id IS NULL AND NOT {rival}",
+            reason=sql.Literal(BY_A_PERSON),
+            core=sql.Identifier("core", entity.table),
+            rival=cases.present(entity, read, internal_id=sql.SQL("a.onto"), but=sql.SQL("d.external_id")),
+        )
+    )
 
 
 def _know_our_own(connection: Connection, entity: Entity, read: Read) -> None:
