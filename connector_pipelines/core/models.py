@@ -298,6 +298,25 @@ class Grade(Core):
     section_id: Mapped[int | None] = points_to("sections")
 
 
+class RubricScore(Core):
+    """What a student was given for one criterion of an assessment's rubric (requirement G95).
+
+    `criterion` says what was looked at, `level` the level reached, each in the words of its system. Points lie between 0
+    and the criterion's most; where a rubric has no points there are none.
+    """
+
+    __tablename__ = "rubric_scores"
+    criterion: Mapped[str] = fed(required=True)
+    level: Mapped[str | None] = fed()
+    points: Mapped[Decimal | None] = fed()
+    max_points: Mapped[Decimal | None] = fed()
+    comment: Mapped[str | None] = fed()
+    graded_at: Mapped[datetime | None] = fed()
+    status: Mapped[str] = standing()
+    student_id: Mapped[int] = points_to("students", required=True)
+    assessment_id: Mapped[int] = points_to("assessments", required=True)
+
+
 class Submission(Core):
     """What a student handed in. `state`: new, draft, submitted or reopened; `attempt` counts from 1."""
 
