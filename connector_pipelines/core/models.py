@@ -301,8 +301,8 @@ class Grade(Core):
 class RubricScore(Core):
     """What a student was given for one criterion of an assessment's rubric (requirement G95).
 
-    `criterion` says what was looked at, `level` the level reached, each in the words of its system. Points lie between 0
-    and the criterion's most; where a rubric has no points there are none.
+    `criterion` says what was looked at, `level` the level reached, each in the words of its system. `max_points` are
+    those of the best level; some systems let teachers give more. Where a rubric has no points there are none.
     """
 
     __tablename__ = "rubric_scores"
