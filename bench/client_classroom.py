@@ -94,8 +94,11 @@ def read(how: Any) -> dict[str, int]:
         pages(handed, "ListStudentSubmissionsResponse", courseId=one["id"], courseWorkId="-", pageSize=9)
         for one in listed
     ]
+    places = [{"courseId": one["courseId"], "courseWorkId": one["id"]} for of_it in found for one in of_it]
+    guides = [pages(work.rubrics(), "ListRubricsResponse", pageSize=5, **place) for place in places]
     counts |= {
         "courseWork, published": sum(map(len, found)),
+        "rubrics": sum(len(records(one, "rubrics")) for one in guides),
         "studentSubmissions": sum(len(records(one, "studentSubmissions")) for one in given),
     }
     person = records(pages(service.courses().teachers(), "ListTeachersResponse", courseId=listed[0]["id"]), "teachers")

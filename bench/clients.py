@@ -99,9 +99,12 @@ def classroom() -> bool:
         there = {
             name: len([*domain.expected(name)]) for name in ("courses", "students", "teachers", "studentSubmissions")
         }
-        published = sum(work["state"] == "PUBLISHED" for work in domain.expected("courseWork"))
+        published = {
+            (one["courseId"], one["id"]) for one in domain.expected("courseWork") if one["state"] == "PUBLISHED"
+        }
+        guided = sum((one["courseId"], one["courseWorkId"]) in published for one in domain.expected("rubrics"))
     whole = there | {f"{name}, partly": there[name] for name in ("students", "teachers")}
-    whole |= {"courseWork, published": published, "refusals": 2}
+    whole |= {"courseWork, published": len(published), "rubrics": guided, "refusals": 2}
     return told(read, {way: whole[way.partition(", ")[2]] for way in read})
 
 

@@ -6,6 +6,7 @@ rosters.py     from course to course: a roster's pages, and what makes a walk pr
 answers.py     what Google says when it refuses
 wire.py        records as they travel, pages to records
 work.py        course work and submissions as they travel
+rubrics.py     what was given for each criterion of a rubric
 streams.py     their columns, and what is read
 schemas.py     what we accept
 transform.py   accepted records to core columns

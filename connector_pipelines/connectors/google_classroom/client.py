@@ -1,7 +1,8 @@
 """One function per entity. Each returns the raw pages of everything: Classroom can be asked for no span of time.
 
 Only the fields that are used are asked for (`fields`), so that codes to join a course, photos and folders never come
-here, and who is in a course comes without names where names are not what is read.
+here, and who is in a course comes without names where names are not what is read. Of rubrics only those are asked for
+by which a submission was assessed: a domain without any pays nothing for them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from connector_pipelines.connectors.google_classroom import answers, wire
+from connector_pipelines.connectors.google_classroom import answers, rubrics, wire
 from connector_pipelines.connectors.google_classroom.answers import NotThere
 from connector_pipelines.connectors.google_classroom.rosters import Walk
 from connector_pipelines.external import redact
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from threading import Event
 
+    from msgspec import Raw
+
     from connector_pipelines.connectors.google_classroom.config import GoogleClassroomConfig
     from connector_pipelines.connectors.google_classroom.wire import Course, Split
     from connector_pipelines.external.messages import Response
@@ -40,6 +43,8 @@ WORK = "courseId,id,title,state,workType,updateTime,scheduledTime,dueDate,dueTim
 _HANDED_IN = "courseId,courseWorkId,id,userId,updateTime"
 SUBMISSION = f"{_HANDED_IN},state,submissionHistory(stateHistory(state,stateTimestamp))"
 GRADE = f"{_HANDED_IN},assignedGrade,submissionHistory(gradeHistory(gradeChangeType,gradeTimestamp,maxPoints))"
+SCORE = f"{_HANDED_IN},assignedRubricGrades"
+RUBRIC = "courseId,courseWorkId,criteria(id,title,levels(id,title,points))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,13 @@ def grades(classroom: Classroom, window: Window) -> Reading:
     return _walk(classroom, window, replace(_HANDED, fields=GRADE))
 
 
+def rubric_scores(classroom: Classroom, window: Window) -> Reading:
+    """The same, for what they were given for each criterion of a rubric; and for what these are called,
+    GET /courses/{courseId}/courseWork/{courseWorkId}/rubrics. What is drafted is the teacher's alone.
+    """
+    return _walk(classroom, window, replace(_HANDED, fields=SCORE, split=rubrics.scores, rubrics=True))
+
+
 def check(classroom: Classroom) -> Health:
     """Ask for one course: proves address, credentials and that the scope for courses was granted."""
     started = time.monotonic()
@@ -127,6 +139,7 @@ class Part:
         split: a page to its records.
         params: what else is asked.
         below: its place below the course, where that is not its name.
+        rubrics: its records are assessed by rubrics, which are asked for and landed with them.
     """
 
     name: str
@@ -134,6 +147,7 @@ class Part:
     split: Split
     params: tuple[tuple[str, str], ...] = ()
     below: str = ""
+    rubrics: bool = False
 
 
 _HANDED = Part("studentSubmissions", "", wire.members("studentSubmissions"), below="courseWork/-/studentSubmissions")
@@ -187,25 +201,45 @@ def _listed(classroom: Classroom, fields: str) -> Generator[Page]:
 
 def _of_course(classroom: Classroom, course: Course, part: Part) -> Generator[Page]:
     """One pass over a part of a course."""
+    criteria: dict[str, list[Raw]] = {}
 
     def fetch(request: Request, stop: Event) -> Response:
         response = _fetch(classroom, request, stop)
-        return replace(response, body=wire.of_course(course, response.body))
+        works = rubrics.assessed(response.body) if part.rubrics else ()
+        criteria.update({work: _criteria(classroom, course, work) for work in works if work not in criteria})
+        beside = {rubrics.BESIDE: {work: criteria[work] for work in works}} if works else {}
+        return replace(response, body=wire.of_course(course, response.body, beside))
 
     size = ("pageSize", str(classroom.config.page_size))
-    place = f"courses/{quote(str(course.id), safe='')}/{part.below or part.name}"
-    request = Request(place, (*part.params, size, _fields(f"{part.name}({part.fields})")))
+    request = Request(_place(course, part.below or part.name), (*part.params, size, _part(part.name, part.fields)))
     return paginate(fetch, part.split, request, TokenPaging(), in_flight=1)
+
+
+def _criteria(classroom: Classroom, course: Course, work: str) -> list[Raw]:
+    """What submissions of a course work are assessed in. Where there is no rubric any more the ids have to do."""
+    request = Request(_place(course, f"courseWork/{quote(work, safe='')}/rubrics"), (_part(rubrics.BESIDE, RUBRIC),))
+    fetch = partial(_fetch, classroom)
+    try:
+        pages = [*paginate(fetch, rubrics.rubrics, request, TokenPaging(), in_flight=1)]
+    except NotThere:
+        classroom.http.log.warning("course work %s:%s has scores, and Google knows no rubric of it", course.id, work)
+        return []
+    return [one for page in pages for raw in page.rows for one in rubrics.criteria(raw, str(course.id), work)]
+
+
+def _place(course: Course, below: str) -> str:
+    return f"courses/{quote(str(course.id), safe='')}/{below}"
 
 
 def _courses_request(config: GoogleClassroomConfig, fields: str, size: int) -> Request:
     """The first page of courses. States are named one by one: which ones come unasked, Google says in two ways."""
     states = tuple(("courseStates", state) for state in config.course_states)
-    return Request("courses", (*states, ("pageSize", str(size)), _fields(f"courses({fields})")))
+    return Request("courses", (*states, ("pageSize", str(size)), _part("courses", fields)))
 
 
-def _fields(wanted: str) -> tuple[str, str]:
-    return ("fields", f"nextPageToken,{wanted}")
+def _part(name: str, fields: str) -> tuple[str, str]:
+    """Of a page, these fields of its records alone."""
+    return ("fields", f"nextPageToken,{name}({fields})")
 
 
 def _fetch(classroom: Classroom, request: Request, stop: Event | None) -> Response:

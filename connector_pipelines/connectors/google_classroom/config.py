@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from connector_pipelines.external.vault import Keep
 
 Rosters = Literal["courses", "sections", "students", "instructors", "enrollments", "teaching_assignments"]
-Gradebook = Literal["assessments", "submissions", "grades"]
+Gradebook = Literal["assessments", "submissions", "grades", "rubric_scores"]
 CourseState = Literal["ACTIVE", "ARCHIVED", "PROVISIONED", "DECLINED", "SUSPENDED"]
 
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 -- an address
@@ -29,7 +29,7 @@ SCOPES = (f"{SCOPE}courses.readonly", f"{SCOPE}rosters.readonly", f"{SCOPE}profi
 """Nothing of these lets anybody write."""
 
 COURSEWORK_SCOPE = f"{SCOPE}coursework.students.readonly"
-"""What course work, submissions and grades take on top."""
+"""What course work, and all that is known of who did it, takes on top."""
 
 OF_CLIENT, OF_USER = Rate(3_000, MINUTE), Rate(1_200, MINUTE)
 """What Google allows a Cloud project, and each person who is asked for: https://developers.google.com/workspace/classroom/limits
@@ -135,8 +135,8 @@ class GoogleClassroomConfig(HttpOptions, _Strict):
     entities: tuple[Rosters | Gradebook, ...] = Field(
         default=get_args(Rosters),
         min_length=1,
-        description="What is read. Course work, submissions and grades take one scope more, and are read where they "
-        "are named: assessments, submissions, grades.",
+        description="What is read. Course work, submissions, grades and rubric scores take one scope more, and are "
+        "read where they are named: assessments, submissions, grades, rubric_scores.",
     )
 
     @field_validator("course_states")

@@ -19,6 +19,7 @@ LONGEST_TEXT = 3_000
 _ID = r"[0-9]{1,100}"
 _PLACE = rf"{_ID}:{_ID}"
 _HANDED = rf"{_ID}:{_ID}:[^\s:]{{1,200}}"
+_SCORED = rf"{_HANDED}(:\S{{1,200}})?"
 _NUMBER = r"\d{1,20}(\.\d{0,30})?([eE][+-]?\d{1,2})?"
 WORK_STATES = ("PUBLISHED", "DRAFT", "DELETED")
 SUBMISSION_STATES = ("NEW", "CREATED", "TURNED_IN", "RETURNED", "RECLAIMED_BY_STUDENT")
@@ -140,3 +141,16 @@ class Grades(_OfSubmissions):
 
     _numbers = _points("grade", "maxPoints")
     _times = checks.moment("graded")
+
+
+class RubricScores(_OfSubmissions):
+    """Accepted scores for criteria of rubrics, and submissions without any."""
+
+    criterion: Series[str] = checks.optional()
+    level: Series[str] = checks.optional()
+    points: Series[str] = checks.optional()
+    maxPoints: Series[str] = checks.optional()  # noqa: N815
+
+    _handed = _number("id", form=_SCORED)
+    _titles = checks.text("criterion", "level", longest=LONGEST_TEXT)
+    _numbers = _points("points", "maxPoints")

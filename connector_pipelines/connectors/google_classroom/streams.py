@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines import later
-from connector_pipelines.connectors.google_classroom import client, wire, work
+from connector_pipelines.connectors.google_classroom import client, rubrics, wire, work
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
@@ -144,6 +144,18 @@ STREAMS = (
         transform=later.transform(PACKAGE, "submissions"),
         filters_by_time=False,
         endpoint="GET /v1/courses/{courseId}/courseWork/-/studentSubmissions",
+        once_a_day=True,
+    ),
+    Stream(
+        entity="rubric_scores",
+        read=client.rubric_scores,
+        split=rubrics.scores,
+        decode=rubrics.decode_score,
+        columns=rubrics.SCORES,
+        schema=later.schema(PACKAGE, "RubricScores"),
+        transform=later.transform(PACKAGE, "rubric_scores"),
+        filters_by_time=False,
+        endpoint="GET /v1/courses/{courseId}/courseWork/-/studentSubmissions, …/courseWork/{courseWorkId}/rubrics",
         once_a_day=True,
     ),
 )

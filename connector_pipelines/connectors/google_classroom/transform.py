@@ -126,6 +126,28 @@ def grades(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def rubric_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of what was given for each criterion of a rubric. Google says neither when, nor in more words than those of the
+    level; and what is open has neither a level nor points.
+    """
+    nothing_given = pc.and_(pc.is_null(arrow(frame["level"])), pc.is_null(arrow(frame["points"])))
+    unassessed = pc.if_else(nothing_given, "is not assessed by a rubric", pa.scalar(None, pa.string()))
+    return _core(
+        frame,
+        modified=moment(frame["updateTime"]),
+        skip=of_text(unassessed, frame.index),
+        criterion=text(frame["criterion"]),
+        level=text(frame["level"]),
+        points=number(frame["points"]),
+        max_points=number(frame["maxPoints"]),
+        comment=nothing(frame),
+        graded_at=pd.Series(pd.NaT, index=frame.index, dtype=MOMENT),
+        status=_always(frame, "active"),
+        student=text(frame["userId"]),
+        assessment=text(frame["work"]),
+    )
+
+
 def submissions(frame: pd.DataFrame) -> pd.DataFrame:
     """Of submissions; Classroom counts no attempts."""
     return _core(

@@ -17,7 +17,7 @@ from connector_pipelines.external import redact
 from connector_pipelines.pages import BadRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from connector_pipelines.pages import Page
 
@@ -83,16 +83,28 @@ _listed = msgspec.json.Decoder(_Listed)
 _course = msgspec.json.Decoder(Course)
 _key = msgspec.json.Decoder(_Key)
 
-_WRONG = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+WRONG = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises."""
 
 
-def of_course(course: Course, body: bytes) -> bytes:
+def of_course(course: Course, body: bytes, beside: Mapping[str, object] | None = None) -> bytes:
     """A page of a roster as it is landed. Nobody is named who is not in it: an owner who is to be erased has a record
     here, or nothing.
+
+    Args:
+        course: whose it is.
+        body: the page as it came.
+        beside: what else its records are composed of, by name; `told_beside` finds it again.
     """
     here = course.ownerId is not None and json.dumps(course.ownerId).encode() in body
-    named = {"id": course.id} | ({"ownerId": course.ownerId} if here else {})
-    return _MARK + json.dumps(named, separators=(",", ":")).encode() + b"\n" + body
+    named = {"id": course.id} | ({"ownerId": course.ownerId} if here else {}) | dict(beside or {})
+    told = msgspec.json.format(msgspec.json.encode(named), indent=-1)  # one line, however Google wrote parts of it
+    return _MARK + told + b"\n" + body
+
+
+def told_beside(body: bytes) -> bytes:
+    """The line before a landed page, as JSON."""
+    return body.partition(b"\n")[0].removeprefix(_MARK)
 
 
 def token_in(body: bytes) -> str | None:
@@ -105,8 +117,8 @@ def token_in(body: bytes) -> str | None:
     raw = _fields(body).get("nextPageToken")
     try:
         return None if raw is None else _token.decode(raw) or None
-    except _WRONG:
-        raise _broken(body, "leads on by something that is no text") from None
+    except WRONG:
+        raise broken(body, "leads on by something that is no text") from None
 
 
 def split_courses(body: bytes) -> Sequence[bytes]:
@@ -115,7 +127,7 @@ def split_courses(body: bytes) -> Sequence[bytes]:
     Raises:
         BrokenPage: it is no page.
     """
-    return _rows(body, "courses")
+    return rows_in(body, "courses")
 
 
 def members(name: str) -> Split:
@@ -163,7 +175,7 @@ def decoder(record: type[T], name: Callable[[dict[str, Any]], object]) -> Callab
     def decode(raw: bytes) -> T:
         try:
             return row.decode(raw)
-        except _WRONG as error:
+        except WRONG as error:
             reason = str(error) if isinstance(error, msgspec.ValidationError) else f"is not readable: {error}"
             raise BadRow("wire: wrong type", reason, _named(raw, name)) from None
 
@@ -192,7 +204,7 @@ def listed_course(raw: bytes) -> Course:
     except BadRow:
         course = Course()
     if not course.id:
-        raise _broken(raw, "lists a course whose id cannot be read")
+        raise broken(raw, "lists a course whose id cannot be read")
     return course
 
 
@@ -208,7 +220,7 @@ def _named(raw: bytes, name: Callable[[dict[str, Any]], object]) -> str | None:
 def _id_of(row: bytes) -> str | None:
     try:
         key = _key.decode(row)
-    except _WRONG:
+    except WRONG:
         return None
     name = key.id or key.userId
     return f"{key.courseWorkId or ''}/{name}" if name else None
@@ -237,27 +249,27 @@ def _roster(body: bytes, name: str) -> tuple[Course, list[tuple[bytes, _Listed |
     """
     head, _, rest = body.partition(b"\n")
     if not head.startswith(_MARK):
-        raise _broken(body, "does not say which course it is of")
+        raise broken(body, "does not say which course it is of")
     try:
         course = _course.decode(head.removeprefix(_MARK))
-    except _WRONG:
-        raise _broken(body, "does not say which course it is of") from None
-    rows = [(bytes(raw), _readable(raw)) for raw in _rows(rest, name)]
+    except WRONG:
+        raise broken(body, "does not say which course it is of") from None
+    rows = [(bytes(raw), _readable(raw)) for raw in rows_in(rest, name)]
     others = {listed.courseId for _, listed in rows if listed and listed.courseId} - {course.id}
     if others:
-        raise _broken(rest, f"of the {name} of course {course.id} holds some of another course")
+        raise broken(rest, f"of the {name} of course {course.id} holds some of another course")
     return course, rows
 
 
 def _readable(raw: bytes) -> _Listed | None:
     try:
         return _listed.decode(raw)
-    except _WRONG:
+    except WRONG:
         return None
 
 
-def _rows(body: bytes, name: str) -> list[msgspec.Raw]:
-    """The raw records of a page.
+def rows_in(body: bytes, name: str) -> list[msgspec.Raw]:
+    """The raw records of a page as it came.
 
     Raises:
         BrokenPage: it is no page.
@@ -266,20 +278,21 @@ def _rows(body: bytes, name: str) -> list[msgspec.Raw]:
     if name not in fields:
         if set(fields) <= {"nextPageToken"}:
             return []
-        raise _broken(body, f"has no list {name!r}, and is not empty either")
+        raise broken(body, f"has no list {name!r}, and is not empty either")
     try:
         return _list.decode(fields[name])
-    except _WRONG:
-        raise _broken(body, f"has something else than a list as {name!r}") from None
+    except WRONG:
+        raise broken(body, f"has something else than a list as {name!r}") from None
 
 
 def _fields(body: bytes) -> dict[str, msgspec.Raw]:
     try:
         body.decode()
         return _page.decode(body)
-    except _WRONG:
-        raise _broken(body, "is no JSON object in UTF-8") from None
+    except WRONG:
+        raise broken(body, "is no JSON object in UTF-8") from None
 
 
-def _broken(body: bytes, what: str) -> BrokenPage:
+def broken(body: bytes, what: str) -> BrokenPage:
+    """The error for a page that is none, or holds what it should not."""
     return BrokenPage(f"a page {what}; it begins: {redact.excerpt(bytes(body))!r}.", remedy=_LOOK)

@@ -84,14 +84,14 @@ class Handed(msgspec.Struct, gc=False):
     submissionHistory: list[Change] | None = None  # noqa: N815
 
 
-def _joined(*parts: object) -> str | None:
+def joined(*parts: object) -> str | None:
     """An id of several parts; None where one is missing."""
     return ":".join(map(str, parts)) if all(isinstance(part, str) and part for part in parts) else None
 
 
-decode_work = wire.decoder(Work, lambda told: _joined(told.get("courseId"), told.get("id")))
+decode_work = wire.decoder(Work, lambda told: joined(told.get("courseId"), told.get("id")))
 decode_handed = wire.decoder(
-    Handed, lambda told: _joined(told.get("courseId"), told.get("courseWorkId"), told.get("id"))
+    Handed, lambda told: joined(told.get("courseId"), told.get("courseWorkId"), told.get("id"))
 )
 
 
@@ -117,14 +117,16 @@ def _graded(handed: Handed) -> GradeChange | None:
     return max(given, key=lambda grade: grade.gradeTimestamp or "", default=None)
 
 
-_OF_SUBMISSIONS: Mapping[str, Column] = {
-    "id": lambda handed: _joined(handed.courseId, handed.courseWorkId, handed.id),
-    "work": lambda handed: _joined(handed.courseId, handed.courseWorkId),
+OF_SUBMISSIONS: Mapping[str, Column] = {
+    "id": lambda handed: joined(handed.courseId, handed.courseWorkId, handed.id),
+    "work": lambda handed: joined(handed.courseId, handed.courseWorkId),
     "userId": attrgetter("userId"),
     "updateTime": attrgetter("updateTime"),
 }
+"""What is read of a submission, whatever else is."""
+
 WORK: Mapping[str, Column] = {
-    "id": lambda work: _joined(work.courseId, work.id),
+    "id": lambda work: joined(work.courseId, work.id),
     "courseId": attrgetter("courseId"),
     "title": attrgetter("title"),
     "state": attrgetter("state"),
@@ -134,9 +136,9 @@ WORK: Mapping[str, Column] = {
     "due": due,
     "maxPoints": attrgetter("maxPoints"),
 }
-SUBMISSIONS: Mapping[str, Column] = {**_OF_SUBMISSIONS, "state": attrgetter("state"), "handed": _handed_in}
+SUBMISSIONS: Mapping[str, Column] = {**OF_SUBMISSIONS, "state": attrgetter("state"), "handed": _handed_in}
 GRADES: Mapping[str, Column] = {
-    **_OF_SUBMISSIONS,
+    **OF_SUBMISSIONS,
     "grade": attrgetter("assignedGrade"),
     "maxPoints": lambda handed: getattr(_graded(handed), "maxPoints", None),
     "graded": lambda handed: getattr(_graded(handed), "gradeTimestamp", None),

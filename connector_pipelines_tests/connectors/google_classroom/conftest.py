@@ -68,7 +68,7 @@ class Domain:
     def accepted(self, entity: str, pages: list[Page]) -> Accepted:
         """What of these pages is accepted."""
         sieve = Sieve(0, None)
-        return accept(self.stream(entity), [sieve.sift(page) for page in pages])
+        return accept(self.stream(entity, entities=[entity]), [sieve.sift(page) for page in pages])
 
     def ids(self, entity: str, **more: Any) -> list[str]:
         """The ids that are accepted, each once, in order."""

@@ -25,7 +25,8 @@ class Request:
     """One request as it was received and answered.
 
     Attributes:
-        endpoint: courses, course, students, teachers, profile or token; "" for an unknown path.
+        endpoint: courses, course, students, teachers, courseWork, studentSubmissions, rubrics, profile or token; "" for
+            an unknown path.
         course: whose roster.
         faults: names of the faults that struck it.
     """

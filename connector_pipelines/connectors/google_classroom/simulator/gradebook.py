@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.google_classroom.simulator.instants import stamp
+from connector_pipelines.connectors.google_classroom.simulator.rubrics import given
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Record = dict[str, Any]
 
@@ -35,8 +39,10 @@ def course_work(course: str, number: int, now: datetime) -> Record:
     return work | ({"maxPoints": 100} if number != 2 else {})  # noqa: PLR2004 -- one is not graded
 
 
-def submission(work: Record, person: str, seed: int) -> Record:
-    """How far somebody is with it; a grade is given where it was returned."""
+def submission(work: Record, person: str, seed: int, rubrics: Sequence[Record] = ()) -> Record:
+    """How far somebody is with it; a grade is given where it was returned, and what rubrics say, which a teacher begins
+    with before.
+    """
     dice = random.Random(f"{seed}:{work['courseId']}:{work['id']}:{person}")
     state, made = dice.choice(_GIVEN), datetime.fromisoformat(work["creationTime"])
     steps = _GIVEN[1 : _GIVEN.index(state) + 1]
@@ -53,15 +59,21 @@ def submission(work: Record, person: str, seed: int) -> Record:
         "courseWorkType": work["workType"],
         "alternateLink": f"https://classroom.example/s/{person}",
     } | ({"creationTime": stamp(made), "updateTime": times[state]} if times else {})
+    drafted = {key: grade for one in rubrics for key, grade in given(one, person, seed + 1).items()}
+    if drafted and state in {"TURNED_IN", "RETURNED"}:
+        record["draftRubricGrades"] = drafted
+    assessed = {key: grade for one in rubrics for key, grade in given(one, person, seed).items()}
+    if assessed and state == "RETURNED":
+        record["assignedRubricGrades"] = assessed
     if state != "RETURNED" or "maxPoints" not in work:
         return record | ({"submissionHistory": history} if history else {})
     grade = dice.choice((dice.randrange(40, 100), 87.5))
-    given = {
+    change = {
         "pointsEarned": grade,
         "maxPoints": work["maxPoints"],
         "gradeTimestamp": times[state],
         "actorUserId": "1",
         "gradeChangeType": "ASSIGNED_GRADE_POINTS_EARNED_CHANGE",
     }
-    graded = {"assignedGrade": grade, "draftGrade": grade, "submissionHistory": [*history, {"gradeHistory": given}]}
+    graded = {"assignedGrade": grade, "draftGrade": grade, "submissionHistory": [*history, {"gradeHistory": change}]}
     return record | graded

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TOKEN_PATH = "/token"  # noqa: S105 -- an address
 USUAL_PAGE, LARGEST_PAGE = 30, 100
+ONE_A_PAGE = {"rubrics"}
 WAITED = "+"
 """Ends a token that an empty page led to."""
 _COMMON = frozenset({"alt", "fields", "key", "prettyPrint", "quotaUser"})
@@ -42,14 +43,16 @@ _KNOWN = {
     "teachers": _COMMON | {"pageSize", "pageToken"},
     "courseWork": _COMMON | {"courseWorkStates", "orderBy", "pageSize", "pageToken"},
     "studentSubmissions": _COMMON | {"userId", "states", "late", "pageSize", "pageToken"},
+    "rubrics": _COMMON | {"pageSize", "pageToken"},
 }
 _NEEDED = {
     "courses": "courses.readonly",
     "course": "courses.readonly",
     "courseWork": "coursework.students.readonly",
     "studentSubmissions": "coursework.students.readonly",
+    "rubrics": "coursework.students.readonly",
 }
-_BELOW = r"students|teachers|courseWork|courseWork/(?P<work>[^/]+)/studentSubmissions"
+_BELOW = r"students|teachers|courseWork|courseWork/(?P<work>[^/]+)/(?:studentSubmissions|rubrics)"
 _PATH = re.compile(rf"/v1/(?:courses(?:/(?P<course>[^/]+)(?:/(?P<below>{_BELOW}))?)?|userProfiles/(?P<user>.+))")
 
 
@@ -148,6 +151,8 @@ class Service:
             self._break(course, struck)
         if course and (course not in self.world.courses or course in self.hidden):
             raise RefusedError("NOT_FOUND", "Requested entity was not found.")
+        if endpoint == "rubrics" and _work(call) not in {work["id"] for work in self.world.work[course]}:
+            raise RefusedError("NOT_FOUND", "Requested entity was not found.")
         if endpoint == "course":
             return self.world.courses[course]
         if endpoint == "profile":
@@ -221,7 +226,7 @@ def _about(call: Call) -> tuple[str, str]:
 def _page(call: Call, name: str, rows: Sequence[Record], struck: Struck) -> dict[str, Any]:
     """A page: the list is left out where it is empty, and so is the token on the last page."""
     found = [] if "empty" in struck else rows
-    begin, size = _begin(call, struck), _size(call, struck)
+    begin, size = _begin(call, struck), min(_size(call, struck), 1 if name in ONE_A_PAGE else LARGEST_PAGE)
     waits = "short-page" in struck and bool(found) and not call.params.get("pageToken", "").endswith(WAITED)
     shown = [] if waits else found[begin : begin + size]
     following = begin + len(shown)
@@ -283,8 +288,12 @@ def _wanted(call: Call, record: Record) -> bool:
     if "workType" in record:
         states = [value for name, value in call.pairs if name == "courseWorkStates"] or ["PUBLISHED"]
         return record["state"] in states
-    work = call.path.split("/")[5:6]
-    return "courseWorkId" not in record or work in ([record["courseWorkId"]], ["-"])
+    return "courseWorkId" not in record or _work(call) in {record["courseWorkId"], "-"}
+
+
+def _work(call: Call) -> str:
+    """The course work below which something is asked for; "-" is all of them, "" none."""
+    return "".join(call.path.split("/")[5:6])
 
 
 def _chosen(call: Call, document: dict[str, Any]) -> Any:

@@ -24,6 +24,8 @@ def _inside(record: Record, change: Callable[[Record], Record]) -> Record:
 
 def _with_text(record: Record, text: str) -> Record:
     """A text that every kind of record has, replaced."""
+    if "criteria" in record:
+        return record | {"criteria": [one | {"title": text} for one in record["criteria"]]}
     if "name" not in record:
         return record | {"userId": text}
     return record | {"name": record["name"] | {"familyName": text} if isinstance(record["name"], dict) else text}
@@ -54,5 +56,7 @@ def spoilt(rows: Sequence[Record], struck: Struck) -> list[Any]:
 
 
 def _as_numbers(record: Record) -> Record:
-    ids = {name: int(record[name]) for name in ("id", "courseId", "userId", "ownerId") if name in record}
+    ids = {
+        name: int(record[name]) for name in ("id", "courseId", "userId", "ownerId") if record.get(name, "").isdigit()
+    }
     return record | ids | ({"profile": _as_numbers(record["profile"])} if "profile" in record else {})

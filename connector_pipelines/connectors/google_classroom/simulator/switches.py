@@ -1,8 +1,8 @@
 """The faults of a Google Classroom domain (requirements F39, F44).
 
-Targets are what is asked for: courses, course, students, teachers, courseWork, studentSubmissions, profile, token;
-`token` is struck when it is named and, by token-expiry and invalid-grant, always. What befalls a course strikes
-requests for what is below one.
+Targets are what is asked for: courses, course, students, teachers, courseWork, studentSubmissions, rubrics,
+profile, token; `token` is struck when it is named and, by token-expiry and invalid-grant, always. What befalls a course
+strikes requests for what is below one.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ FAULTS: dict[str, Kind] = {
 }
 
 ROSTERS = frozenset({"students", "teachers"})
-BELOW = ROSTERS | {"courseWork", "studentSubmissions"}
+BELOW = ROSTERS | {"courseWork", "studentSubmissions", "rubrics"}
 TARGETS = BELOW | {"courses", "course", "profile", "token"}
 TOKEN = "token"  # noqa: S105 -- the name of a target
 _ELSEWHERE = frozenset(FAULTS) - {"gone", "refused"}  # these two count requests below a course alone

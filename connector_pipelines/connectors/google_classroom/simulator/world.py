@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.google_classroom.simulator.gradebook import course_work, submission
 from connector_pipelines.connectors.google_classroom.simulator.instants import stamp
+from connector_pipelines.connectors.google_classroom.simulator.rubrics import rubrics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +50,7 @@ class World:
         self.people: dict[str, Record] = {}
         self.rosters: dict[str, dict[str, list[str]]] = {name: {} for name in ROSTERS}
         self.work: dict[str, list[Record]] = {}
+        self.rubrics: dict[str, list[Record]] = {}
         self._dice = random.Random(f"{seed}:{scenario}")
         courses, students, teachers = SCENARIOS[scenario]
         self._teachers = [self.add_person(teaches=True) for _ in range(teachers)]
@@ -99,6 +101,7 @@ class World:
         self.courses[key] = {name: held for name, held in record.items() if name not in missing or dice.random() > 0.2}  # noqa: PLR2004 -- some have none
         self.rosters["students"][key], self.rosters["teachers"][key] = [], [owner]
         self.work[key] = [course_work(key, one, self.now) for one in range(4 - number % 4)]
+        self.rubrics[key] = [rubric for work in self.work[key] for rubric in rubrics_of(work, self.seed)]
         return key
 
     def _fill(self, course: str, number: int) -> None:
@@ -137,7 +140,7 @@ class World:
 
     def remove_course(self, course: str) -> None:
         """Delete a course, and so its rosters."""
-        del self.courses[course], self.work[course]
+        del self.courses[course], self.work[course], self.rubrics[course]
         for rosters in self.rosters.values():
             del rosters[course]
 
@@ -150,15 +153,21 @@ class World:
         return [{"courseId": course, "userId": key, "profile": self.people[key]} for key in self.rosters[name][course]]
 
     def below(self, name: str, course: str) -> list[Record]:
-        """A part of a course: `students`, `teachers`, `courseWork` or `studentSubmissions`."""
+        """A part of a course: `students`, `teachers`, `courseWork`, `studentSubmissions` or `rubrics`."""
         match name:
             case "courseWork":
                 return self.work[course]
+            case "rubrics":
+                return self.rubrics[course]
             case "studentSubmissions":
                 there = self.rosters["students"][course]
                 published = (one for one in self.work[course] if one["state"] == "PUBLISHED")
-                return [submission(one, person, self.seed) for one in published for person in there]
+                return [self._handed(one, person) for one in published for person in there]
         return self.roster(name, course)
+
+    def _handed(self, work: Record, person: str) -> Record:
+        rubrics = [one for one in self.rubrics[work["courseId"]] if one["courseWorkId"] == work["id"]]
+        return submission(work, person, self.seed, rubrics)
 
     def expected(self, name: str) -> Iterator[Record]:
         """The truth: `courses`, or a part of all of them."""
@@ -205,3 +214,5 @@ class World:
         if self.work[course]:
             changed = stamp(self.now)
             self.work[course][0] |= {"title": f"Homework, version {self.version}", "updateTime": changed}
+        for rubric in self.rubrics[course]:
+            rubric["criteria"][0] |= {"title": f"Thesis, version {self.version}"}

@@ -94,6 +94,40 @@ def test_single_records(simulator: Simulator, ask: Any) -> None:
     assert ask("courses", colour="red").status_code == 400
 
 
+def test_rubrics_are_asked_of_one_course_work(simulator: Simulator, ask: Any) -> None:
+    """A course work has one rubric or none, one a page whatever is asked for; of all course work there are none."""
+    rubric = next(one for listed in simulator.world.rubrics.values() for one in listed)
+    simulator.world.rubrics[rubric["courseId"]].append(rubric | {"id": "second"})
+    place = f"courses/{rubric['courseId']}/courseWork"
+    page = ask(f"{place}/{rubric['courseWorkId']}/rubrics", pageSize=10).json()
+    assert page["rubrics"] == [rubric]
+    rest = ask(f"{place}/{rubric['courseWorkId']}/rubrics", pageSize=10, pageToken=page["nextPageToken"]).json()
+    assert [one["id"] for one in rest["rubrics"]] == ["second"]
+    assert "nextPageToken" not in rest
+    assert [ask(f"{place}/{work}/rubrics").status_code for work in ("-", "999")] == [404, 404]
+
+
+def test_rubrics_are_applied_as_teachers_do(simulator: Simulator) -> None:
+    """Scores are drafted before they are given; criteria stay open, and points, levels and words are missing."""
+    handed = [*simulator.expected("studentSubmissions")]
+    given = [grade for one in handed for grade in one.get("assignedRubricGrades", {}).values()]
+    most = max(
+        level.get("points", 0)
+        for rubric in simulator.expected("rubrics")
+        for criterion in rubric["criteria"]
+        for level in criterion["levels"]
+    )
+    assert {one["state"] for one in handed if "assignedRubricGrades" in one} == {"RETURNED"}
+    assert any("assignedRubricGrades" not in one for one in handed if "draftRubricGrades" in one)
+    assert {frozenset(one) - {"criterionId"} for one in given} == {
+        frozenset({"levelId"}),
+        frozenset({"points"}),
+        frozenset({"levelId", "points"}),
+    }
+    assert any(one.get("points", 0) > most for one in given)
+    assert "Nremoved" in {one["criterionId"] for one in given}
+
+
 def test_nobody_is_let_in_without_a_token(simulator: Simulator) -> None:
     """A request without a token, or with one that ended, is 401 UNAUTHENTICATED."""
     answer = requests.get(f"{simulator.url}/v1/courses", timeout=10)
