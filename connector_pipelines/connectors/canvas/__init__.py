@@ -5,6 +5,7 @@ client.py      one function per kind of record    https://developerdocs.instruct
 paging.py      the next page is where the Link header says
 refusals.py    what Canvas says when it refuses, and what that means
 wire.py        records as they travel, pages to records
+rubrics.py     scores by rubrics, composed of submissions and the rubrics of assignments
 columns.py     wire records to external columns
 schemas.py     what we accept
 transform.py   accepted records to core columns

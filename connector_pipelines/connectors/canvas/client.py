@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from connector_pipelines.connectors.canvas import refusals, wire
+from connector_pipelines.connectors.canvas import refusals, rubrics, wire
 from connector_pipelines.connectors.canvas.paging import LinkPaging
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import auth
@@ -51,6 +51,9 @@ ACCEPT = "application/json+canvas-string-ids"
 LIVING = ("created", "claimed", "available", "completed")
 COURSE_STATES = (*LIVING, "deleted")
 ENROLLMENT_STATES = ("active", "invited", "creation_pending", "deleted", "rejected", "completed", "inactive")
+
+ASSIGNMENTS_AT_ONCE = 50
+"""Whose submissions are asked for together: their ids, of up to 18 digits, stand in the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,28 @@ def graded(canvas: Canvas, window: Window) -> Reading:
 def handed_in(canvas: Canvas, window: Window) -> Reading:
     """The same, handed in since a moment, and then graded since: what is both comes twice."""
     return _submissions(canvas, window, "submitted_since", "graded_since")
+
+
+def rubric_scores(canvas: Canvas, window: Window) -> Reading:
+    """GET /courses/:id/assignments for the rubrics, and the submissions to those assignments that have one.
+
+    Nothing is asked for by time: who is assessed by a rubric that is not used for grading is not graded by that.
+    """
+
+    def of(course: bytes) -> Iterator[Page]:
+        path = f"courses/{_id(course)}"
+        listed = _pages(canvas, wire.split_assignments, _listed(canvas, f"{path}/assignments"))
+        found = (rubrics.rubric_of(bytes(row)) for page in listed for row in page.rows)
+        known = list({rubric.id: rubric for rubric in found if rubric}.values())
+        for begin in range(0, len(known), ASSIGNMENTS_AT_ONCE):
+            some = known[begin : begin + ASSIGNMENTS_AT_ONCE]
+            params = [("student_ids[]", "all"), *(("assignment_ids[]", one.id) for one in some)]
+            first = _listed(canvas, f"{path}/students/submissions", [*params, ("include[]", "rubric_assessment")])
+            for page in _pages(canvas, wire.split_submissions, first):
+                body = rubrics.with_rubrics(some, page.body)
+                yield replace(page, body=body, rows=rubrics.split_scores(body) if page.rows else ())
+
+    return _reading(lambda: _of_each_course(canvas, of), window)
 
 
 def check(canvas: Canvas) -> Health:

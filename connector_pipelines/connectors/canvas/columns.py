@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.connectors.canvas import rubrics
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -80,6 +82,19 @@ SUBMISSION_COLUMNS: Columns = _flat(
     "redo_request",
     ids=("assignment_id", "user_id"),
 )
+SCORE_COLUMNS: Columns = {
+    "id": _field("id"),
+    "assignment_id": _id_field("assignment_id", "submission"),
+    "user_id": _id_field("user_id", "submission"),
+    "workflow_state": _field("workflow_state", "submission"),
+    "graded_at": _field("graded_at", "submission"),
+    "excused": _field("excused", "submission"),
+    "criterion": rubrics.criterion,
+    "level": rubrics.level,
+    "points": rubrics.points,
+    "max_points": rubrics.most,
+    "comment": _field("comments", "given"),
+}
 
 
 def term_columns(zone: str) -> Columns:

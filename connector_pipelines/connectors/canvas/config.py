@@ -23,6 +23,7 @@ Entities = Literal[
     "assessments",
     "grades",
     "submissions",
+    "rubric_scores",
 ]
 
 AT_ONCE = 8

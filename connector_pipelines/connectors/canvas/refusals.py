@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from connector_pipelines.external.messages import Response
 
 THROTTLED = b"rate limit exceeded"
+GONE = b"invalid assignment ids requested"
+"""Submissions are asked for of an assignment that was deleted or hidden since it was listed."""
+
 FIRST_WAIT_SECONDS = 10.0
 _LOOK_AT = 2_000
 _LONGEST = 20_000
@@ -28,8 +31,11 @@ _DEEPEST = 4
 
 
 def forbidden(response: Response) -> Do:
-    """What a 403 means."""
-    return Do.WAIT if THROTTLED in response.body[:_LOOK_AT].lower() else Do.DENY
+    """What a 403 means: who throttles, an assignment that is there no more, or somebody who may not do that."""
+    said = response.body[:_LOOK_AT].lower()
+    if THROTTLED in said:
+        return Do.WAIT
+    return Do.REFUSE if GONE in said else Do.DENY
 
 
 def unauthorized(response: Response) -> Do:

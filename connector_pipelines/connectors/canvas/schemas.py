@@ -18,6 +18,9 @@ COURSE_STATES = ("unpublished", "created", "claimed", "available", "completed", 
 ASSIGNMENT_STATES = ("published", "unpublished", "deleted")
 SUBMISSION_STATES = ("unsubmitted", "submitted", "pending_review", "graded", "deleted")
 ENROLLMENT_STATES = ("active", "invited", "creation_pending", "inactive", "completed", "rejected", "deleted")
+LONGEST_COMMENT = 10_000
+"""People write more in a comment than in a name."""
+
 _NUMBER = r"\d{1,25}(~\d{1,25})?"
 
 
@@ -175,4 +178,28 @@ class Submissions(External):
     _decimals = checks.number("score", blank=False)
     _counts = checks.number("attempt", blank=False)
     _times = checks.moment("submitted_at", "graded_at")
+    _states = checks.one_of("workflow_state", *SUBMISSION_STATES, exact=True)
+
+
+class RubricScores(pa.DataFrameModel):
+    """Accepted scores by rubrics, one for each criterion; without a `criterion` where the rubric lost it."""
+
+    id: Series[str] = pa.Field()
+    assignment_id: Series[str] = pa.Field()
+    user_id: Series[str] = pa.Field()
+    workflow_state: Series[str] = pa.Field()
+    graded_at: Series[str] = checks.optional()
+    excused: Series[str] = checks.optional()
+    criterion: Series[str] = checks.optional()
+    level: Series[str] = checks.optional()
+    points: Series[str] = checks.optional()
+    max_points: Series[str] = checks.optional()
+    comment: Series[str] = checks.optional()
+
+    _ids = checks.text("id", longest=LONGEST_ID)
+    _numbers = _number("assignment_id", "user_id")
+    _texts = checks.text("criterion", "level", longest=LONGEST_TEXT)
+    _comments = checks.text("comment", longest=LONGEST_COMMENT)
+    _decimals = checks.number("points", "max_points", blank=False)
+    _times = checks.moment("graded_at")
     _states = checks.one_of("workflow_state", *SUBMISSION_STATES, exact=True)

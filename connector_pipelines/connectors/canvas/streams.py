@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector_pipelines import later
-from connector_pipelines.connectors.canvas import client, columns, wire
+from connector_pipelines.connectors.canvas import client, columns, rubrics, wire
 from connector_pipelines.model import Stream
 
 if TYPE_CHECKING:
@@ -158,5 +158,16 @@ def _work() -> tuple[Stream, ...]:
             schema=later.schema(PACKAGE, "Submissions"),
             transform=later.transform(PACKAGE, "submissions"),
             endpoint="GET /courses/:id/students/submissions",
+        ),
+        Stream(
+            entity="rubric_scores",
+            read=client.rubric_scores,
+            split=rubrics.split_scores,
+            decode=wire.decoder(rubrics.Score),
+            columns=columns.SCORE_COLUMNS,
+            schema=later.schema(PACKAGE, "RubricScores"),
+            transform=later.transform(PACKAGE, "rubric_scores"),
+            filters_by_time=False,
+            endpoint="GET /courses/:id/students/submissions, with rubrics of the assignments",
         ),
     )

@@ -204,6 +204,31 @@ def submissions(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def rubric_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of what was given by rubrics. Who is excused has no score, also where there was one.
+
+    When a score changed, Canvas does not say: it may be another one although the grade is as it was.
+    """
+    gone = _is(frame["workflow_state"], DELETED) | _is(frame["excused"], "True")
+    criterion, level, comment = text(frame["criterion"]), text(frame["level"]), text(frame["comment"])
+    points = number(frame["points"])
+    still_open = level.isna() & points.isna() & comment.isna() & ~gone
+    return _core(
+        frame,
+        deleted=gone,
+        skip=_reason(still_open, "is not assessed").mask(criterion.isna(), "has a criterion that its rubric lost"),
+        criterion=criterion,
+        level=level,
+        points=points,
+        max_points=number(frame["max_points"]),
+        comment=comment,
+        graded_at=moment(frame["graded_at"]),
+        status=_where(gone, "inactive", "active"),
+        student=text(frame["user_id"]),
+        assessment=text(frame["assignment_id"]),
+    )
+
+
 def _core(
     frame: pd.DataFrame,
     *,

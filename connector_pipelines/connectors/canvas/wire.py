@@ -160,7 +160,7 @@ def splitter(envelope: str) -> Callable[[bytes], Sequence[bytes]]:
         try:
             return _listed.decode(_named.decode(body)[envelope] if body.lstrip()[:1] == b"{" else body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
-            raise _broken(body, f"is no list of {envelope}") from None
+            raise broken(body, f"is no list of {envelope}") from None
 
     return split
 
@@ -175,7 +175,7 @@ def split_accounts(body: bytes) -> Sequence[bytes]:
         if body.lstrip()[:1] == b"{" and "id" in _named.decode(body):
             return [b'{"account":%b,"top":true}' % body]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise _broken(body, "is no account") from None
+        raise broken(body, "is no account") from None
     return [b'{"account":%b}' % bytes(raw) for raw in _accounts(body)]
 
 
@@ -193,7 +193,7 @@ def split_sections(body: bytes) -> Sequence[bytes]:
     try:
         told = _of_course.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise _broken(body, "is no list of sections") from None
+        raise broken(body, "is no list of sections") from None
     return [b'{"course":%b,"section":%b}' % (bytes(told.course), bytes(raw)) for raw in _sections(bytes(told.sections))]
 
 
@@ -230,7 +230,7 @@ def _bad(raw: bytes, error: Exception) -> BadRow | BrokenPage:
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError:
-        return _broken(raw, "is not UTF-8")
+        return broken(raw, "is not UTF-8")
     reason = str(error) if isinstance(error, msgspec.ValidationError) else f"is not readable: {error}"
     return BadRow("wire: wrong type", reason, _usable(id_of(raw)))
 
@@ -239,7 +239,13 @@ def _usable(found: str | None) -> str | None:
     return found if found and found.isprintable() and len(found) <= 255 else None  # noqa: PLR2004 -- as in schemas
 
 
-def _broken(body: bytes, what: str) -> BrokenPage:
+def broken(body: bytes, what: str) -> BrokenPage:
+    """The error that a page is none, with what it begins with.
+
+    Args:
+        body: the page, or what in it cannot be read.
+        what: is wrong, as it follows on "a page".
+    """
     if body.lstrip()[:1] == b"<":
         what = "is HTML where JSON should be"
     said = refusals.words(body)

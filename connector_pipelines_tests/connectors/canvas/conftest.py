@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import stamina
 
-from connector_pipelines.connectors.canvas import CONNECTOR
+from connector_pipelines.connectors.canvas import CONNECTOR, rubrics
 from connector_pipelines.connectors.canvas.config import CanvasConfig
 from connector_pipelines.connectors.canvas.simulator import Simulator
 from connector_pipelines.mapping.fingerprints import Sieve
@@ -141,13 +141,39 @@ def site_of() -> Callable[[Simulator], Site]:
     return Site
 
 
+ASSIGNMENT = {
+    "id": "7",
+    "workflow_state": "published",
+    "use_rubric_for_grading": True,
+    "rubric": [
+        {
+            "id": "_1",
+            "points": 10.0,
+            "description": "Argument",
+            "ratings": [
+                {"id": "blank", "points": 10.0, "description": "Excellent"},
+                {"id": "_2", "points": 5.5, "description": "Good"},
+                {"id": "_3", "points": 0.0, "description": "No Marks"},
+            ],
+        },
+        {"id": "crit2", "points": 4, "description": " ", "ratings": [{"id": "blank", "points": 4, "description": "A"}]},
+    ],
+    "rubric_settings": {"id": "70", "hide_points": False},
+}
+"""An assignment with a rubric, of which the second criterion was given no words."""
+
+
 def accepted(entity: str, records: list[Record], **more: Any) -> Accepted:
     """What of some records, as they travel, is accepted."""
-    stream = stream_of(config_of("https://canvas.example", **more), entity)
+    told = {name: value for name, value in more.items() if name != "assignment"}
+    stream = stream_of(config_of("https://canvas.example", **told), entity)
     body = json.dumps(records).encode()
     if entity == "sections":
         course = {"id": "1", "account_id": "2", "enrollment_term_id": "3", "workflow_state": "available"}
         body = json.dumps({"course": course, "sections": records}).encode()
+    if entity == "rubric_scores":
+        rubric = rubrics.rubric_of(json.dumps(ASSIGNMENT | more.get("assignment", {})).encode())
+        body = rubrics.with_rubrics([rubric] if rubric else [], body)
     return accept(stream, [Sieve(0, None).sift(Page(1, "u", 200, body, stream.split(body)))])
 
 
@@ -306,6 +332,20 @@ def _submission(r: Record) -> Record:
     }
 
 
+def _rubric_score(r: Record) -> Record:
+    return {
+        "criterion": r["criterion"],
+        "level": r["level"],
+        "points": None if r["points"] is None else Decimal(str(r["points"])),
+        "max_points": None if r["max_points"] is None else Decimal(str(r["max_points"])),
+        "comment": r["comment"],
+        "graded_at": _moment(r["graded_at"]),
+        "status": "active",
+        "student": _id(r["user_id"]),
+        "assessment": _id(r["assignment_id"]),
+    }
+
+
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
@@ -335,4 +375,7 @@ def truth_of(simulator: Simulator) -> Truth:
         "assessments": {str(r["id"]): _assessment(r) for r in simulator.expected("assignments")},
         "grades": {str(r["id"]): _grade(r) for r in work if r["score"] is not None},
         "submissions": {str(r["id"]): _submission(r) for r in work if r["submitted_at"]},
+        "rubric_scores": {
+            f"{r['submission_id']}:{r['criterion_id']}": _rubric_score(r) for r in simulator.expected("rubric_scores")
+        },
     }

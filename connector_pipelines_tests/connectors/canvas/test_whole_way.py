@@ -9,7 +9,7 @@ import pytest
 
 from connector_pipelines.connectors.canvas import CONNECTOR
 from connector_pipelines.connectors.canvas.client import kept
-from connector_pipelines.connectors.canvas.simulator import Simulator
+from connector_pipelines.connectors.canvas.simulator import Simulator, rubrics
 from connector_pipelines.database.connection import connect
 from connector_pipelines.errors import SyncError
 from connector_pipelines.external.landing import Landing
@@ -85,7 +85,7 @@ def test_core_is_the_truth_and_stays_it(database: str, tmp_path: Path, site_of: 
         first = place.sync()
         truth = place.site.truth()
         assert place.differences() == []
-        assert [outcome.verified for outcome in first.values()] == [True] * 11
+        assert [outcome.verified for outcome in first.values()] == [True] * 12
         assert written(first) == sum(map(len, truth.values())) > 1_000
         assert sum(row["section"] == "1" for row in place.core("enrollments").values()) == 250
         assert place.letters() == 0
@@ -200,3 +200,48 @@ def test_access_tokens_are_kept_for_everybody(place: Place, monkeypatch: pytest.
     assert issuer.issued == 1
     assert name == f"canvas/{place.site.simulator.url.removeprefix('http://')}/env:CANVAS_REFRESH"
     assert not any(token in sealed for token in (*issuer.access, place.site.simulator.refresh_token))
+
+
+def test_scores_that_are_taken_back(place: Place) -> None:
+    """What is no longer assessed, or lost its criterion, is absent; excused, it is inactive."""
+    place.sync()
+    before = place.site.truth()["rubric_scores"]
+    world = place.site.simulator.world
+    scores = list(place.site.simulator.expected("rubric_scores"))
+    back, excused = scores[0]["submission_id"], scores[-1]["submission_id"]
+    piece = next(
+        one
+        for one in world.tables["assignments"].values()
+        if one["id"] not in {scores[0]["assignment_id"], scores[-1]["assignment_id"]} and "rubric" in one
+    )
+    place.site.simulator.put("submissions", id=back, rubric_assessment={}, _scores=())
+    place.site.simulator.put("submissions", id=excused, excused=True)
+    rubrics.lose_criterion(world, piece)
+    place.sync("grades", "rubric_scores")
+    after = place.site.truth()["rubric_scores"]
+    gone = {key for key in before if key not in after and not key.startswith(f"{excused}:")}
+    assert any(key.startswith(f"{back}:") for key in gone)
+    assert len(gone) > sum(key.startswith(f"{back}:") for key in gone)
+    absent = place.core("rubric_scores", absent=True)
+    assert absent == {key: before[key] for key in gone}
+    statuses = {row["status"] for key, row in place.core("rubric_scores").items() if key.startswith(f"{excused}:")}
+    assert statuses == {"inactive"}
+    place.sync("rubric_scores", drops=("rubric_scores",))
+    assert {row["status"] for row in place.core("rubric_scores", absent=True).values()} == {"inactive"}
+
+
+def test_a_score_is_corrected_without_a_new_grade(place: Place) -> None:
+    """Who is assessed anew where the rubric is not used for grading has the new score, though graded when before."""
+    place.sync()
+    one = next(
+        r for r in place.site.simulator.expected("rubric_scores") if r["max_points"] is None and r["level"] == "Good"
+    )
+    known = place.site.simulator.world.tables["submissions"][one["submission_id"]]
+    told = known["rubric_assessment"] | {one["criterion_id"]: {"rating_id": "blank", "points": 10.0, "comments": "!"}}
+    meant = [s for s in known["_scores"] if s["criterion"] != one["criterion_id"]]
+    now = {"criterion": one["criterion_id"], "level": "blank", "points": 10.0, "comment": "!"}
+    place.site.simulator.put("submissions", id=known["id"], rubric_assessment=told, _scores=(*meant, now))
+    done = place.sync("rubric_scores")["rubric_scores"]
+    assert (done.plan.counts.updated, done.plan.counts.created) == (1, 0)
+    assert place.differences() == []
+    assert place.core("rubric_scores")[f"{known['id']}:{one['criterion_id']}"]["level"] == "Excellent"

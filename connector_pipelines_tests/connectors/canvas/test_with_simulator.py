@@ -37,6 +37,7 @@ ENTITIES = (
     "assessments",
     "grades",
     "submissions",
+    "rubric_scores",
 )
 
 

@@ -160,7 +160,7 @@ def _everything(target: Target) -> dict[str, list[str]]:
         "state[]": states,
         "workflow_state[]": states,
         "enrollment_type": kinds,
-        "include[]": ["email"],
+        "include[]": ["email", "rubric_assessment"],
         "student_ids[]": ["all"],
     }
 

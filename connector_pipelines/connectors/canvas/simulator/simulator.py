@@ -115,8 +115,8 @@ class Simulator(Running):
         ]
 
     def expected(self, collection: str) -> Iterator[Record]:
-        """The truth of the current version: accounts, terms, courses, sections, enrollments; people as student,
-        teacher and ta. Ids are numbers.
+        """The truth of the current version: accounts, terms, courses, sections, enrollments, assignments, submissions,
+        what people reached as rubric_scores; people as student, teacher and ta. Ids are numbers.
 
         Raises:
             ValueError: no such collection.

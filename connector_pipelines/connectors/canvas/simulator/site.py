@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.connectors.canvas.simulator import rubrics
 from connector_pipelines.connectors.canvas.simulator.exchange import NOT_FOUND, RefusedError
 from connector_pipelines.connectors.canvas.simulator.world import ROOT
 from connector_pipelines.simulating.exchange import as_json
@@ -132,19 +133,25 @@ class Site:
     def submissions(self, owner: Record, asked: Asked) -> list[Record]:
         """Of the caller, who has none, or of all students of a course, handed in or graded since a moment.
 
+        Only what is published counts; who names another assignment is refused.
+
         Raises:
-            RefusedError: 400, the moment is none.
+            RefusedError: 400, the moment is none; 403, no such assignment is published.
         """
         if "all" not in asked.get("student_ids[]", asked.get("student_ids", ())):
             return []
         since = {"submitted_at": _moment(asked, "submitted_since"), "graded_at": _moment(asked, "graded_since")}
         inside = {one["user_id"] for one in self.enrollments(owner, ALL_BUT_DELETED)}
+        pieces = _published(self.assignments(owner, {}), asked.get("assignment_ids[]", ()))
         rows = (one for one in self.world.rows("submissions") if one["_course"] == owner["id"])
-        return [
+        found = [
             one
             for one in rows
-            if one["user_id"] in inside and all(not at or (one[name] or "") >= at for name, at in since.items())
+            if one["user_id"] in inside
+            and one["assignment_id"] in pieces
+            and all(not at or (one[name] or "") >= at for name, at in since.items())
         ]
+        return [rubrics.shown(one, asked="rubric_assessment" in asked.get("include[]", ())) for one in found]
 
     def _with_user(self, enrollment: Record) -> Record:
         user = self.world.tables["users"][enrollment["user_id"]]
@@ -171,6 +178,13 @@ class Site:
             "enrollments": lambda: [row for course in living for row in self.enrollments(course, states)],
             "assignments": lambda: [row for course in living for row in self.assignments(course, {})],
             "submissions": lambda: [row for course in living for row in self.submissions(course, EVERYBODY)],
+            "rubric_scores": lambda: [
+                score
+                for course in living
+                for row in self.submissions(course, EVERYBODY)
+                for score in rubrics.scores(self.world, row)
+                if not row["excused"]
+            ],
             **{kind: lambda kind=kind: self._people(top, kind) for kind in KINDS},  # type: ignore[misc]
         }
         if collection not in found:
@@ -191,6 +205,15 @@ LISTS: Mapping[str, Callable[[Site, Record, Asked], list[Record]]] = {
     "assignments": Site.assignments,
     "submissions": Site.submissions,
 }
+
+
+def _published(pieces: Sequence[Record], wanted: Sequence[str]) -> set[int]:
+    """The numbers of those whose submissions are asked for: all, or those that are named."""
+    known = {one["id"] for one in pieces if one["workflow_state"] == "published"}
+    named = {int(number) if number.isdecimal() else 0 for number in wanted}
+    if named - known:
+        raise RefusedError(as_json(403, {"error": "invalid assignment ids requested"}))
+    return named or known
 
 
 def _moment(asked: Asked, name: str) -> str:

@@ -38,7 +38,8 @@ def sent(rows: Sequence[Record], struck: Struck, *, textual: bool) -> list[Any]:
         struck: the faults of this answer.
         textual: whether ids were asked for as text.
     """
-    shown = [_shown(row, struck, textual=textual and "numeric-ids" not in struck) for row in rows]
+    public = ({name: row[name] for name in row if not name.startswith("_")} for row in rows)
+    shown = [_shown(row, struck, textual=textual and "numeric-ids" not in struck) for row in public]
     return spoil.spoilt(shown, struck, ONE_RECORD, STRANGE)
 
 
@@ -47,7 +48,7 @@ def _shown(record: Record, struck: Struck, *, textual: bool) -> Record:
     found: Record = {}
     for name, value in record.items():
         sis = name.startswith("sis_") and "no-sis" in struck
-        if name.startswith("_") or name in hidden or sis:
+        if name in hidden or sis:
             continue
         if isinstance(value, dict):
             found[name] = _shown(value, struck, textual=textual)

@@ -6,6 +6,8 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from connector_pipelines.connectors.canvas.simulator import rubrics
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -17,25 +19,34 @@ EXCUSED_PERCENT, GRADED_PERCENT, HANDED_IN_PERCENT = 5, 55, 80
 
 
 def begin(world: World) -> None:
-    """Homework in every course, and what became of it. Every other piece is given letters beside points."""
-    dice = random.Random(f"{world.seed}:work")
+    """Homework in every course, and what became of it. Every other piece is given letters beside points.
+
+    One rubric in five lost a criterion after people were assessed by it.
+    """
+    dice, by_rubric = random.Random(f"{world.seed}:work"), random.Random(f"{world.seed}:rubrics")
     for course in list(world.rows("courses")):
         students = {one["user_id"]: None for one in world.rows("enrollments") if _learns(one, course)}
         for number, (title, kind) in enumerate(KINDS[: 1 + course["id"] % 3]):
             piece = _assignment(world, course, f"{title} {number + 1}", kind)
             for user in students:
                 done = _done(dice, piece, world.start - timedelta(hours=dice.randrange(1, 200)))
-                world.put("submissions", assignment_id=piece["id"], user_id=user, _course=course["id"], **done)
+                one = world.put("submissions", assignment_id=piece["id"], user_id=user, _course=course["id"], **done)
+                world.put("submissions", id=one["id"], **rubrics.assess(by_rubric, piece, one))
+            if piece["id"] % 5 == 1:
+                rubrics.lose_criterion(world, piece)
 
 
 def go_on(world: World, percent: float) -> None:
-    """Some hand in again, or are graded, now."""
-    dice = random.Random(f"{world.seed}:work:{world.version}")
+    """Some hand in again, or are graded, now. Others are assessed anew by a rubric alone."""
+    dice, by_rubric = (random.Random(f"{world.seed}:{name}:{world.version}") for name in ("work", "rubrics"))
     rows = list(world.rows("submissions"))
     for one in dice.sample(rows, round(len(rows) * percent / 100)):
         piece = world.tables["assignments"][one["assignment_id"]]
         done = _done(dice, piece, world.now - timedelta(minutes=1))
         world.put("submissions", id=one["id"], **done | {"attempt": (one["attempt"] or 0) + 1})
+    for one in by_rubric.sample(rows, round(len(rows) * percent / 100)):
+        now, piece = world.tables["submissions"][one["id"]], world.tables["assignments"][one["assignment_id"]]
+        world.put("submissions", id=one["id"], **rubrics.assess(by_rubric, piece, now))
 
 
 def _learns(enrollment: Record, course: Record) -> bool:
@@ -44,7 +55,7 @@ def _learns(enrollment: Record, course: Record) -> bool:
 
 
 def _assignment(world: World, course: Record, name: str, kind: str) -> Record:
-    return world.put(
+    piece = world.put(
         "assignments",
         course_id=course["id"],
         name=name,
@@ -58,6 +69,7 @@ def _assignment(world: World, course: Record, name: str, kind: str) -> Record:
         created_at=_stamp(world.start - timedelta(days=20)),
         updated_at=_stamp(world.start - timedelta(days=19)),
     )
+    return world.put("assignments", id=piece["id"], **rubrics.rubric_of(piece))
 
 
 def _done(dice: random.Random, piece: Record, at: datetime) -> dict[str, Any]:

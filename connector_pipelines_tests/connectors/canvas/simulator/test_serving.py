@@ -10,6 +10,7 @@ import requests
 from connector_pipelines.connectors.canvas.simulator import FAULTS, Simulator
 from connector_pipelines.connectors.canvas.simulator.bucket import Bucket
 from connector_pipelines.connectors.canvas.simulator.faults import KNOWN
+from connector_pipelines.connectors.canvas.simulator.rubrics import lose_criterion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,6 +112,44 @@ def test_submissions_are_asked_for_by_time(simulator: Simulator, ask: Any) -> No
     assert ask(f"{path}?student_ids[]=all&graded_since=yesterday").status_code == 400
     assert {one["id"] for one in ask("courses/2/assignments").json()} == {one["assignment_id"] for one in every}
     assert len(every) == sum(one["_course"] == 2 for one in simulator.expected("submissions"))
+
+
+def test_assessments_are_shown_where_they_are_asked_for(simulator: Simulator, ask: Any) -> None:
+    """Rubrics stand in assignments; assessments in submissions for who asks, and none in three ways."""
+    pieces = {one["id"]: one for one in ask("courses/2/assignments").json()}
+    rubrics = {number: {one["id"] for one in piece.get("rubric", ())} for number, piece in pieces.items()}
+    assert {bool(ids) for ids in rubrics.values()} == {True, False}
+    assert {one["rubric_settings"]["hide_points"] for one in pieces.values() if "rubric" in one} == {True, False}
+    path = "courses/2/students/submissions?student_ids[]=all&per_page=100"
+    assert not any("rubric_assessment" in one for one in ask(path).json())
+    told = ask(f"{path}&include[]=rubric_assessment").json()
+    assessed = [one for one in told if one.get("rubric_assessment")]
+    assert {repr(one.get("rubric_assessment", "absent")) for one in told if one not in assessed} == {
+        "'absent'",
+        "None",
+        "{}",
+    }
+    given = [given for one in assessed for given in one["rubric_assessment"].values()]
+    assert {"points" in one for one in given} == {True, False}
+    assert None in {one["rating_id"] for one in given}
+    assert all(one["rubric_assessment"].keys() <= rubrics[one["assignment_id"]] for one in assessed)
+    piece = assessed[0]["assignment_id"]
+    lose_criterion(simulator.world, simulator.world.tables["assignments"][piece])
+    assert len(simulator.world.tables["assignments"][piece]["rubric"]) == len(rubrics[piece]) - 1
+    assert ask(f"{path}&include[]=rubric_assessment").json() == told
+
+
+def test_assignments_are_named_where_only_theirs_are_wanted(simulator: Simulator, ask: Any) -> None:
+    """Submissions to named assignments come alone; one that is not published, or not there, is refused with 403."""
+    path = "courses/2/students/submissions?student_ids[]=all&per_page=100"
+    first, second, *_ = [one["id"] for one in ask("courses/2/assignments").json()]
+    named = ask(f"{path}&assignment_ids[]={first}&assignment_ids[]={second}").json()
+    assert named == [one for one in ask(path).json() if one["assignment_id"] in {first, second}] != []
+    simulator.put("assignments", id=first, workflow_state="unpublished")
+    for wanted in (first, 4711, "x"):
+        refused = ask(f"{path}&assignment_ids[]={wanted}")
+        assert (refused.status_code, refused.json()) == (403, {"error": "invalid assignment ids requested"})
+    assert first not in {one["assignment_id"] for one in ask(path).json()}
 
 
 def test_records_are_named_by_sis_ids(ask: Any) -> None:
