@@ -191,8 +191,8 @@ def rubric_scores(canvas: Canvas, window: Window) -> Reading:
             params = [("student_ids[]", "all"), *(("assignment_ids[]", one.id) for one in some)]
             first = _listed(canvas, f"{path}/students/submissions", [*params, ("include[]", "rubric_assessment")])
             for page in _pages(canvas, wire.split_submissions, first):
-                body = rubrics.with_rubrics(some, page.body)
-                yield replace(page, body=body, rows=rubrics.split_scores(body) if page.rows else ())
+                body = rubrics.with_rubrics(some, page.rows)
+                yield replace(page, body=body, rows=rubrics.split_scores(body))
 
     return _reading(lambda: _of_each_course(canvas, of), window)
 

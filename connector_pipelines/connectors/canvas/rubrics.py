@@ -14,7 +14,7 @@ from connector_pipelines.connectors.canvas import wire
 from connector_pipelines.connectors.canvas.wire import Id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 class Rating(msgspec.Struct, gc=False):
@@ -125,9 +125,21 @@ def rubric_of(raw: bytes) -> Rubric | None:
     return Rubric(number, hidden, found.rubric)
 
 
-def with_rubrics(rubrics: Sequence[Rubric], body: bytes) -> bytes:
-    """An answer with submissions, together with the rubrics that they may have been assessed by."""
-    return b'{"rubrics":%b,"submissions":%b}' % (_encoded(rubrics), body)
+def with_rubrics(rubrics: Sequence[Rubric], submissions: Iterable[bytes]) -> bytes:
+    """A page of those submissions that were assessed, together with the rubrics that it may have been by.
+
+    Of others no record is made. So nothing of them is kept: of somebody who was erased it would not be noticed.
+    """
+    assessed = b",".join(bytes(raw) for raw in submissions if _is_assessed(raw))
+    return b'{"rubrics":%b,"submissions":[%b]}' % (_encoded(rubrics), assessed)
+
+
+def _is_assessed(raw: bytes) -> bool:
+    """Whether anything was given, or it cannot be read."""
+    try:
+        return bool(_assessed.decode(raw).rubric_assessment)
+    except _UNREADABLE:
+        return True
 
 
 def split_scores(body: bytes) -> Sequence[bytes]:

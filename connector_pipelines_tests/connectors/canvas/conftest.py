@@ -173,7 +173,7 @@ def accepted(entity: str, records: list[Record], **more: Any) -> Accepted:
         body = json.dumps({"course": course, "sections": records}).encode()
     if entity == "rubric_scores":
         rubric = rubrics.rubric_of(json.dumps(ASSIGNMENT | more.get("assignment", {})).encode())
-        body = rubrics.with_rubrics([rubric] if rubric else [], body)
+        body = rubrics.with_rubrics([rubric] if rubric else [], [json.dumps(one).encode() for one in records])
     return accept(stream, [Sieve(0, None).sift(Page(1, "u", 200, body, stream.split(body)))])
 
 

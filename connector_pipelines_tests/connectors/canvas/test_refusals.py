@@ -22,12 +22,13 @@ def answer(status: int, body: bytes, **headers: str) -> Response:
         (b"403 Forbidden (Rate Limit Exceeded)\n", Do.WAIT),
         (b"403 forbidden (rate limit exceeded)", Do.WAIT),
         (b'{"status":"unauthorized","errors":[{"message":"user not authorized to perform that action"}]}', Do.DENY),
+        (b'{"error":"invalid assignment ids requested"}', Do.REFUSE),
         (b"<html>blocked by the firewall</html>", Do.DENY),
         (b"", Do.DENY),
     ],
 )
 def test_a_403_is_read(body: bytes, means: Do) -> None:
-    """A 403 is a limit if its text says so, in any case, and else a refusal (K2)."""
+    """A 403 is a limit, or about what was asked for, if its text says so, and else about permission (K2)."""
     assert refusals.forbidden(answer(403, body)) is means
 
 

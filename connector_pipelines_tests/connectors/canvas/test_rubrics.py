@@ -194,6 +194,14 @@ def test_harmless_faults_lose_no_score(site: Any, faults: list[str]) -> None:
     assert standing(site) == sorted(site.truth()["rubric_scores"])
 
 
+def test_nothing_is_kept_of_who_was_not_assessed(site: Any) -> None:
+    """A landed page holds the submissions of which records are made, and no other: else erasure would miss those."""
+    pages = site.pages("rubric_scores")
+    scored = {json.loads(bytes(row))["submission"]["id"] for page in pages for row in page.rows}
+    landed = {one["id"] for page in pages for one in json.loads(page.body)["submissions"]}
+    assert landed == scored < {str(one["id"]) for one in site.simulator.expected("submissions")}
+
+
 def test_an_assignment_that_goes_meanwhile_is_no_matter_of_permission(
     site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
