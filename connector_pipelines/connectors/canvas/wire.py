@@ -173,10 +173,10 @@ def split_accounts(body: bytes) -> Sequence[bytes]:
     """
     try:
         if body.lstrip()[:1] == b"{" and "id" in _named.decode(body):
-            return [b'{"account":%b,"top":true}' % body]
+            return [b'{"id":%b,"account":%b,"top":true}' % (_key(body), body)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise broken(body, "is no account") from None
-    return [b'{"account":%b}' % bytes(raw) for raw in _accounts(body)]
+    return [b'{"id":%b,"account":%b}' % (_key(raw), raw) for raw in map(bytes, _accounts(body))]
 
 
 def with_course(course: bytes, body: bytes) -> bytes:
@@ -194,13 +194,19 @@ def split_sections(body: bytes) -> Sequence[bytes]:
         told = _of_course.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise broken(body, "is no list of sections") from None
-    return [b'{"course":%b,"section":%b}' % (bytes(told.course), bytes(raw)) for raw in _sections(bytes(told.sections))]
+    course, rows = bytes(told.course), map(bytes, _sections(bytes(told.sections)))
+    return [b'{"id":%b,"course":%b,"section":%b}' % (_key(raw), course, raw) for raw in rows]
 
 
 _accounts, _sections = splitter("sub_accounts"), splitter("sections")
 split_terms, split_courses = splitter("enrollment_terms"), splitter("courses")
 split_users, split_enrollments = splitter("users"), splitter("enrollments")
 split_assignments, split_submissions = splitter("assignments"), splitter("submissions")
+
+
+def _key(raw: bytes) -> bytes:
+    """The id with which a composed record begins, so that it is found there as in any other."""
+    return msgspec.json.encode(id_of(raw))
 
 
 def id_of(raw: bytes) -> str | None:

@@ -254,6 +254,28 @@ def test_absence_is_proven_by_two_passes_that_agree(site: Any, fault: str, stabi
     assert len(site.asked("courses")) == passes
 
 
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_every_record_can_be_told_apart(site: Any, entity: str) -> None:
+    """The id of every record, composed or not, is found in it as it came: by these ids two passes are compared."""
+    rows = [bytes(row) for page in site.pages(entity) for row in page.rows]
+    assert set(map(wire.id_of, rows)) >= set(site.truth()[entity]) != set()
+    assert None not in set(map(wire.id_of, rows))
+
+
+@pytest.mark.parametrize(("entity", "table"), [("sections", "sections"), ("organizations", "accounts")])
+def test_composed_records_are_compared_too(site: Any, entity: str, table: str) -> None:
+    """A section or an account that goes away between two passes of a fenced read means a third."""
+    config, gone = site.config(in_flight=1), max(one["id"] for one in site.simulator.expected(table))
+    with CONNECTOR.open(config) as client:
+        fenced = _stream(config, entity).read(client, Window()).fenced
+        assert fenced is not None
+        reading = fenced()
+        for page in reading.pages:
+            if str(gone) in {wire.id_of(bytes(row)) for row in page.rows}:
+                del site.simulator.world.tables[table][gone]
+    assert reading.stability() is Stability.REPAIRED
+
+
 def test_an_increment_asks_for_what_was_graded_or_handed_in(site: Any) -> None:
     """Grades are asked for by when they were given, submissions by when they were handed in and by when graded."""
     since = site.simulator.world.now
