@@ -178,14 +178,15 @@ def handed_in(canvas: Canvas, window: Window) -> Reading:
 def rubric_scores(canvas: Canvas, window: Window) -> Reading:
     """GET /courses/:id/assignments for the rubrics, and the submissions to those assignments that have one.
 
-    Nothing is asked for by time: who is assessed by a rubric that is not used for grading is not graded by that.
+    Nothing is asked for by time: who is assessed by a rubric that is not used for grading is not graded by that. A page
+    of assignments is a page without scores, so that two passes are compared also where one page holds all scores.
     """
 
     def of(course: bytes) -> Iterator[Page]:
         path = f"courses/{_id(course)}"
-        listed = _pages(canvas, wire.split_assignments, _listed(canvas, f"{path}/assignments"))
-        found = (rubrics.rubric_of(bytes(row)) for page in listed for row in page.rows)
-        known = list({rubric.id: rubric for rubric in found if rubric}.values())
+        pages = _pages(canvas, wire.split_assignments, _listed(canvas, f"{path}/assignments"))
+        listed = [(page, rubrics.rubrics_of(page.rows)) for page in pages]
+        known = list({rubric.id: rubric for _, found in listed for rubric in found}.values())
         for begin in range(0, len(known), ASSIGNMENTS_AT_ONCE):
             some = known[begin : begin + ASSIGNMENTS_AT_ONCE]
             params = [("student_ids[]", "all"), *(("assignment_ids[]", one.id) for one in some)]
@@ -193,6 +194,7 @@ def rubric_scores(canvas: Canvas, window: Window) -> Reading:
             for page in _pages(canvas, wire.split_submissions, first):
                 body = rubrics.with_rubrics(some, page.rows)
                 yield replace(page, body=body, rows=rubrics.split_scores(body))
+        yield from (replace(page, body=rubrics.with_rubrics(found, ()), rows=()) for page, found in listed)
 
     return _reading(lambda: _of_each_course(canvas, of), window)
 

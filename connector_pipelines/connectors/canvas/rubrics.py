@@ -125,6 +125,15 @@ def rubric_of(raw: bytes) -> Rubric | None:
     return Rubric(number, hidden, found.rubric)
 
 
+def rubrics_of(assignments: Iterable[bytes]) -> list[Rubric]:
+    """The rubrics of a page of assignments.
+
+    Raises:
+        BrokenPage: one cannot be read.
+    """
+    return [rubric for raw in assignments if (rubric := rubric_of(bytes(raw)))]
+
+
 def with_rubrics(rubrics: Sequence[Rubric], submissions: Iterable[bytes]) -> bytes:
     """A page of those submissions that were assessed, together with the rubrics that it may have been by.
 

@@ -235,3 +235,20 @@ def test_two_passes_prove_which_scores_are_gone(site: Any) -> None:
     assert fenced.stability() is Stability.REPAIRED
     assert len(site.asked("courses")) == 3
     assert stream.filters_by_time is False
+
+
+def test_one_page_of_scores_is_read_twice(site: Any) -> None:
+    """Where all scores are on one page, a fenced read proves which assignments and courses there are, too."""
+    for piece in [one for one in site.simulator.expected("assignments") if one["course_id"] != 1 and "rubric" in one]:
+        site.simulator.put("assignments", id=piece["id"], rubric=[])
+    config = site.config()
+    with CONNECTOR.open(config) as client:
+        stream = next(stream for stream in CONNECTOR.streams(config) if stream.entity == "rubric_scores")
+        fenced = stream.read(client, Window()).fenced
+        assert fenced is not None
+        reading = fenced()
+        pages = list(reading.pages)
+    assert [bool(page.rows) for page in pages] == [True, False, False, False]
+    assert [list(stream.split(page.body)) for page in pages] == [list(page.rows) for page in pages]
+    assert reading.stability() is Stability.STABLE
+    assert len(site.asked("courses")) == 2
