@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyarrow import BufferReader, CompressedInputStream
 
 from connector_pipelines.connectors.canvas import CONNECTOR
 from connector_pipelines.connectors.canvas.client import kept
@@ -19,13 +21,14 @@ from connector_pipelines.model import Mode, Source
 from connector_pipelines.policy import SyncPolicy
 from connector_pipelines.settings import settings
 from connector_pipelines.sync.context import Context
+from connector_pipelines.sync.erasing import erase
+from connector_pipelines.sync.subjects import Subject
 from connector_pipelines.sync.whole import Outcome, sync
 from connector_pipelines_tests.kept import Kept
 from proof import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 ROSTER = ("organizations", "terms", "courses", "sections", "students", "enrollments")
 Rows = dict[str, dict[str, Any]]
@@ -245,3 +248,29 @@ def test_a_score_is_corrected_without_a_new_grade(place: Place) -> None:
     assert (done.plan.counts.updated, done.plan.counts.created) == (1, 0)
     assert place.differences() == []
     assert place.core("rubric_scores")[f"{known['id']}:{one['criterion_id']}"]["level"] == "Excellent"
+
+
+def test_scores_of_who_is_erased(place: Place) -> None:
+    """Who is erased has no comment on any score any more; no landed page of scores names them, before or after."""
+    place.sync(page_size=2)
+    scores = place.site.truth()["rubric_scores"].values()
+    person = next(row["student"] for row in scores if row["comment"] and len(row["student"]) > 10)
+    mapped = "SELECT internal_id FROM connector.external_system_mappings WHERE entity_type = 'students'"
+    ((number,),) = place.rows(f"{mapped} AND external_id = %s", person)
+    comments = "SELECT count(*), count(comment) FROM core.rubric_scores WHERE student_id = %s"
+    ((told, commented),) = place.rows(comments, number)
+    assert told >= commented > 0
+    assert any(person.encode() in page for page in landed(place, "rubric_scores"))
+    source = Source("lms", CONNECTOR, place.site.config(page_size=2), SyncPolicy())
+    with connect(place.url) as connection:
+        context = Context(connection, place.landing, url=place.url)
+        erase(context, Subject("students", number), {"lms": source}, who="ann", why="a request of 1 May", apply=True)
+    place.sync(page_size=2)
+    assert place.rows(comments, number) == [(told, 0)]
+    assert not any(person.encode() in page for page in landed(place, "rubric_scores"))
+
+
+def landed(place: Place, entity: str) -> list[bytes]:
+    """Every page of an entity that is kept, unpacked."""
+    folder = Path(place.landing.root) / "lms" / entity
+    return [CompressedInputStream(BufferReader(page.read_bytes()), "zstd").read() for page in folder.rglob("*.zst")]
