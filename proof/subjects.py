@@ -35,7 +35,7 @@ from connector_pipelines.sync.push import push
 from proof import school
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from connector_pipelines.simulating.faults import Kind, Switchboard
@@ -258,8 +258,12 @@ def _canvas() -> Iterator[Stage]:
             usual = {"base_url": simulator.url, "auth": {"type": "bearer", "token": "env:CANVAS_TOKEN"}}
             return _source("canvas", usual | {"page_size": 10} | over)
 
+        def switch(faults: Iterable[str]) -> None:
+            simulator.service.buckets.clear()  # else all trials before fill it, as fast as they are
+            simulator.set_faults(faults)
+
         switchboard, since = simulator.service.switchboard, simulator.world.now
-        yield Stage(source, simulator.set_faults, switchboard, lambda: simulator.evolve(20), since)
+        yield Stage(source, switch, switchboard, lambda: simulator.evolve(20), since)
 
 
 CANVAS_KEY = {
