@@ -167,8 +167,9 @@ class Client:
                     signed = self._sign(asked)
                     return self._exchange(signed)
 
+            function = f", {asked.counts_as}," if asked.counts_as else ""
             call = Call(
-                endpoint=f"{asked.method} {redact.url(asked.url)}",
+                endpoint=f"{asked.method} {redact.url(asked.url)}{function}",
                 send=once,
                 refresh=lambda: self._refresh(signed),
                 credentials=self._auth.credentials if self._auth else "",

@@ -50,6 +50,7 @@ REMEDIES: Mapping[str, str] = {
     "invalidtoken": "Check the token, and that max_fields stays below max_input_vars of the site's PHP: what is cut "
     "off at the end of a call is the token.",
     "accessexception": "Add the function to the external service, enable it, and check until when the token is valid.",
+    "nopermissions": "Give the role of the web-service user the capabilities of that function, where the course is.",
     "wsaccessusersuspended": "Reactivate the web-service user.",
     "wsnoinstance": "Enable manual enrolment in that course.",
     "wsusercannotassign": "Let the web-service user's role assign that role, or correct the role's number.",
