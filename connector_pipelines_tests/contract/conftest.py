@@ -13,6 +13,7 @@ from connector_pipelines.connectors.canvas.simulator import Simulator as CanvasS
 from connector_pipelines.connectors.finale.simulator import Simulator as FinaleSimulator
 from connector_pipelines.connectors.google_classroom.config import Gradebook, Rosters
 from connector_pipelines.connectors.google_classroom.simulator import Simulator as ClassroomSimulator
+from connector_pipelines.connectors.moodle.config import Entities
 from connector_pipelines.connectors.moodle.simulator import Simulator as MoodleSimulator
 from connector_pipelines.connectors.oneroster.simulator import Simulator as OneRosterSimulator
 from connector_pipelines.connectors.quickbooks.simulator import Simulator as QuickBooksSimulator
@@ -55,7 +56,7 @@ def _finale(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 def _moodle(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     with MoodleSimulator(scenario="small", seed=7) as simulator:
         monkeypatch.setenv("CONTRACT_TOKEN", simulator.token)
-        yield {"base_url": simulator.url, "token": "env:CONTRACT_TOKEN"}
+        yield {"base_url": simulator.url, "token": "env:CONTRACT_TOKEN", "entities": [*get_args(Entities)]}
 
 
 @contextmanager

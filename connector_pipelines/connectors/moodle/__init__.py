@@ -1,4 +1,4 @@
-"""Moodle: assessments, grades, submissions and engagement from it, courses, people and enrolments to it.
+"""Moodle: assessments, grades, submissions, engagement and rubrics from it, courses, people and enrolments to it.
 
 config.py      what a source must say, and what the environment says for it
 client.py      one function per endpoint

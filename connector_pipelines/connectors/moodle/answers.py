@@ -63,8 +63,34 @@ class _Section(TypedDict):
     modules: list[_Module]
 
 
+class _Assignment(TypedDict):
+    id: int
+    cmid: int
+
+
 class _Assignments(TypedDict):
-    assignments: list[_Numbered]
+    assignments: list[_Assignment]
+
+
+class _Mark(TypedDict):
+    id: int
+    userid: int
+
+
+class _Marks(TypedDict):
+    assignmentid: int
+    grades: list[_Mark]
+
+
+class _Definition(TypedDict):
+    id: int
+    method: str
+
+
+class _Area(TypedDict):
+    cmid: int
+    activemethod: NotRequired[str | None]
+    definitions: list[_Definition]
 
 
 class _Item(TypedDict):
@@ -94,6 +120,8 @@ NEEDED: Mapping[str, Any] = {
     "core_enrol_get_users_courses": list[_Numbered],
     "gradereport_user_get_grade_items": list[_Book],
     "mod_assign_get_assignments": list[_Assignments],
+    "mod_assign_get_grades": list[_Marks],
+    "core_grading_get_definitions": list[_Area],
 }
 """By function; the rows of any other are taken as they come."""
 

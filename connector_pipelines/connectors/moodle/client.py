@@ -35,6 +35,15 @@ NEEDED = (
 )
 """What reading calls; the connection test names those that the site's service lacks."""
 
+NEEDED_BY: Mapping[str, tuple[str, ...]] = {
+    "rubric_scores": (
+        "core_grading_get_definitions",
+        "core_grading_get_gradingform_instances",
+        "mod_assign_get_grades",
+    ),
+}
+"""What reading an entity calls besides, which is read only where a source names it."""
+
 
 def site_info(moodle: Moodle) -> Row:
     """core_webservice_get_site_info: who we are, and which functions our service has."""
@@ -47,7 +56,8 @@ def check(moodle: Moodle) -> Health:
     info = site_info(moodle)
     functions = answers.rows(info.get("functions", []), "core_webservice_get_site_info")
     has = {function.get("name") for function in functions}
-    missing = [name for name in NEEDED if name not in has]
+    more = [name for entity, names in NEEDED_BY.items() if moodle.config.provides(entity) for name in names]
+    missing = [name for name in (*NEEDED, *more) if name not in has]
     release = f", release {info['release']}" if info.get("release") else ""
     lacks = f"; its service lacks {', '.join(missing)}" if missing else ""
     detail = f"Moodle at {moodle.config.site} answers{release}{lacks}."
@@ -167,16 +177,22 @@ def assignments(moodle: Moodle, courses: Sequence[int]) -> list[Row]:
     return [assignment for course in found for assignment in course["assignments"]]
 
 
-def submissions(moodle: Moodle, assignments: Sequence[int], since: int = 0) -> list[Row]:
-    """mod_assign_get_submissions: each person's latest attempt, changed since a moment, by assignment instance."""
-    params = {"assignmentids": list(assignments), "since": since}
-    return _listed(moodle, "mod_assign_get_submissions", params, "assignments")
-
-
 def assignment_grades(moodle: Moodle, assignments: Sequence[int], since: int = 0) -> list[Row]:
-    """mod_assign_get_grades: what was graded within the assignments; the gradebook may say otherwise."""
+    """mod_assign_get_grades: what each person's latest attempt was given; the gradebook may say otherwise."""
     params = {"assignmentids": list(assignments), "since": since or None}
     return _listed(moodle, "mod_assign_get_grades", params, "assignments")
+
+
+def grading_areas(moodle: Moodle, modules: Sequence[int]) -> list[Row]:
+    """core_grading_get_definitions: how the assignments of course modules are graded, with each form that was defined.
+
+    `activeonly` is left out: with it a call that names one assignment without a form is refused whole.
+
+    Raises:
+        Refused: the web-service user may not see one of the forms.
+    """
+    params = {"cmids": list(modules), "areaname": "submissions"}
+    return _listed(moodle, "core_grading_get_definitions", params, "areas")
 
 
 def get_course_grades(moodle: Moodle, course_id: int, user_id: int = 0) -> list[Row]:

@@ -6,15 +6,16 @@ Nothing here holds still or says when it changed, but submissions; so no absence
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.connectors.moodle import client, records, wire
 from connector_pipelines.connectors.moodle.calls import checked, post
+from connector_pipelines.errors import BrokenPage
 from connector_pipelines.model import Mode, Window
 from connector_pipelines.pages import Page, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from connector_pipelines.connectors.moodle.calls import Moodle
     from connector_pipelines.connectors.moodle.wire import Params
@@ -24,6 +25,11 @@ ENROLLED = "core_enrol_get_enrolled_users"
 GRADES = "gradereport_user_get_grade_items"
 ASSIGNMENTS = "mod_assign_get_assignments"
 SUBMISSIONS = "mod_assign_get_submissions"
+RUBRICS = "core_grading_get_definitions"
+FILLED = "core_grading_get_gradingform_instances"
+
+RUBRIC = "rubric"
+"""The grading method; a marking guide has points without levels, and other methods are plug-ins."""
 
 
 def assessments(moodle: Moodle, window: Window) -> Reading:
@@ -44,6 +50,11 @@ def submissions(moodle: Moodle, window: Window) -> Reading:
 def engagement(moodle: Moodle, window: Window) -> Reading:
     """Who is in each course, and when last seen."""
     return _reading(_engagement(moodle), window)
+
+
+def rubric_scores(moodle: Moodle, window: Window) -> Reading:
+    """What each person was given for each criterion of a rubric, in the latest attempt."""
+    return _reading(_rubric_scores(moodle), window)
 
 
 def _reading(pages: Generator[Page], window: Window) -> Reading:
@@ -88,6 +99,37 @@ def _engagement(moodle: Moodle) -> Generator[Page]:
             page = _page(next(numbers), response, body, records.split_engagement)
             rows, begin = len(page.rows), begin + size
             yield page
+
+
+def _rubric_scores(moodle: Moodle) -> Generator[Page]:
+    numbers = count(1)
+    for courses in _batches(moodle, _courses(moodle)):
+        assignments = {one["cmid"]: one["id"] for one in client.assignments(moodle, courses)}
+        for modules in _batches(moodle, [*assignments]):
+            areas = {area["cmid"]: area for area in client.grading_areas(moodle, modules)}
+            if areas.keys() != set(modules):
+                remedy = "Compare the site's release with the README; nothing was taken as gone."
+                raise BrokenPage(f"{RUBRICS} answers for other assignments than it was asked for.", remedy=remedy)
+            rubrics = [
+                (assignments[module], definition)
+                for module, area in areas.items()
+                for definition in area["definitions"]
+                if definition["method"] == area.get("activemethod") == RUBRIC
+            ]
+            yield from _filled(moodle, rubrics, numbers)
+
+
+def _filled(moodle: Moodle, rubrics: Sequence[tuple[int, Mapping[str, Any]]], numbers: Iterator[int]) -> Iterator[Page]:
+    """A page for each rubric: an answer names a grade, so whose they are is asked last, when all of them are known."""
+    answers = [post(moodle, FILLED, {"definitionid": definition["id"]}) for _, definition in rubrics]
+    for response in answers:
+        wire.result(response.body)
+        checked(FILLED, records.warnings(response.body))
+    marks = client.assignment_grades(moodle, [assignment for assignment, _ in rubrics]) if rubrics else []
+    whose = {mark["id"]: mark["userid"] for one in marks for mark in one["grades"]}
+    for (assignment, definition), response in zip(rubrics, answers, strict=True):
+        body = records.rubric_page(assignment, definition, response.body, whose)
+        yield _page(next(numbers), response, body, records.split_rubric_scores)
 
 
 def _courses(moodle: Moodle) -> list[int]:

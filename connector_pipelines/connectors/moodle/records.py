@@ -105,6 +105,46 @@ class Presence(msgspec.Struct, gc=False):
     user: Seen | None = None
 
 
+class Level(msgspec.Struct, gc=False):
+    """A level of a criterion; without its number nobody could tell who reached it."""
+
+    id: int
+    score: int | float | None = None
+    definition: str | None = None
+
+
+class Criterion(msgspec.Struct, gc=False):
+    """What a rubric looks at, with the levels that can be reached."""
+
+    sortorder: int | None = None
+    description: str | None = None
+    levels: list[Level] | None = None
+
+
+class Filling(msgspec.Struct, gc=False):
+    """What was chosen for a criterion, and written about it."""
+
+    criterionid: int | None = None
+    levelid: int | None = None
+    remark: str | None = None
+
+
+class RubricScore(msgspec.Struct, gc=False):
+    """A filling with its criterion, whose it is and of which assignment.
+
+    Attributes:
+        graded, changed: when somebody was assessed, and when the rubric was changed.
+        criterion: None where the rubric has it no more.
+    """
+
+    assignmentid: int | None = None
+    userid: int | None = None
+    graded: int | None = None
+    changed: int | None = None
+    criterion: Criterion | None = None
+    filling: Filling | None = None
+
+
 class _Book(msgspec.Struct):
     courseid: int
     userid: int
@@ -135,6 +175,51 @@ class _Submissions(msgspec.Struct):
 class _Enrolled(msgspec.Struct):
     courseid: int
     users: list[msgspec.Raw]
+
+
+class _Numbered(msgspec.Struct):
+    id: int
+
+
+class _Rubric(msgspec.Struct):
+    rubric_criteria: list[msgspec.Raw]
+
+
+class _Definition(msgspec.Struct):
+    timemodified: msgspec.Raw
+    rubric: _Rubric
+
+
+class _Named(msgspec.Struct):
+    itemid: int
+
+
+class _Instances(msgspec.Struct):
+    instances: list[msgspec.Raw]
+
+
+class _Filled(msgspec.Struct):
+    criteria: list[msgspec.Raw]
+
+
+class _Instance(msgspec.Struct):
+    timemodified: msgspec.Raw
+    rubric: _Filled
+
+
+class _Assessed(msgspec.Struct):
+    userid: int
+    instance: _Instance
+
+
+class _RubricPage(msgspec.Struct):
+    assignmentid: int
+    definition: _Definition
+    assessed: list[_Assessed]
+
+
+class _OfCriterion(msgspec.Struct):
+    criterionid: Any = None
 
 
 class _Warned(msgspec.Struct):
@@ -208,6 +293,50 @@ def split_engagement(body: bytes) -> Sequence[bytes]:
     return [b'{"courseid":%d,"user":%b}' % (page.courseid, bytes(one)) for one in page.users]
 
 
+def rubric_page(assignment: int, definition: Mapping[str, Any], answer: bytes, whose: Mapping[int, int]) -> bytes:
+    """One page about a rubric: no answer says which assignment it is of, and whom it is about.
+
+    Args:
+        assignment: whose rubric it is.
+        definition: the rubric.
+        answer: what was filled in with it, by the id of a grade.
+        whose: grades of each person's latest attempt. Of others nobody knows whose they are, so they are kept nowhere.
+
+    Raises:
+        BrokenPage: the answer holds nothing that was filled in, not even an empty list.
+    """
+    told = [(_answer(bytes(raw), _Named).itemid, bytes(raw)) for raw in _answer(answer, _Instances).instances]
+    theirs = [b'{"userid":%d,"instance":%b}' % (whose[item], raw) for item, raw in told if item in whose]
+    rubric = msgspec.json.encode(definition)
+    return b'{"assignmentid":%d,"definition":%b,"assessed":[%b]}' % (assignment, rubric, b",".join(theirs))
+
+
+def split_rubric_scores(body: bytes) -> Sequence[bytes]:
+    """What was filled in for each person and criterion, with the criterion.
+
+    Raises:
+        BrokenPage: it is no such page.
+    """
+    page = _answer(body, _RubricPage)
+    rubric = [bytes(raw) for raw in page.definition.rubric.rubric_criteria]
+    criteria = {_answer(raw, _Numbered).id: raw for raw in rubric}
+    return [
+        b'{"assignmentid":%d,"userid":%d,"graded":%b,"changed":%b,"criterion":%b,"filling":%b}'
+        % (
+            *(page.assignmentid, one.userid, bytes(one.instance.timemodified), bytes(page.definition.timemodified)),
+            *(_of(criteria, bytes(raw)), bytes(raw)),
+        )
+        for one in page.assessed
+        for raw in one.instance.rubric.criteria
+    ]
+
+
+def _of(criteria: Mapping[int, bytes], filling: bytes) -> bytes:
+    """The criterion of a filling; what it names that is none is seen when the record is decoded."""
+    number = _answer(filling, _OfCriterion).criterionid
+    return criteria.get(number, b"null") if isinstance(number, int) else b"null"
+
+
 def decoder(record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
     """A function that decodes one raw record; it raises `BadRow`."""
     row = msgspec.json.Decoder(record, float_hook=str)
@@ -222,7 +351,7 @@ def decoder(record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
     return decode
 
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[/!?a-zA-Z][^>]*>")  # "<3 errors" and "a < b" are none
 
 
 def words(html: str | None) -> str | None:

@@ -85,6 +85,28 @@ class Submissions(pa.DataFrameModel):
     _times = _time("timemodified")
 
 
+class RubricScores(pa.DataFrameModel):
+    """Accepted fillings of rubrics; who was given neither a level nor a remark is no score."""
+
+    id: Series[str] = pa.Field()
+    user: Series[str] = pa.Field()
+    assignment: Series[str] = pa.Field()
+    listed: Series[bool] = pa.Field()
+    place: Series[str] = checks.optional()
+    chosen: Series[str] = checks.optional()
+    criterion: Series[str] = checks.optional()
+    level: Series[str] = checks.optional()
+    points: Series[str] = checks.optional()
+    most: Series[str] = checks.optional()
+    remark: Series[str] = checks.optional()
+    graded: Series[str] = checks.optional()
+    changed: Series[str] = checks.optional()
+
+    _texts = checks.text("criterion", "level", "remark", longest=LONGEST_TEXT)
+    _numbers = checks.number("place", "points", "most", blank=False)
+    _times = _time("graded", "changed")
+
+
 class Engagement(pa.DataFrameModel):
     """Accepted presences in courses."""
 

@@ -89,6 +89,35 @@ SUBMISSIONS: Mapping[str, Column] = {
 }
 
 
+def _level(record: records.RubricScore) -> records.Level | None:
+    """The level that somebody reached, where the rubric still has it."""
+    levels = (record.criterion.levels if record.criterion else None) or ()
+    return next((one for one in levels if record.filling and one.id == record.filling.levelid), None)
+
+
+def _most(record: records.RubricScore) -> object:
+    """The most points that a criterion gives."""
+    levels = (record.criterion.levels if record.criterion else None) or ()
+    return max((level.score for level in levels if level.score is not None), default=None)
+
+
+RUBRIC_SCORES: Mapping[str, Column] = {
+    "id": lambda record: _joined(getattr(record.filling, "criterionid", None), record.userid),
+    "user": lambda record: record.userid,
+    "assignment": lambda record: _joined(ASSIGN, record.assignmentid),
+    "listed": lambda record: record.criterion is not None,
+    "place": _of("criterion", "sortorder"),
+    "chosen": _of("filling", "levelid"),
+    "criterion": lambda record: records.words(getattr(record.criterion, "description", None)),
+    "level": lambda record: records.words(getattr(_level(record), "definition", None)),
+    "points": lambda record: getattr(_level(record), "score", None),
+    "most": _most,
+    "remark": lambda record: records.words(getattr(record.filling, "remark", None)),
+    "graded": lambda record: record.graded,
+    "changed": lambda record: record.changed,
+}
+
+
 def engagement_columns(student: int) -> Mapping[str, Column]:
     """The columns of somebody in a course.
 
@@ -153,6 +182,18 @@ STREAMS = (
         transform=later.transform(PACKAGE, "engagement"),
         filters_by_time=False,
         endpoint=reading.ENROLLED,
+        once_a_day=True,
+    ),
+    Stream(
+        entity="rubric_scores",
+        read=reading.rubric_scores,
+        split=records.split_rubric_scores,
+        decode=records.decoder(records.RubricScore),
+        columns=RUBRIC_SCORES,
+        schema=later.schema(PACKAGE, "RubricScores"),
+        transform=later.transform(PACKAGE, "rubric_scores"),
+        filters_by_time=False,
+        endpoint=f"{reading.RUBRICS}, {reading.FILLED}",
         once_a_day=True,
     ),
 )

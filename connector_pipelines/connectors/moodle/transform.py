@@ -94,6 +94,30 @@ def submissions(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def rubric_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of what was filled in with a rubric. One level may be called nothing, and a remark may stand without any."""
+    graded, changed = _time(frame["graded"]), _time(frame["changed"])
+    level, points, remark = text(frame["level"]), number(frame["points"]), text(frame["remark"])
+    said_nothing, chosen = level.isna() & points.isna() & remark.isna(), frame["chosen"].notna()
+    gone = _reason(~frame["listed"].astype(bool), "is of a criterion that the rubric has no more")
+    lost = _reason(said_nothing & chosen, "is of a level that the rubric has no more")
+    left_open = _reason(said_nothing & ~chosen, "is not assessed")
+    return _core(
+        frame,
+        modified=graded.where(~(changed > graded), changed),  # other words for a level change it, too
+        skip=gone.fillna(lost).fillna(left_open),
+        criterion=text(frame["criterion"]).fillna("Criterion " + number(frame["place"])).fillna("Criterion"),
+        level=level,
+        points=points,
+        max_points=number(frame["most"]),
+        comment=remark,
+        graded_at=graded,
+        status=_active(frame),
+        student=text(frame["user"]),
+        assessment=text(frame["assignment"]),
+    )
+
+
 def engagement(frame: pd.DataFrame) -> pd.DataFrame:
     """Of who is in a course as a student. No column of the person is read (requirement M38)."""
     return _core(

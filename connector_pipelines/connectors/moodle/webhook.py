@@ -42,7 +42,7 @@ ENTITIES: Mapping[str, tuple[str, ...]] = {
     "course_module_updated": ("assessments",),
     "course_module_deleted": ("assessments", "grades", "submissions"),
 }
-"""What to read again, by the last part of an event's name. Visits are not among them: engagement is read daily."""
+"""What to read again, by the last part of an event's name; not visits and rubrics, which are read daily."""
 
 
 class TokenHook(HookOptions):

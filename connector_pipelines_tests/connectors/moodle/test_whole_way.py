@@ -38,9 +38,9 @@ def at_work(campus: Any) -> None:
     site.put("users", ada, lastaccess=1_792_950_000, firstname="Renamed there")
 
 
-def test_visits_are_read_once_a_day() -> None:
-    """Who visited is asked course by course, and by itself once a day; the rest as often as the source is read."""
-    assert [stream.entity for stream in STREAMS if stream.once_a_day] == ["engagement"]
+def test_visits_and_rubrics_are_read_once_a_day() -> None:
+    """Visits take a call for each course, and rubrics one for each: daily; the rest as often as the source is read."""
+    assert [stream.entity for stream in STREAMS if stream.once_a_day] == ["engagement", "rubric_scores"]
 
 
 def test_each_function_is_counted_by_itself(campus: Any) -> None:

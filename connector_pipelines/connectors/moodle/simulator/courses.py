@@ -290,7 +290,7 @@ def escaped(answer: object) -> object:
         return [escaped(one) for one in answer]
     if not isinstance(answer, dict):
         return answer
-    titles = {"fullname", "displayname", "name", "itemname"}
+    titles = {"fullname", "displayname", "name", "itemname", "definition", "remark"}
     return {k: escape(v, quote=False) if k in titles and isinstance(v, str) else escaped(v) for k, v in answer.items()}
 
 

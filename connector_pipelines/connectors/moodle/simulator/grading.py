@@ -167,7 +167,7 @@ def _item(item: Row, held: Row, points: float | None, category: int | None = Non
     place = {"cmid": item["cmid"]} if module else {}
     weight = item["grademax"] / points if points and value is not None else None
     weights = (
-        {} if weight is None else {"weightraw": _number(round(weight, 5)), "weightformatted": f"{weight * 100:.2f} %"}
+        {} if weight is None else {"weightraw": number(round(weight, 5)), "weightformatted": f"{weight * 100:.2f} %"}
     )
     return {
         "id": item["id"],
@@ -183,7 +183,7 @@ def _item(item: Row, held: Row, points: float | None, category: int | None = Non
         "locked": bool(item.get("locked")),
         **place,
         **weights,
-        "graderaw": _number(value),
+        "graderaw": number(value),
         "gradedatesubmitted": None,
         "gradedategraded": held.get("at"),
         "gradehiddenbydate": False,
@@ -192,8 +192,8 @@ def _item(item: Row, held: Row, points: float | None, category: int | None = Non
         "gradeislocked": bool(item.get("locked")),
         "gradeisoverridden": bool(held.get("overridden")),
         "gradeformatted": "-" if value is None else f"{value:.2f}",
-        "grademin": _number(item["grademin"]),
-        "grademax": _number(most),
+        "grademin": number(item["grademin"]),
+        "grademax": number(most),
         "rangeformatted": f"{item['grademin']:g}&ndash;{most:g}",
         "percentageformatted": "-" if value is None or not most else f"{100 * value / most:.2f} %",
         "feedback": held.get("feedback", ""),
@@ -207,7 +207,7 @@ def _format(held: Row) -> int:
     return 0 if held.get("value") is None else 2
 
 
-def _number(value: float | None) -> float | None:
+def number(value: float | None) -> float | None:
     """As PHP writes it: a whole number without a fraction."""
     return int(value) if value is not None and value == int(value) else value
 
@@ -258,25 +258,40 @@ def save(site: Site, given: Row) -> None:
     item = site.where("items", cmid=module["id"])[0]
     for one in given["grades"]:
         key = (given["assignmentid"], one["userid"])
-        created = site["marks"].get(key, {}).get("created", site.clock())
+        mark = _mark(site, *key)
         feedback = one.get("plugindata", {}).get("assignfeedbackcomments_editor", {}).get("text")
-        site.put("marks", key, number=len(site["marks"]) + 1, value=one["grade"], created=created, at=site.clock())
+        site.put("marks", key, **mark, value=one["grade"], at=site.clock())
         said = {} if feedback is None else {"feedback": feedback}
         if not site["grades"].get((item["id"], one["userid"]), {}).get("overridden"):
             site.put("grades", (item["id"], one["userid"]), value=one["grade"], at=site.clock(), **said)
 
 
+def _mark(site: Site, instance: int, user: int) -> Row:
+    """Which mark it is: an attempt that was not graded yet is given one of its own."""
+    known, attempt = site["marks"].get((instance, user)), _attempt(site, instance, user)
+    if known and known["attempt"] == attempt:
+        return {}
+    site.spent["marks"] += 1
+    return {"number": site.spent["marks"], "attempt": attempt, "created": site.clock()}
+
+
+def _attempt(site: Site, instance: int, user: int) -> int:
+    """The latest attempt of somebody at an assignment; a grade needs none."""
+    return int(site["attempts"].get((instance, user), {"latest": 0})["latest"])
+
+
 def marks(site: Site, given: Row) -> Row:
-    """mod_assign_get_grades: what was graded within the assignments; pushes do not show here."""
+    """mod_assign_get_grades: what the latest attempts at the assignments were given; pushes do not show here."""
     found, warnings = [], []
     for number in given["assignmentids"]:
         rows = [(user, row) for (place, user), row in site["marks"].items() if place == number]
+        rows = [(user, row) for user, row in rows if row["attempt"] == _attempt(site, number, user)]
         rows = [(user, row) for user, row in rows if row["at"] >= given.get("since", 0)]
         if not rows:
             warnings.append(refusals.warning("assignment", number, "3", "No grades found"))
             continue
         listed = [
-            {"id": row["number"], "userid": user, "attemptnumber": 0, "timecreated": row["created"]}
+            {"id": row["number"], "userid": user, "attemptnumber": row["attempt"], "timecreated": row["created"]}
             | {"timemodified": row["at"], "grader": SYNCBOT, "grade": f"{row['value']:.5f}"}
             for user, row in rows
         ]
@@ -286,6 +301,7 @@ def marks(site: Site, given: Row) -> Row:
 
 def submit(site: Site, instance: int, user: int, *, status: str = "submitted", attempt: int = 0) -> Row:
     """What a student does: hand something in."""
+    site.put("attempts", (instance, user), latest=max(attempt, _attempt(site, instance, user)))
     return site.add(
         "submissions",
         assignment=instance,

@@ -22,5 +22,6 @@ def recall(site: Site, file: Path) -> bool:
     """Make the site what was kept; False where nothing was."""
     if not file.exists():
         return False
-    site.tables, site.spent = pickle.loads(file.read_bytes())  # noqa: S301 -- written by `keep` alone
+    tables, site.spent = pickle.loads(file.read_bytes())  # noqa: S301 -- written by `keep` alone
+    site.tables = site.tables | tables  # one that an older simulator wrote has fewer
     return True

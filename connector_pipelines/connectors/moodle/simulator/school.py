@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from connector_pipelines.connectors.moodle.simulator import courses, enrolling, grading
+from connector_pipelines.connectors.moodle.simulator import courses, enrolling, grading, rubrics
 from connector_pipelines.connectors.moodle.simulator.site import person
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 _FIRST = ("Ada", "Børge", "Chloé", "Dmitri", "Eun-ji", "Fatima", "Grace", "Hugo")
 _LAST = ("Lovelace", "Øst", "Müller", "Ivanov", "Kim", "Hassan", "Hopper", "O'Brien")
 _SUBJECTS = ("Physics", "R&D lab", "History", "Statistics", "Ünicode & <3 signs")
+_CRITERIA = {
+    "Argument & evidence": ((0, "Missing"), (2.5, "<3 sources, or >1 of them cited twice"), (5, "3 sources or more")),
+    "Language": ((0, "Hard to read"), (3, "Clear"), (4, "")),  # a level may have points and no name
+    "Form": ((1, "Late"), (2, "In time")),
+}
+_REMARKS = ("", "", "<p>Well&nbsp;done</p>", "See me: R&D, page 3 < page 5")
 _DAY = 86_400
 _STUDENT = 5
 
@@ -61,12 +67,36 @@ def _course(site: Site, size: Size, index: int, chance: Random) -> None:
     for number in range(size.assignments):
         due = site.clock() + (number - 1) * 7 * _DAY
         module = grading.assignment(site, course, f"Homework {number + 1}", due=due, idnumber=f"{short}-H{number + 1}")
+        _formed(site, module, number)
         for user in site.enrolled(course):
             if chance.random() < 0.7:  # noqa: PLR2004 -- a share
                 grading.submit(site, module["instance"], user, attempt=0)
             if chance.random() < 0.5:  # noqa: PLR2004 -- a share
                 one = {"userid": user, "grade": float(chance.randrange(40, 101))}
                 grading.save(site, {"assignmentid": module["instance"], "grades": [one]})
+                _assess(site, module, user)
+
+
+def _formed(site: Site, module: Row, number: int) -> None:
+    """Of each course the first homework has a rubric, the second is graded simply, the third by a marking guide."""
+    if number == 0:
+        rubrics.form(site, module["id"], _CRITERIA)
+    elif number == 2:  # noqa: PLR2004 -- the third
+        rubrics.form(site, module["id"], {}, method=rubrics.GUIDE)
+
+
+def _assess(site: Site, module: Row, user: int) -> None:
+    """Fill in the rubric of a homework for most who are graded; some criteria are left open or only remarked upon."""
+    chance = Random(f"rubric:{module['id']}:{user}")
+    if site["modules"][module["id"]].get("method") != rubrics.RUBRIC or chance.random() < 0.2:  # noqa: PLR2004 -- a share
+        return
+    (form,) = site.where("forms", module=module["id"])
+    chosen: dict[int, tuple[int | None, str]] = {}
+    for criterion in form["criteria"]:
+        level, remark = chance.choice(criterion["levels"])["id"], chance.choice(_REMARKS)
+        if chance.random() < 0.85:  # noqa: PLR2004 -- a share
+            chosen[criterion["id"]] = (None if chance.random() < 0.1 else level, remark)  # noqa: PLR2004 -- a share
+    rubrics.fill(site, form, user, chosen)
 
 
 def work(site: Site, function: str, given: Row) -> None:
@@ -84,7 +114,10 @@ def work(site: Site, function: str, given: Row) -> None:
 
 def _tasks(site: Site, course: int) -> list[Row]:
     due = site.clock() + 7 * _DAY
-    return [grading.assignment(site, course, f"Homework {number}", due=due) for number in (1, 2)]
+    tasks = [grading.assignment(site, course, f"Homework {number}", due=due) for number in (1, 2)]
+    for number, task in enumerate(tasks):
+        _formed(site, task, number)
+    return tasks
 
 
 def _studies(site: Site, course: int, user: int, tasks: list[Row]) -> None:
@@ -101,3 +134,4 @@ def _studies(site: Site, course: int, user: int, tasks: list[Row]) -> None:
             if chance.random() < 0.8:  # noqa: PLR2004 -- a share
                 one = {"userid": user, "grade": float(chance.randrange(40, 101))}
                 grading.save(site, {"assignmentid": task["instance"], "grades": [one]})
+                _assess(site, task, user)

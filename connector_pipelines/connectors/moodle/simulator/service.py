@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from connector_pipelines.connectors.moodle.simulator import courses, enrolling, grading, people, php, refusals, spoil
+from connector_pipelines.connectors.moodle.simulator import (
+    courses,
+    enrolling,
+    grading,
+    people,
+    php,
+    refusals,
+    rubrics,
+    spoil,
+)
 from connector_pipelines.connectors.moodle.simulator.faults import FAULTS
 from connector_pipelines.connectors.moodle.simulator.params import checked
 from connector_pipelines.simulating.exchange import Reply
@@ -47,6 +56,8 @@ READS: Mapping[str, tuple[Any, Run]] = {
     "mod_assign_get_assignments": (grading.ASSIGNMENTS, grading.assignments),
     "mod_assign_get_grades": (grading.MARKS, grading.marks),
     "mod_assign_get_submissions": (grading.SUBMISSIONS, grading.submissions),
+    "core_grading_get_definitions": (rubrics.DEFINITIONS, rubrics.definitions),
+    "core_grading_get_gradingform_instances": (rubrics.INSTANCES, rubrics.instances),
 }
 WRITES: Mapping[str, tuple[Any, Run]] = {
     "core_user_create_users": (people.CREATE, people.create),

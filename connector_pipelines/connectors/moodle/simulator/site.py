@@ -15,7 +15,7 @@ Table = dict[Any, Any]
 
 TABLES = (
     *("users", "categories", "courses", "groups", "members", "enrolments"),
-    *("modules", "items", "grades", "submissions", "marks"),
+    *("modules", "items", "grades", "submissions", "attempts", "marks", "forms", "fillings"),
 )
 START = 1_795_252_000
 """A time in 2026, in Unix seconds."""

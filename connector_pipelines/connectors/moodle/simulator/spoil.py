@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 STRANGE = {"unheardof": {"deep": [1, None, "§"]}, "id2": 12345678901234567890}
 HIDDEN = "No access rights in course context"
 
-_NUMBERS = ("grade", "grademax", "attemptnumber", "sortorder")
+_NUMBERS = ("grade", "grademax", "attemptnumber", "sortorder", "score")
 _TIMES = ("duedate", "gradedategraded", "timemodified", "lastaccess")
-_TEXTS = ("name", "itemname", "status", "fullname")
+_TEXTS = ("name", "itemname", "status", "fullname", "definition", "remark")
 
 
 def _first(record: Row, names: tuple[str, ...]) -> str:
@@ -67,8 +67,13 @@ def _rebuilt(result: Any, struck: Struck) -> Any:
         return {name: held if name == "warnings" else _rebuilt(held, struck) for name, held in result.items()}
     if not _records(result):
         return result
-    deeper = any(_records(held) for one in result for held in one.values())
+    deeper = any(_deeper(held) for one in result for held in one.values())
     return [_rebuilt(one, struck) for one in result] if deeper else _rows(result, struck)
+
+
+def _deeper(held: object) -> bool:
+    """Whether there are records in it, however deep."""
+    return _records(held) or (isinstance(held, dict) and any(map(_deeper, held.values())))
 
 
 def _records(held: object) -> bool:

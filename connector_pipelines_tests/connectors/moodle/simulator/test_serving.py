@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from connector_pipelines.connectors.moodle.simulator import Simulator
+from connector_pipelines.connectors.moodle.simulator.keeping import keep
 from connector_pipelines.connectors.moodle.simulator.service import PATH
-from connector_pipelines.connectors.moodle.simulator.site import TABLES
+from connector_pipelines.connectors.moodle.simulator.site import TABLES, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,16 @@ def test_a_kept_site_is_found_again(tmp_path: Path) -> None:
         tables, spent = first.site.tables, first.site.spent
     second = Simulator(scenario="empty", kept=kept).site
     assert (second.tables, second.spent) == (tables, spent)
+
+
+def test_a_site_that_an_older_simulator_kept_is_found_again(tmp_path: Path) -> None:
+    """A table that its file has not is empty, and everything else as it was."""
+    kept = tmp_path / "site"
+    first = Simulator(scenario="small").site
+    older = {name: rows for name, rows in first.tables.items() if name not in {"attempts", "forms", "fillings"}}
+    keep(Site(first.clock, older, first.spent), kept)
+    second = Simulator(scenario="empty", kept=kept).site
+    assert second.tables == older | {"attempts": {}, "forms": {}, "fillings": {}}
 
 
 def test_people_work_once_they_are_enrolled() -> None:
