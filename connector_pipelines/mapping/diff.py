@@ -70,9 +70,9 @@ def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
     Returns:
         how many were skipped and how many refused.
     """
-    if scalar(connection, "SELECT 1 FROM diff GROUP BY external_id HAVING count(*) > 1 LIMIT 1") is None:
+    if scalar(connection, query("{twice} LIMIT 1", twice=_TWICE)) is None:
         return 0, 0
-    connection.execute(_REPEATED)
+    connection.execute(query(_REPEATED, twice=_TWICE))
     refused = query(
         """
         SELECT s.external_id, 'two records with one id',
@@ -92,11 +92,13 @@ def settle_repeated(connection: Connection, read: Read) -> tuple[int, int]:
     return skipped, gone
 
 
-_REPEATED = """
+_TWICE = sql.SQL("SELECT external_id FROM diff GROUP BY external_id HAVING count(*) > 1")
+
+_REPEATED: LiteralString = """
     CREATE TEMP TABLE repeated ON COMMIT DROP AS
     WITH twice AS (
         SELECT d.*, coalesce(d.modified_at, '-infinity') AS at FROM diff d
-        JOIN (SELECT external_id FROM diff GROUP BY external_id HAVING count(*) > 1) t USING (external_id)
+        JOIN ({twice}) t USING (external_id)
     ), newest AS (
         SELECT *, at = max(at) OVER (PARTITION BY external_id) AS is_newest FROM twice
     ), judged AS (

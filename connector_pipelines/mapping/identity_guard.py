@@ -188,15 +188,20 @@ def _new_twins(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed
     """Two new ids of one read with the same identifiers: which of them is the person's, nobody can say.
 
     What three of them share identifies nobody. Each column is gone through once, and OFFSET 0 keeps its keys from being
-    made twice: a first read has nothing but new ids.
+    made twice: a first read has nothing but new ids. Where all have a number nothing else tells who is the same.
     """
+    number = entity.identifiers[0]
+    without_number = query(
+        "EXISTS (SELECT FROM {plan} n WHERE action = 'create' AND {key} IS NULL)", **parts, key=key("n", number)
+    )
     pairs = [
         query(
             "SELECT min(external_id), max(external_id)"
             " FROM (SELECT external_id, {key} AS key FROM {plan} p WHERE action = 'create' OFFSET 0) k"
-            " WHERE key IS NOT NULL GROUP BY key HAVING count(*) = 2",
+            " WHERE {counts} AND key IS NOT NULL GROUP BY key HAVING count(*) = 2",
             **parts,
             key=key("p", column),
+            counts=sql.SQL("true") if column == number else without_number,
         )
         for column in entity.identifiers
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_the_page_says_what_becomes_of_each_fault(database: str, tmp_path: Path, subject: Subject) -> None:
     """Nothing is lost by any fault, and the page says of each what came of it; `python -m proof.matrix` writes it."""
