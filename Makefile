@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
-WORKERS ?= 4
+WORKERS ?= 3
 RUNS ?= 1000
 MINUTES ?= 10
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ demo-moodle: .venv/.ready ## the same school through core into a Moodle site, an
 dev: .venv/.ready ## the Dagster UI on the same database, with the demo sources ready to launch
 	@$(BIN)/connector-pipelines dev
 
-# Half of their time tests wait for other processes: four share two cores.
+# PostgreSQL works beside them, and some wait for other processes: three share two cores. With four it takes longer.
 test: .venv/.ready ## all tests, against a real PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
