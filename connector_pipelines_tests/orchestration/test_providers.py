@@ -9,6 +9,7 @@ import pytest
 
 from connector_pipelines.connectors.canvas.simulator import Simulator as CanvasSimulator
 from connector_pipelines.connectors.google_classroom.simulator import Simulator as Classroom
+from connector_pipelines.orchestration import dev
 from connector_pipelines.settings import settings
 
 TODAY = datetime.now(UTC).date().isoformat()
@@ -74,7 +75,8 @@ def test_the_mock_runs_end_to_end_with_nothing_else(project: Any, monkeypatch: p
     """The only enabled provider is tested, synced into core with proof, and a second sync changes nothing (F19)."""
     monkeypatch.setenv("INTEGRATION_ENABLED_PROVIDERS", "mock")
     settings.cache_clear()
-    project.declare("pretend", text=MOCK)
+    alone = MOCK.replace("tiny", f"tiny, port: {dev.free_port()}")  # at the usual one other tests may listen
+    project.declare("pretend", text=alone)
     project.declare("depot")
     assert project.run("test_connection_pretend").success
     for _ in range(2):
