@@ -33,7 +33,7 @@ def settle() -> None:
 def few_collections() -> Iterator[None]:
     """Look seldom meanwhile: while records are decoded."""
     before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS, *before[1:])
+    seldom()
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from connector_pipelines.connectors.google_classroom.simulator.instants import s
 from connector_pipelines.connectors.google_classroom.simulator.rubrics import rubrics_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Record = dict[str, Any]
 
@@ -162,12 +162,12 @@ class World:
             case "studentSubmissions":
                 there = self.rosters["students"][course]
                 published = (one for one in self.work[course] if one["state"] == "PUBLISHED")
-                return [self._handed(one, person) for one in published for person in there]
+                return [handed for one in published for handed in self._handed(one, there)]
         return self.roster(name, course)
 
-    def _handed(self, work: Record, person: str) -> Record:
+    def _handed(self, work: Record, people: Iterable[str]) -> list[Record]:
         rubrics = [one for one in self.rubrics[work["courseId"]] if one["courseWorkId"] == work["id"]]
-        return submission(work, person, self.seed, rubrics)
+        return [submission(work, person, self.seed, rubrics) for person in people]
 
     def expected(self, name: str) -> Iterator[Record]:
         """The truth: `courses`, or a part of all of them."""
