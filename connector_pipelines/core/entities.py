@@ -39,8 +39,10 @@ def _entity(table: Table) -> Entity:
     )
 
 
-ENTITIES: dict[str, Entity] = {table.name: _entity(table) for table in Core.metadata.sorted_tables}
-"""Every core entity by name, parents before children."""
+ENTITIES: dict[str, Entity] = {table.name: _entity(table) for table in Core.metadata.tables.values()}
+"""Every core entity by name, as the models declare them: parents before children, and sections before the many people,
+so that PostgreSQL has something to plan while those are read.
+"""
 
 
 def entity(name: str) -> Entity:

@@ -54,11 +54,11 @@ def test_next_read_after_a_failed_one_is_whole(toy: Toy, make: Records) -> None:
 def test_entities_before_the_failed_one_are_done(toy: Toy, make: Records) -> None:
     """When an entity fails, those before it are in core and later ones were not begun."""
     toy.sends["organizations"] = [[make.organization(1)]]
-    toy.sends["students"] = [NetworkError("no answer.")]
-    toy.sends["sections"] = [[make.section(1)]]
+    toy.sends["sections"] = [NetworkError("no answer.")]
+    toy.sends["students"] = [[make.student(1)]]
     with pytest.raises(NetworkError):
         toy.sync()
-    assert (toy.core("organizations", "name"), toy.core("sections", "title")) == ([("School 1",)], [])
+    assert (toy.core("organizations", "name"), toy.core("students", "external_id")) == ([("School 1",)], [])
 
 
 def test_read_that_was_cut_off_before_planning_is_planned_later(toy: Toy, make: Records) -> None:

@@ -154,8 +154,8 @@ def test_receipts_are_found_by_plan_read_and_run(proven: Toy) -> None:
         own = replace(context, launched_by="dagster run 1234-5678")
         list(sync(own, proven.source, entities=["students", "sections"]))
     assert [(one.entity, one.applied_by) for one in asked(proven, "1234-5678")] == [
-        ("students", "dagster run 1234-5678"),
         ("sections", "dagster run 1234-5678"),
+        ("students", "dagster run 1234-5678"),
     ]
 
 

@@ -89,7 +89,7 @@ def test_entities_go_in_the_order_of_their_dependencies(toy: Toy, make: Records)
         "enrollments": [[make.enrollment(1, "s1", "c1", start_date="2026-09-01")]],
     }
     done = toy.sync()
-    assert list(done) == ["organizations", "students", "sections", "enrollments"]
+    assert list(done) == ["organizations", "sections", "students", "enrollments"]
     assert all(outcome.verified and outcome.plan.state is PlanState.APPLIED for outcome in done.values())
     assert toy.rows(
         "SELECT s.given_name, c.title, e.start_date::text, o.name FROM core.enrollments e"
@@ -208,7 +208,7 @@ def everything(toy: Toy, make: Records) -> None:
 def test_what_is_before_a_failed_entity_is_done(toy: Toy, make: Records) -> None:
     """Where a read fails while the entities before it are being applied, they are applied to their end and told of."""
     everything(toy, make)
-    toy.sends["sections"] = [NetworkError("gone", remedy="wait")]
+    toy.sends["students"] = [NetworkError("gone", remedy="wait")]
     told: list[str] = []
 
     def run() -> None:
@@ -217,15 +217,15 @@ def test_what_is_before_a_failed_entity_is_done(toy: Toy, make: Records) -> None
 
     with pytest.raises(NetworkError, match="gone"):
         run()
-    assert told == ["organizations", "students"]
-    assert toy.core("students", "external_id") == [("s1",)]
+    assert told == ["organizations", "sections"]
+    assert toy.core("sections", "external_id") == [("c1",)]
 
 
 def test_nothing_is_applied_after_what_could_not_be(toy: Toy, make: Records) -> None:
     """Where parents cannot be applied, children that were planned meanwhile stay so; the next sync applies both."""
     everything(toy, make)
-    with connect(toy.url) as other, hold(other, "core/students"), pytest.raises(AnotherRunIsActive):
+    with connect(toy.url) as other, hold(other, "core/sections"), pytest.raises(AnotherRunIsActive):
         toy.sync()
-    assert (toy.core("organizations", "external_id"), toy.core("sections", "external_id")) == ([("o1",)], [])
+    assert (toy.core("organizations", "external_id"), toy.core("students", "external_id")) == ([("o1",)], [])
     assert all(outcome.verified for outcome in toy.sync().values())
     assert toy.core("enrollments", "external_id") == [("e1",)]
