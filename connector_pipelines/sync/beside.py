@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Generic, ParamSpec, Self, TypeVar
 
@@ -13,27 +15,46 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
+_TURN = 0.001
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Let threads of this process take turns every millisecond instead of every five: one that writes to a socket waits
+    for its turn after each few pages of memory, and copied a batch no faster than another was decoded.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
 
 class Beside(Generic[T]):
-    """Runs one task at a time in a thread. Starting the next waits for the one before, so that no backlog grows.
+    """Runs one task at a time in a thread. Where `most` are not done yet, starting another waits for the oldest, so
+    that no backlog grows.
 
-    An exception of a task comes out of the next `start` or of `finish`.
+    An exception of a task comes out of a later `start` or of `finish`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 1) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="beside")
-        self._last: Future[T] | None = None
+        self._most = most
+        self._begun: deque[Future[T]] = deque()
 
     def start(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Start a task, and return what the one before it gave; None for the first."""
-        before = self.finish()
-        self._last = self._pool.submit(task, *args, **kwargs)
-        return before
+        """Start a task, and return what the oldest gave if it had to be waited for; None else."""
+        oldest = self._begun.popleft().result() if len(self._begun) == self._most else None
+        self._begun.append(self._pool.submit(task, *args, **kwargs))
+        return oldest
 
     def finish(self) -> T | None:
-        """Wait for the last task, and return what it gave; None where there is none, or it was asked for already."""
-        last, self._last = self._last, None
-        return None if last is None else last.result()
+        """Wait for all tasks, and return what the last gave; None where there is none, or it was asked for already."""
+        last = None
+        while self._begun:
+            last = self._begun.popleft().result()
+        return last
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ from connector_pipelines.mapping.identities import activate
 from connector_pipelines.model import Mode, Progress, RunKind, Window
 from connector_pipelines.pages import Page, Stability
 from connector_pipelines.sync import cursors, records, veil
-from connector_pipelines.sync.beside import Beside
+from connector_pipelines.sync.beside import Beside, short_turns
 from connector_pipelines.sync.locks import hold
 from connector_pipelines.sync.salt import salt_of
 from connector_pipelines.sync.switches import refuse_off
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Large records make batches with fewer rows: orders with their lines take kilobytes each."""
+
+LANDING_PAGES = 4
+"""How many pages may wait to be landed. With one, decoding stops at each page until Python lets the other thread on."""
 
 
 def pull(
@@ -123,8 +126,8 @@ def _consume(context: Context, source: Source, read: Read, reading: Reading) -> 
     stream = source.stream(read.entity)
     pages = veil.load(context.connection, source.name).over(stream, reading.pages, known, salt_of(source, stream))
     landing = context.landing.open(read.source, read.entity, read.id, window=read.window)
-    landed: Beside[None] = Beside()
-    with landing, landed, few_collections():
+    landed: Beside[None] = Beside(LANDING_PAGES)
+    with landing, landed, few_collections(), short_turns():
         read, skipped = _stage(context, source, read, _landed(landing, landed, pages), known)
         landed.finish()
         baseline = known.settle(context.connection, read) if known else None
