@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from connector_pipelines.pages import BadRow, Rows
-from connector_pipelines.validation.accept import decoded, external_frame
+from connector_pipelines.validation.accept import external
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -36,16 +36,17 @@ def named(stream: Stream, entity: Entity, raws: Sequence[bytes], people: Collect
         entities and external ids; of a record that cannot be decoded its own id, where one can be read.
     """
     found: list[set[Name]] = [set() for _ in raws]
-    records, places, rejections = decoded(stream, [Rows(0, range(len(raws)), raws, [""] * len(raws))])
-    for one in rejections:
+    given = external(stream, [Rows(0, range(len(raws)), raws, [""] * len(raws))])
+    for one in given.rejections:
         if one.external_id is not None:
             found[one.row].add((entity.name, one.external_id))
-    if not records:
+    if given.frame.empty:
         return [frozenset(names) for names in found]
-    frame = external_frame(stream, records, stream.schema())
     columns = ["external_id", *(reference.name for reference in entity.references)]
     kinds = [entity.name, *(reference.entity for reference in entity.references)]
-    for place, (skip, *ids) in zip(places["row"].tolist(), _transformed(stream, frame, columns), strict=True):
+    for place, (skip, *ids) in zip(
+        given.places["row"].tolist(), _transformed(stream, given.frame, columns), strict=True
+    ):
         elsewhere = pd.notna(skip)
         for kind, value in zip(kinds, ids, strict=True):
             if pd.notna(value):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pandas as pd
 import pandera.pandas as pa
@@ -12,6 +13,7 @@ from pandera.errors import SchemaErrors
 
 from connector_pipelines.model import Stream
 from connector_pipelines.pages import BadRow, Rejection, Rows
+from connector_pipelines.validation import accept as accepting
 from connector_pipelines.validation.accept import accept
 
 if TYPE_CHECKING:
@@ -119,9 +121,24 @@ def test_schema_that_is_wrong_as_a_whole_is_an_error() -> None:
         accept(stream(schema=TwoColumns.to_schema), [page(1, [{"id": "1"}])])
 
 
-RECORDS = st.lists(
-    st.fixed_dictionaries({"id": st.sampled_from(["", "1", "22", "toolong"]), "kind": st.sampled_from(["a", "b", "c"])})
+RECORD = st.fixed_dictionaries(
+    {"id": st.sampled_from(["", "1", "22", "toolong"]), "kind": st.sampled_from(["a", "b", "c"])}
 )
+RECORDS = st.lists(RECORD)
+
+
+@settings(max_examples=25, deadline=None, database=None)
+@given(st.lists(st.lists(st.none() | RECORD), max_size=3), st.integers(1, 4))
+def test_records_may_be_cut_into_any_pieces(batches: list[list[dict[str, Any] | None]], piece: int) -> None:
+    """However few records are decoded at once, each becomes what it becomes when all of them are."""
+    pages = [page(number, records) for number, records in enumerate(batches, 1)]
+    found = []
+    for records in (1_000, piece):
+        with mock.patch.object(accepting, "PIECE", records):
+            found.append(accept(stream(), pages))
+    whole, cut = found
+    pd.testing.assert_frame_equal(cut.frame, whole.frame)
+    assert (cut.rejections, cut.skipped) == (whole.rejections, whole.skipped)
 
 
 @settings(max_examples=25, deadline=None, database=None)
