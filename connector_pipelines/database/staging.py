@@ -6,7 +6,7 @@ They survive the death of a client but not of the server; then they are made aga
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -33,8 +33,16 @@ _HEAD = {
     "deleted": "boolean",
 }
 
-CONTENT = sql.SQL("to_jsonb(s) - 'page' - 'row' - 'fingerprint'")
+CONTENT = sql.SQL("to_jsonb(s) - 'page' - 'row' - 'fingerprint' - 'row_hash'")
 """Of a staged row `s`, what the source said, as jsonb: without where it came from."""
+
+# 128 bits, of PostgreSQL's own hash with two seeds: what hash partitioning relies on does not change between versions.
+# It is worked out while rows are copied, when the database has little to do; planning then finds it there.
+_ROW_HASH: LiteralString = """
+    row_hash uuid GENERATED ALWAYS AS (encode(
+        int8send(hash_record_extended(ROW({values}), 0)) || int8send(hash_record_extended(ROW({values}), 1)), 'hex'
+    )::uuid) STORED
+"""
 
 
 def said(value: sql.Composable, held: sql.Composable) -> sql.Composed:
@@ -57,8 +65,13 @@ def columns(entity: Entity) -> dict[str, str]:
 
 
 def create(connection: Connection, entity: Entity, run_id: int) -> None:
-    """An empty table for the rows of a read; one that stands already is replaced."""
-    spec = comma([query("{name} {kind}", name=name, kind=sql.SQL(kind)) for name, kind in columns(entity).items()])
+    """An empty table for the rows of a read; one that stands already is replaced.
+
+    Beside what is copied it has `row_hash`, which is over everything that the source says of a row.
+    """
+    named = [query("{name} {kind}", name=name, kind=sql.SQL(kind)) for name, kind in columns(entity).items()]
+    values = comma([sql.Identifier(name) for name in columns(entity) if name not in _HEAD])
+    spec = comma([*named, query(_ROW_HASH, values=values)])
     with connection.transaction():
         connection.execute(query("DROP TABLE IF EXISTS {table}", table=rows_table(run_id)))
         connection.execute(
@@ -149,7 +162,7 @@ def _csv(entity: Entity, frame: pd.DataFrame) -> bytes:
         "timestamp with time zone": pa.timestamp("us", "UTC"),
     }
     schema = pa.schema([(name, kinds[kind.lower()]) for name, kind in columns(entity).items()])
-    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False, nthreads=1)
     sink = io.BytesIO()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
     return sink.getvalue()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, LiteralString, cast
 from psycopg import sql
 
 from connector_pipelines.database import dead_letters, staging
-from connector_pipelines.database.connection import Connection, comma, query, scalar
+from connector_pipelines.database.connection import Connection, query, scalar
 from connector_pipelines.database.tables import mappings_table, rows_table
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def compare(connection: Connection, entity: Entity, read: Read, *, refresh: bool
         read: the read.
         refresh: whether a row whose fingerprint is not the mapping's counts as changed, so that it is written.
     """
-    hashed = [c.name for c in entity.columns] + [r.name for r in entity.references]
     connection.execute(
         query(
             """
@@ -40,10 +39,9 @@ def compare(connection: Connection, entity: Entity, read: Read, *, refresh: bool
                 NULL::text AS matched_by,
                 coalesce(m.row_hash = s.row_hash AND m.sync_status = 'synced' AND m.absent_since IS NULL
                     AND {current}, false) AS same
-            FROM (SELECT *, ctid AS place, md5(ROW({hashed})::text)::uuid AS row_hash FROM {rows}) s
+            FROM (SELECT *, ctid AS place FROM {rows}) s
             LEFT JOIN {mappings} m ON m.entity_type = {entity} AND m.external_id = s.external_id
             """,
-            hashed=comma([sql.Identifier(name) for name in hashed]),
             rows=rows_table(read.id),
             mappings=mappings_table(read.source),
             entity=sql.Literal(entity.name),

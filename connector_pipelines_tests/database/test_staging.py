@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from itertools import combinations_with_replacement, product
+from typing import TYPE_CHECKING
+
+import pytest
+
+from connector_pipelines.core.entities import ENTITIES
+from connector_pipelines.database import staging
+from connector_pipelines.database.connection import query
+from connector_pipelines.database.tables import rows_table
+
+if TYPE_CHECKING:
+    from connector_pipelines.database.connection import Connection
+
+TEXTS = (None, "", "a", "b", "(a,b)")
+
+
+def test_rows_have_one_hash_exactly_if_they_say_the_same(connection: Connection) -> None:
+    """Two rows have the same hash when the source says the same of both, wherever they came from, and only then."""
+    staging.create(connection, ENTITIES["sections"], 1)
+    said = list(product(TEXTS, TEXTS))
+    insert = query(
+        "INSERT INTO {t} (page, row, external_id, title, course) VALUES (%s, 0, %s, %s, %s)", t=rows_table(1)
+    )
+    for page in (1, 2):
+        connection.cursor().executemany(insert, [(page, f"c{n}", *texts) for n, texts in enumerate(said)])
+    found = connection.execute(query("SELECT title, course, row_hash FROM {t}", t=rows_table(1))).fetchall()
+    for (*one, its_hash), (*other, other_hash) in combinations_with_replacement(found, 2):
+        assert (its_hash == other_hash) == (one == other)
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_rows_of_every_entity_have_a_hash(connection: Connection, name: str) -> None:
+    """Whatever kinds of columns an entity has, a row that says nothing but its id has a hash."""
+    staging.create(connection, ENTITIES[name], 1)
+    connection.execute(query("INSERT INTO {t} (external_id) VALUES ('x')", t=rows_table(1)))
+    assert connection.execute(query("SELECT row_hash IS NOT NULL FROM {t}", t=rows_table(1))).fetchall() == [(True,)]
