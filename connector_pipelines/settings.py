@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         description="Whether landed pages are sealed with the first secret key. Unset: where there is one.",
     )
     chunk_rows: int = Field(
-        default=20_000,
+        default=25_000,
         ge=1,
         alias="CONNECTOR_PIPELINES_CHUNK_ROWS",
         description="Rows per applied transaction. 1,000 makes a first load four times slower, more gains little.",

@@ -27,7 +27,7 @@ def test_nothing_needs_to_be_set() -> None:
     found = settings()
     assert (found.database_url, found.landing) == (None, str(LOCAL / "landing"))
     assert (found.health_check_interval_ms, found.provider_timeout_ms, found.max_retries) == (300_000, 30_000, 3)
-    assert (found.chunk_rows, found.auto_reconnect, found.timeout_seconds) == (20_000, True, 30.0)
+    assert (found.chunk_rows, found.auto_reconnect, found.timeout_seconds) == (25_000, True, 30.0)
     assert found.enables("any", "connector")
 
 

@@ -39,7 +39,7 @@ class Context:
     landing: Landing
     report: Report = silent
     launched_by: str = "command line"
-    chunk_rows: int = 20_000
+    chunk_rows: int = 25_000
     url: str | None = None
 
 
