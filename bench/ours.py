@@ -45,6 +45,12 @@ OF_WHAT_VALIDATES = (
     "connector_pipelines.connectors.oneroster.transform",
     "connector_pipelines.validation.accept",
     "pandera.backends.pandas",
+    "pandera.backends.pandas.builtin_checks",
+    "pandera.backends.pandas.container",
+    "pandera.accessors.pandas_accessor",
+    "pandera.api.geopandas.container",
+    "pyarrow.csv",
+    "pyarrow.pandas_compat",
 )
 
 
