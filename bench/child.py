@@ -54,6 +54,11 @@ def task(words: Sequence[str] | None = None) -> Task:
     return Task(given.url, given.database, given.folder, given.in_flight, given.read_only)
 
 
+def as_installed() -> None:
+    """Do without what only a developer's environment has: pandera imports hypothesis wherever it finds it."""
+    sys.modules["hypothesis"] = None  # type: ignore[assignment]  # how Python is told that there is none
+
+
 def ahead(*modules: str) -> None:
     """Import what a contestant would import while the clock of its engine runs: nobody's engine is to hold imports."""
     for module in modules:

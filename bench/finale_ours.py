@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 
-from child import report, task
+from child import as_installed, report, task
+
+as_installed()
 
 from connector_pipelines.garbage import seldom
 

@@ -11,7 +11,9 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from child import ahead, report, task
+from child import ahead, as_installed, report, task
+
+as_installed()
 
 from connector_pipelines.garbage import seldom
 

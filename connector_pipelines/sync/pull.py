@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 8 * 1024 * 1024
 """Large records make batches with fewer rows: orders with their lines take kilobytes each."""
 
-LANDING_PAGES = 4
+LANDING_PAGES = 2
 """How many pages may wait to be landed. With one, decoding stops at each page until Python lets the other thread on."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +113,12 @@ def _order_supplier(order: wire.Order) -> object:
 
 
 def _decimal(value: object) -> Decimal | None:
+    return _parsed(str(value))
+
+
+@lru_cache(10_000)  # quantities and prices repeat
+def _parsed(text: str) -> Decimal | None:
     """None for what is no number, or one no order can have."""
-    text = str(value)
     try:
         parsed = Decimal(text) if len(text) < _NUMBER_LENGTH else None
     except InvalidOperation:
