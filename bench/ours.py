@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from child import ahead, as_installed, report, task
@@ -68,6 +70,7 @@ def source() -> Source:
 def timed(step: Callable[..., Any], seconds: dict[str, float]) -> Callable[..., Any]:
     """The same step, noting how long it took."""
 
+    @wraps(step)
     def run(*args: Any, **kwargs: Any) -> Any:
         started = time.monotonic()
         try:
@@ -76,6 +79,25 @@ def timed(step: Callable[..., Any], seconds: dict[str, float]) -> Callable[..., 
             seconds[step.__name__] += time.monotonic() - started
 
     return run
+
+
+def weighed(step: Callable[..., Any], work: dict[str, float]) -> Callable[..., Any]:
+    """The same step, noting the processor time of its thread and of the database's process behind its connection."""
+
+    def run(first: Any, *args: Any, **kwargs: Any) -> Any:
+        backend = getattr(first, "connection", first).info.backend_pid
+        before = _processor_time(backend)
+        try:
+            return step(first, *args, **kwargs)
+        finally:
+            work[step.__name__] += _processor_time(backend) - before
+
+    return run
+
+
+def _processor_time(process: int) -> float:
+    """Seconds of this thread and of a process, which Linux counts in nanoseconds."""
+    return time.thread_time() + int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def importing(step: Callable[..., Any], seconds: dict[str, float]) -> Callable[..., Any]:
@@ -99,14 +121,22 @@ def sync() -> None:
     pull._accept = importing(pull._accept, steps)  # noqa: SLF001 -- where the engine begins to need pandas
     for name in ("pull", "plan", "apply"):
         setattr(whole, name, timed(getattr(whole, name), steps))
-    for module, name in ((applying, "read_back"), (diff, "compare"), (matching, "link"), (applying, "write_receipt")):
-        setattr(module, name, timed(getattr(module, name), steps))
+    work: dict[str, float] = defaultdict(float)
+    for module, name in (
+        (whole, "plan"),
+        (diff, "compare"),
+        (matching, "link"),
+        (applying, "read_back"),
+        (applying, "write_receipt"),
+    ):
+        setattr(module, name, weighed(getattr(module, name), work))
     with open_context(GIVEN.database) as context:
         steps["prepare"] = time.monotonic() - started
         outcomes = list(whole.sync(context, source(), entities=ENTITIES))
     report(
         started + steps.get("imports", 0.0),
         steps=dict(steps),
+        work=dict(work),
         entities={outcome.entity: outcome.seconds for outcome in outcomes},
         verified=all(outcome.verified for outcome in outcomes),
     )

@@ -196,8 +196,7 @@ def _new_twins(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed
     )
     pairs = [
         query(
-            "SELECT min(external_id), max(external_id)"
-            " FROM (SELECT external_id, {key} AS key FROM {plan} p WHERE action = 'create' OFFSET 0) k"
+            "SELECT min(seq), max(seq) FROM (SELECT seq, {key} AS key FROM {plan} p WHERE action = 'create' OFFSET 0) k"
             " WHERE {counts} AND key IS NOT NULL GROUP BY key HAVING count(*) = 2",
             **parts,
             key=key("p", column),
@@ -212,7 +211,7 @@ def _new_twins(entity: Entity, parts: dict[str, sql.Composable]) -> sql.Composed
             WITH pairs (one, other) AS MATERIALIZED ({pairs})
             SELECT p.external_id, {merge}, 'the read holds the same person under another new id; ' || min({evidence})
             FROM (SELECT one, other FROM pairs UNION ALL SELECT other, one FROM pairs) q
-            JOIN {plan} p ON p.external_id = q.one JOIN {plan} c ON c.external_id = q.other
+            JOIN {plan} p ON p.seq = q.one JOIN {plan} c ON c.seq = q.other
             WHERE {same} GROUP BY p.external_id
         ) twins
         """,
