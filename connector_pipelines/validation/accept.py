@@ -58,9 +58,10 @@ def accept(stream: Stream, parts: Sequence[Rows]) -> Accepted:
     Raises:
         BrokenPage: a record shows that the whole page is not what it should be.
     """
-    found = external(stream, parts)
+    schema = stream.schema()
+    found = external(stream, schema, parts)
     frame, places, rejections = found.frame, found.places, found.rejections
-    refused = _failures(stream.schema(), frame)
+    refused = _failures(schema, frame)
     if refused:
         rejections += _rejections(frame, refused, places, parts)
         kept = frame.index.difference(list(refused))
@@ -94,7 +95,7 @@ def trace(stream: Stream, rows: Rows, field: str) -> Trace:
         rows: the one record.
         field: a core column, or the name of a reference.
     """
-    frame = external(stream, [rows]).frame
+    frame = external(stream, stream.schema(), [rows]).frame
     value = _plain(stream.transform(frame)[field].iat[0])
     fed = {}
     for name in frame.columns:
@@ -128,7 +129,7 @@ class External:
     rejections: list[Rejection]
 
 
-def external(stream: Stream, parts: Sequence[Rows]) -> External:
+def external(stream: Stream, schema: DataFrameSchema, parts: Sequence[Rows]) -> External:
     """Decode raw records into columns, a piece at a time.
 
     Text goes through Arrow, which makes pandas' text columns several times faster.
@@ -136,7 +137,7 @@ def external(stream: Stream, parts: Sequence[Rows]) -> External:
     Raises:
         BrokenPage: a record shows that the whole page is not what it should be.
     """
-    types = {name: column.dtype.type if column.dtype else None for name, column in stream.schema().columns.items()}
+    types = {name: column.dtype.type if column.dtype else None for name, column in schema.columns.items()}
     texts = [name for name, dtype in types.items() if dtype == "str"]
     values: dict[str, list[Any]] = {name: [] for name in types if name not in texts}
     tables = [pa.table({name: _text([]) for name in texts})]

@@ -36,7 +36,7 @@ def named(stream: Stream, entity: Entity, raws: Sequence[bytes], people: Collect
         entities and external ids; of a record that cannot be decoded its own id, where one can be read.
     """
     found: list[set[Name]] = [set() for _ in raws]
-    given = external(stream, [Rows(0, range(len(raws)), raws, [""] * len(raws))])
+    given = external(stream, stream.schema(), [Rows(0, range(len(raws)), raws, [""] * len(raws))])
     for one in given.rejections:
         if one.external_id is not None:
             found[one.row].add((entity.name, one.external_id))
