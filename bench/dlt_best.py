@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import dlt
 from child import ahead, report, task
-from dlt.destinations import postgres
 from dlt.sources.rest_api import rest_api_resources
-from dlt_flat import ENVELOPES, IMPORTED_LATE, LOADED, table
+from dlt_flat import IMPORTED_LATE, LOADED, table
+from dlt_roster import ENVELOPES, client, pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,23 +40,14 @@ def main() -> None:
     started = time.monotonic()
     collections = rest_api_resources(
         {
-            "client": {
-                "base_url": given.rostering,
-                "paginator": {"type": "offset", "limit": 1_000, "total_path": None},
-            },
+            "client": client(given),
             "resources": [
                 {"name": f"{path}_pages", "endpoint": {"path": path, "data_selector": envelope}, "selected": False}
                 for path, envelope in ENVELOPES.items()
             ],
         }
     )
-    pipeline = dlt.pipeline(
-        "bench_best",
-        destination=postgres(given.database),
-        dataset_name="roster",
-        pipelines_dir=str(given.folder),
-    )
-    pipeline.run(list(map(flat, collections, ENVELOPES)), loader_file_format="csv")
+    pipeline("bench_best", given).run(list(map(flat, collections, ENVELOPES)), loader_file_format="csv")
     report(started)
 
 

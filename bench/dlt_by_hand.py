@@ -13,8 +13,8 @@ import dlt
 import orjson
 import requests
 from child import ahead, report, task
-from dlt.destinations import postgres
-from dlt_flat import ENVELOPES, IMPORTED_LATE, LOADED, table
+from dlt_flat import IMPORTED_LATE, LOADED, table
+from dlt_roster import ENVELOPES, pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +42,7 @@ def main() -> None:
     ahead(*IMPORTED_LATE)
     started = time.monotonic()
     resources = [dlt.resource(tables(given.rostering, path), name=path, **LOADED) for path in ENVELOPES]
-    pipeline = dlt.pipeline(
-        "bench_by_hand",
-        destination=postgres(given.database),
-        dataset_name="roster",
-        pipelines_dir=str(given.folder),
-    )
-    pipeline.run(resources, loader_file_format="csv")
+    pipeline("bench_by_hand", given).run(resources, loader_file_format="csv")
     report(started)
 
 

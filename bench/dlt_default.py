@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import time
 
-import dlt
 from child import ahead, report, task
-from dlt.destinations import postgres
 from dlt.sources.rest_api import rest_api_source
-
-ENVELOPES = {"students": "users", "classes": "classes", "enrollments": "enrollments"}
+from dlt_roster import ENVELOPES, client, pipeline
 
 
 def main() -> None:
@@ -22,10 +19,7 @@ def main() -> None:
     started = time.monotonic()
     source = rest_api_source(
         {
-            "client": {
-                "base_url": given.rostering,
-                "paginator": {"type": "offset", "limit": 1_000, "total_path": None},
-            },
+            "client": client(given),
             "resource_defaults": {"primary_key": "sourcedId", "write_disposition": "merge"},
             "resources": [
                 {"name": path, "endpoint": {"path": path, "data_selector": envelope}}
@@ -33,13 +27,7 @@ def main() -> None:
             ],
         }
     )
-    pipeline = dlt.pipeline(
-        "bench_default",
-        destination=postgres(given.database),
-        dataset_name="roster",
-        pipelines_dir=str(given.folder),
-    )
-    pipeline.run(source)
+    pipeline("bench_default", given).run(source)
     report(started)
 
 

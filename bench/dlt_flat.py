@@ -58,9 +58,6 @@ _COLUMNS: dict[str, dict[str, Column]] = {
 }
 _KINDS = {"enabled": pa.bool_()}
 
-ENVELOPES = {"students": "users", "classes": "classes", "enrollments": "enrollments"}
-"""The collections by path, and what their records come in."""
-
 LOADED = {"primary_key": "sourcedId", "write_disposition": {"disposition": "merge", "strategy": "upsert"}}
 """How a table is loaded: an upsert is quicker than deleting and inserting."""
 
