@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import postgres
+import scratch
 from filled import school
 from measure import measure
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 BENCH = Path(__file__).parent
 LOCAL = BENCH.parent / ".local" / "bench"
+SERVER = LOCAL / "moodle"
 RUNS = {"first": (), "nothing changed": (), "compared": ("--compare",)}
 
 _CORE = """
@@ -63,7 +65,7 @@ class District:
 def provision(district: District) -> dict[str, Any]:
     """Fill core, run three times, and say what each run took and called."""
     found: dict[str, Any] = {"demanded": district.demanded()}
-    with postgres.server(LOCAL / "postgres") as database, Simulator(scenario="empty", clock=lambda: START) as site:
+    with postgres.server(SERVER) as database, Simulator(scenario="empty", clock=lambda: START) as site:
         migrate(database)
         with connect(database) as connection:
             sizes = {"users": district.users, "courses": district.courses, "enrolments": district.enrolments}
@@ -109,7 +111,10 @@ def main() -> None:
     arguments.add_argument("--enrolments", type=int, default=50_000)
     arguments.add_argument("--batch", type=int, default=100, help="records per call")
     given = arguments.parse_args()
-    found = provision(District(given.users, given.courses, given.enrolments, given.batch))
+    try:
+        found = provision(District(given.users, given.courses, given.enrolments, given.batch))
+    finally:
+        scratch.sweep(SERVER)
     wanted = {"users": given.users, "courses": given.courses, "enrolments": given.enrolments}
     if found["stands"] != wanted:
         message = f"the site holds {found['stands']} instead of {wanted}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import finale
 import postgres
+import scratch
 from contest import CONTESTANTS, SCENARIOS, TARGETS, Contestant, Results, expected, median
 from pages import Size, render
 from play import BENCH, console, contest, one_round, page_server, start, verify
@@ -87,7 +87,8 @@ def _latency(asked: Asked) -> Found:
     with page_server(render(asked.folder / "pages", Size.of(asked.rows)), delay_ms=100) as server:
         for in_flight in (1, 8):
             more = ("--read-only", "--in-flight", str(in_flight))
-            measured = start(CONTESTANTS[0], server.url, "", asked.folder / "work" / "latency", *more)
+            with scratch.folder(asked.folder / "work") as work:
+                measured = start(CONTESTANTS[0], server.url, "", work, *more)
             seconds[in_flight] = measured.engine_seconds
     times = seconds[1] / seconds[8]
     reached = f"{seconds[1]:.1f} s, {seconds[8]:.1f} s: {times:.1f} times as fast"
@@ -101,12 +102,10 @@ def _memory(asked: Asked) -> Found:
     peaks = {}
     with page_server(render(asked.folder / "pages", Size.of(asked.rows, enrollments=many))) as server:
         for enrollments in (few, many):
-            work = asked.folder / "work" / "memory"
-            with postgres.server(asked.folder / "postgres") as database:
+            with scratch.folder(asked.folder / "work") as work, postgres.server(asked.folder / "postgres") as database:
                 server.serve(1, enrollments=enrollments)
                 peaks[enrollments] = start(ours, server.url, database, work).peak_mb
                 verify(ours, database, expected(Size.of(asked.rows, enrollments), SCENARIOS[0]))
-            shutil.rmtree(work, ignore_errors=True)
     reached = f"{peaks[few]:.0f} MB, {peaks[many]:.0f} MB"
     flat = peaks[many] <= min(1.1 * peaks[few], 400)
     return Found(peaks, [(f"peak memory, from {few:,} to {many:,} enrollments", reached, _verdict(flat))])

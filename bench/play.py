@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import fasteners
 import postgres
 import requests
+import scratch
 from contest import SCENARIOS, Contestant, Scenario
 from measure import Failed, Measured, measure
 from rich.console import Console
@@ -113,15 +114,12 @@ def one_round(
     server: PageServer, contestant: Contestant, wanted: Callable[[Scenario], dict[str, int]], folder: Path
 ) -> Iterator[tuple[str, Measured]]:
     """One contestant through every scenario, on a database of its own."""
-    work = folder / "work" / contestant.name
-    shutil.rmtree(work, ignore_errors=True)
-    with postgres.server(folder / "postgres") as database:
+    with scratch.folder(folder / "work") as work, postgres.server(folder / "postgres") as database:
         for scenario in SCENARIOS:
             server.serve(scenario.version)
             measured = start(contestant, server.url, database, work)
             verify(contestant, database, wanted(scenario))
             yield scenario.name, measured
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def verify(contestant: Contestant, database: str, wanted: dict[str, int]) -> None:

