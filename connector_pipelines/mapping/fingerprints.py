@@ -126,9 +126,10 @@ class Sieve:
         if not all(page.rows):
             there = [at for at in there if page.rows[at]]
             self.erased += len(page.rows) - len(there)
-        digests = {at: xxhash.xxh3_128_digest(page.rows[at], self.salt) for at in there}
         if self._known is None:
-            return Rows(page.number, there, [page.rows[at] for at in there], [d.hex() for d in digests.values()])
+            raw = [page.rows[at] for at in there]
+            return Rows(page.number, there, raw, [xxhash.xxh3_128_hexdigest(row, self.salt) for row in raw])
+        digests = {at: xxhash.xxh3_128_digest(page.rows[at], self.salt) for at in there}
         left, repeated = self._known.recognize(b"".join(digests.values()))
         self.repeated += repeated
         self.known += len(digests) - len(left) - repeated

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -177,11 +180,13 @@ def _pieces(parts: Sequence[Rows]) -> Iterator[Rows]:
 
 
 def _places(kept: Sequence[Rows]) -> pd.DataFrame:
+    every = chain.from_iterable
+    lengths = [len(part.raw) for part in kept]
     return pd.DataFrame(
         {
-            "page": [part.page for part in kept for _ in part.raw],
-            "row": [position for part in kept for position in part.positions],
-            "fingerprint": [fingerprint for part in kept for fingerprint in part.fingerprints],
+            "page": np.repeat(np.array([part.page for part in kept], np.int64), lengths),
+            "row": np.fromiter(every(part.positions for part in kept), np.int64),
+            "fingerprint": pa.array(every(part.fingerprints for part in kept), pa.large_string()).to_pandas(),
         }
     )
 
@@ -224,15 +229,11 @@ def _text(values: list[Any]) -> Any:
 
 
 def _failures(schema: DataFrameSchema, frame: pd.DataFrame) -> dict[int, list[tuple[str, str]]]:
-    """For each refused row, the columns and rules it broke.
-
-    That columns are of the schema's types is so because `external` makes them; looking would take a third of it all.
-    """
+    """For each refused row, the columns and rules it broke."""
     from pandera.errors import SchemaErrors
 
-    untyped = schema.update_columns({name: {"dtype": None} for name in schema.columns})
     try:
-        untyped.validate(frame, lazy=True)
+        _untyped(schema).validate(frame, lazy=True)
     except SchemaErrors as errors:
         broken: dict[int, list[tuple[str, str]]] = {}
         cases = errors.failure_cases
@@ -242,6 +243,17 @@ def _failures(schema: DataFrameSchema, frame: pd.DataFrame) -> dict[int, list[tu
             broken.setdefault(int(index), []).append((str(column), _rule(str(check))))
         return broken
     return {}
+
+
+def _untyped(schema: DataFrameSchema) -> DataFrameSchema:
+    """The same schema, which does not look at types: columns are of them because `external` makes them so, and looking
+    takes a third of validating. Pandera's `update_columns` copies every check, for each batch anew.
+    """
+    other = copy(schema)
+    other.columns = {name: copy(column) for name, column in schema.columns.items()}
+    for column in other.columns.values():
+        column.dtype = None
+    return other
 
 
 def _rule(check: str) -> str:
