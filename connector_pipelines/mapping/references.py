@@ -285,18 +285,16 @@ def refuse_unplaced(connection: Connection, entity: Entity, read: Read, plan: sq
     A mapping whose core row vanished is never re-pointed to a new one: a person decides (DESIGN, Database).
     """
     required = [query("p.{n} IS NULL AND p.{c} IS NULL", n=r.name, c=r.column) for r in entity.references if r.required]
-    gone = sql.SQL("p.action = 'update' AND p.core_version IS NULL")
-    rules: list[tuple[sql.Composable, str, str]] = [
-        (gone, "core row missing", "core no longer has the row this record was mapped to")
-    ]
+    gone = query("p.action = 'update' AND p.core_version IS NULL")
+    rules = [(gone, "core row missing", "core no longer has the row this record was mapped to")]
     rules += [
         (condition, f"{r.name} is required", f"names no {r.name}, without which it has no place in core")
         for condition, r in zip(required, (r for r in entity.references if r.required), strict=True)
     ]
+    if not _any_row(connection, plan, _any([gone, *required])):
+        return 0
     refused = 0
     for condition, rule, reason in rules:
-        if not _any_row(connection, plan, condition):
-            continue
         rows = query(
             "SELECT p.external_id, {rule}, {reason}, {staged}, NULL::jsonb, p.page, p.row"
             " FROM {plan} p JOIN {rows} s USING (external_id, page, row) WHERE {condition}",
