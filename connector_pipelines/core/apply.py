@@ -154,7 +154,11 @@ class _Writer:
         there = self._there(first, last)
         new = there["create"] + there["link"]
         if there["create"]:
+            # PostgreSQL checks each row's references by a plan that is kept for the connection: of a parent with few
+            # rows it would read all, each time, which takes longer than its index.
+            self._connection.execute("SET LOCAL enable_seqscan = off")
             self._execute(_CREATE, first, last)
+            self._connection.execute("RESET enable_seqscan")
         if new:
             waited = scalar(self._connection, query(_WAITED, **self._parts))
             mapped = self._execute(_CREATE_MAPPING + _TAKE_OVER if waited else _CREATE_MAPPING, first, last)
