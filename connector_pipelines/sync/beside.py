@@ -32,8 +32,8 @@ def short_turns() -> Iterator[None]:
 
 
 class Beside(Generic[T]):
-    """Runs one task at a time in a thread. Where `most` are not done yet, starting another waits for the oldest, so
-    that no backlog grows.
+    """Runs one task at a time in a thread. Starting another waits for the oldest while those that are not done weigh
+    more than `most` together with it, so that no backlog grows.
 
     An exception of a task comes out of a later `start` or of `finish`.
     """
@@ -41,20 +41,29 @@ class Beside(Generic[T]):
     def __init__(self, most: int = 1) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._most = most
-        self._begun: deque[Future[T]] = deque()
+        self._begun: deque[tuple[Future[T], int]] = deque()
+        self._weight = 0
 
-    def start(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Start a task, and return what the oldest gave if it had to be waited for; None else."""
-        oldest = self._begun.popleft().result() if len(self._begun) == self._most else None
-        self._begun.append(self._pool.submit(task, *args, **kwargs))
-        return oldest
+    def start(self, task: Callable[[], T], *, weight: int = 1) -> T | None:
+        """Start a task, and return what the last that had to be waited for gave; None where there was none."""
+        last = None
+        while self._begun and self._weight + weight > self._most:
+            last = self._oldest()
+        self._begun.append((self._pool.submit(task), weight))
+        self._weight += weight
+        return last
 
     def finish(self) -> T | None:
         """Wait for all tasks, and return what the last gave; None where there is none, or it was asked for already."""
         last = None
         while self._begun:
-            last = self._begun.popleft().result()
+            last = self._oldest()
         return last
+
+    def _oldest(self) -> T:
+        task, weight = self._begun.popleft()
+        self._weight -= weight
+        return task.result()
 
     def __enter__(self) -> Self:
         return self

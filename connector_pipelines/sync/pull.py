@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.entities import entity as core_entity
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
 BATCH_BYTES = 8 * 1024 * 1024
 """Large records make batches with fewer rows: orders with their lines take kilobytes each."""
 
-LANDING_PAGES = 2
-"""How many pages may wait to be landed. With one, decoding stops at each page until Python lets the other thread on."""
+LANDING_BYTES = 8 * 1024 * 1024
+"""How much may wait to be landed: what a batch holds in memory anyway. With less, reading the next batch waits for
+pages that could have been landed while the one before was decoded.
+"""
 
 
 def pull(
@@ -126,7 +129,7 @@ def _consume(context: Context, source: Source, read: Read, reading: Reading) -> 
     stream = source.stream(read.entity)
     pages = veil.load(context.connection, source.name).over(stream, reading.pages, known, salt_of(source, stream))
     landing = context.landing.open(read.source, read.entity, read.id, window=read.window)
-    landed: Beside[None] = Beside(LANDING_PAGES)
+    landed: Beside[None] = Beside(LANDING_BYTES)
     with landing, landed, few_collections(), short_turns():
         read, skipped = _stage(context, source, read, _landed(landing, landed, pages), known)
         landed.finish()
@@ -141,7 +144,7 @@ def _consume(context: Context, source: Source, read: Read, reading: Reading) -> 
 
 def _landed(landing: LandingWriter, beside: Beside[None], pages: Iterable[Page]) -> Iterator[Page]:
     for page in pages:
-        beside.start(landing.add, page)
+        beside.start(partial(landing.add, page), weight=len(page.body))
         yield page
 
 
@@ -161,7 +164,7 @@ def _stage(
     with Beside[int]() as copied:
         for batch in _batches(_sifted(context, read, sieve, pages), context.chunk_rows):
             accepted = _accept(stream, batch)
-            refused = copied.start(_copy, context, read, accepted) or 0
+            refused = copied.start(partial(_copy, context, read, accepted)) or 0
             skipped.update(accepted.skipped)
             staged, rejected = len(accepted.frame) - refused, len(accepted.rejections) + refused
             read = replace(read, staged=read.staged + staged, rejected=read.rejected + rejected)
