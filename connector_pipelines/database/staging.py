@@ -134,6 +134,7 @@ def copy_rows(connection: Connection, entity: Entity, run_id: int, frame: pd.Dat
         with connection.transaction(), connection.cursor() as cursor:
             names = comma([sql.Identifier(name) for name in columns(entity)])
             target = query("COPY {t} ({names}) FROM STDIN (FORMAT csv)", t=rows_table(run_id), names=names)
+            cursor.execute("SET LOCAL TimeZone = 'UTC'")  # a pooler may have dropped what the connection asked for
             with cursor.copy(target) as copy:
                 copy.write(_csv(entity, frame))
     except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -148,8 +149,7 @@ def copy_rows(connection: Connection, entity: Entity, run_id: int, frame: pd.Dat
 def _csv(entity: Entity, frame: pd.DataFrame) -> bytes:
     """The rows as CSV in which null is an unquoted nothing and an empty string is quoted.
 
-    Times are of UTC, and written without saying so: our connections read them so, and Arrow takes twenty times as long
-    to write a time with its zone.
+    Times are of UTC, and written without saying so: Arrow takes twenty times as long to write a time with its zone.
     """
     import pyarrow as pa
     from pyarrow import csv

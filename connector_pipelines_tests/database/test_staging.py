@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import combinations_with_replacement, product
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.database import staging
@@ -35,3 +38,18 @@ def test_rows_of_every_entity_have_a_hash(connection: Connection) -> None:
         connection.execute(query("INSERT INTO {t} (external_id) VALUES ('x')", t=rows_table(number)))
         found = connection.execute(query("SELECT row_hash IS NOT NULL FROM {t}", t=rows_table(number))).fetchall()
         assert (entity.name, found) == (entity.name, [(True,)])
+
+
+def test_times_are_those_of_the_source_whatever_zone_the_connection_has(connection: Connection) -> None:
+    """A connection that takes times for those of another zone, as behind some poolers, stages the same moments."""
+    organizations = ENTITIES["organizations"]
+    staging.create(connection, organizations, 1)
+    moment = datetime(2026, 7, 1, 12, 30, 0, 250, tzinfo=UTC)
+    text = dict.fromkeys((column.name for column in organizations.columns), "x")
+    row = {"page": 1, "row": 0, "fingerprint": None, "external_id": "o", "modified_at": moment, "deleted": False}
+    frame = pd.DataFrame([row | text | {"parent": None}])
+    connection.execute("SET TimeZone = 'America/New_York'")
+    assert staging.copy_rows(connection, organizations, 1, frame) == []
+    found = connection.execute(query("SELECT modified_at FROM {t}", t=rows_table(1))).fetchone()
+    assert found is not None
+    assert found[0] == moment
