@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 8 * 1024 * 1024
 """Large records make batches with fewer rows: orders with their lines take kilobytes each."""
 
-LANDING_BYTES = 8 * 1024 * 1024
+LANDING_BYTES = BATCH_BYTES
 """How much may wait to be landed: what a batch holds in memory anyway. With less, reading the next batch waits for
 pages that could have been landed while the one before was decoded.
 """
