@@ -10,7 +10,7 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -27,9 +27,11 @@ Network = IPv4Network | IPv6Network
 
 
 def _known(name: str) -> str:
-    if name not in available_timezones():
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
         message = f"{name!r} is no time zone; write one like America/New_York or UTC"
-        raise ValueError(message)
+        raise ValueError(message) from None
     return name
 
 

@@ -45,7 +45,7 @@ def compare(connection: Connection, entity: Entity, source: str, reads: Sequence
         reads: staged reads, the oldest first: a complete one, and those since, whose records count more.
         owned: fields that are left to core.
     """
-    references.gather_coming(connection, entity, source, states=())
+    references.gather_parents(connection, entity, source, states=())
     _say(connection, entity, reads)
     fed = [(c.name, query("s.{n}", n=c.name)) for c in entity.columns]
     fed += [(r.column, references.found(r)) for r in entity.references]

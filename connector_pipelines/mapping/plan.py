@@ -77,7 +77,7 @@ def make(
     with connection.transaction():
         plan_id = cast("int", scalar(connection, _NEW_PLAN, read.id, read.source, entity.name, chunk_rows))
         table = plan_table(plan_id)
-        references.gather_coming(connection, entity, read.source, states=_counted_on(read, replaces))
+        references.gather_parents(connection, entity, read.source, states=_counted_on(read, replaces))
         counts = _sent(read, retried=references.revive(connection, entity, read))
         diff.compare(connection, entity, read, refresh=read.snapshot and _other_salt(connection, read))
         repeated, contradicting = diff.settle_repeated(connection, read)

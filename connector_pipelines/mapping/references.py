@@ -22,20 +22,22 @@ if TYPE_CHECKING:
     from connector_pipelines.model import Entity, Read, Reference
 
 
-def gather_coming(connection: Connection, entity: Entity, source: str, *, states: Sequence[PlanState]) -> None:
-    """Fill `coming`: parents that open plans of this source will create, with the ids they will have.
+def gather_parents(connection: Connection, entity: Entity, source: str, *, states: Sequence[PlanState]) -> None:
+    """Fill `parents`: rows of core that the source may name although its mappings do not know them.
 
-    So a child can be planned before its parents are applied, and a backfill reads and plans all its days in one run.
-    When such a parent does not come after all, applying the child finds no row to point to, and it is planned anew.
+    Those that open plans of this source will create come first, with the ids they will have: so a child can be planned
+    before its parents are applied, and a backfill reads and plans all its days in one run. When such a parent does not
+    come after all, applying the child finds no row to point to, and it is planned anew. Then those that we keep up at
+    the source.
 
     Args:
         connection: in the planning transaction.
         entity: the child.
         source: whose parents.
-        states: which plans to count on; none leaves the table empty.
+        states: which plans to count on; none counts on no plan.
     """
     # Joined by its hash: an index would be half its price.
-    connection.execute("CREATE TEMP TABLE coming (entity text, external_id text, internal_id bigint) ON COMMIT DROP")
+    connection.execute("CREATE TEMP TABLE parents (entity text, external_id text, internal_id bigint) ON COMMIT DROP")
     told: set[int] = set()
     while plans := _open_plans(connection, entity, source, states, told):
         told.update(plan_id for plan_id, _ in plans)
@@ -43,16 +45,26 @@ def gather_coming(connection: Connection, entity: Entity, source: str, *, states
             # Gone where the server's memory was lost; or applied just now, and then its mappings are there to be seen;
             # or made anew by another run, and then the next look finds the new one.
             with suppress(psycopg.errors.UndefinedTable), connection.transaction():
-                connection.execute(
-                    query(
-                        "INSERT INTO coming SELECT {parent}, external_id, internal_id FROM {plan} p"
-                        " WHERE action IN ('create', 'link') AND NOT EXISTS ("
-                        "SELECT FROM coming c WHERE c.entity = {parent} AND c.external_id = p.external_id)",
-                        plan=plan_table(plan_id),
-                        parent=sql.Literal(parent),
-                    ),
+                coming = query(
+                    "SELECT external_id, internal_id FROM {plan} WHERE action IN ('create', 'link')",
+                    plan=plan_table(plan_id),
                 )
-    connection.execute("ANALYZE coming")
+                _add(connection, parent, coming)
+    for parent in dict.fromkeys(reference.entity for reference in entity.references):
+        _add(connection, parent, _kept_up(source, parent))
+    connection.execute("ANALYZE parents")
+
+
+def _add(connection: Connection, parent: str, rows: sql.Composed) -> None:
+    """Add rows to `parents` that are not there yet."""
+    connection.execute(
+        query(
+            "INSERT INTO parents SELECT {parent}, external_id, internal_id FROM ({rows}) r WHERE NOT EXISTS ("
+            "SELECT FROM parents p WHERE p.entity = {parent} AND p.external_id = r.external_id)",
+            rows=rows,
+            parent=sql.Literal(parent),
+        )
+    )
 
 
 def _open_plans(
@@ -68,20 +80,14 @@ def _open_plans(
 
 
 def joins(entity: Entity, source: str) -> sql.Composed:
-    """The joins that find each reference's mapping, or the parent that is coming, or that we keep up at the source.
-
-    `found` is the id they give.
-    """
+    """The joins that find each reference's mapping, or the parent among `parents`. `found` is the id they give."""
     return sql.SQL(" ").join(
         query(
             "LEFT JOIN {mappings} {known} ON {known}.entity_type = {entity} AND {known}.external_id = s.{name}"
-            " LEFT JOIN coming {coming} ON {coming}.entity = {entity} AND {coming}.external_id = s.{name}"
-            " LEFT JOIN ({kept_up}) {kept} ON {kept}.external_id = s.{name}",
+            " LEFT JOIN parents {other} ON {other}.entity = {entity} AND {other}.external_id = s.{name}",
             mappings=mappings_table(source),
             known=f"known_{reference.name}",
-            coming=f"coming_{reference.name}",
-            kept=f"kept_{reference.name}",
-            kept_up=_kept_up(source, reference.entity),
+            other=f"other_{reference.name}",
             entity=sql.Literal(reference.entity),
             name=reference.name,
         )
@@ -91,8 +97,8 @@ def joins(entity: Entity, source: str) -> sql.Composed:
 
 def found(reference: Reference) -> sql.Composed:
     """The id of a reference's target, in a query with `joins`; null where core has none and none is coming."""
-    tables = {part: f"{part}_{reference.name}" for part in ("known", "coming", "kept")}
-    return query("coalesce({known}.internal_id, {coming}.internal_id, {kept}.internal_id)", **tables)
+    known, other = f"known_{reference.name}", f"other_{reference.name}"
+    return query("coalesce({known}.internal_id, {other}.internal_id)", known=known, other=other)
 
 
 def _kept_up(source: str, entity: str) -> sql.Composed:
@@ -113,7 +119,7 @@ def missing(connection: Connection, entity: Entity, reference: Reference, read: 
 
     Rows that a read recognized are not staged, and their parents are known.
     """
-    gather_coming(connection, entity, read.source, states=(PlanState.ACCEPTED,))
+    gather_parents(connection, entity, read.source, states=(PlanState.ACCEPTED,))
     names = query(
         "SELECT DISTINCT s.{name} FROM {rows} s {joins} WHERE s.{name} IS NOT NULL AND {found} IS NULL"
         " ORDER BY 1 LIMIT {most}",
@@ -124,7 +130,7 @@ def missing(connection: Connection, entity: Entity, reference: Reference, read: 
         most=sql.Literal(most),
     )
     rows = connection.execute(names).fetchall()
-    connection.execute("DROP TABLE coming")
+    connection.execute("DROP TABLE parents")
     return [cast("str", name) for (name,) in rows]
 
 
@@ -138,11 +144,9 @@ def revive(connection: Connection, entity: Entity, read: Read) -> int:
     Returns:
         how many were taken up.
     """
-    if not entity.references:
+    if not entity.references or read.snapshot:
         return 0
     connection.execute(query("DELETE FROM {rows} WHERE page = 0", rows=rows_table(read.id)))  # of a plan made before
-    if read.snapshot:
-        return 0
     connection.execute(_WAITS, [read.source, entity.name])
     if connection.execute("SELECT 1 FROM waits LIMIT 1").fetchone() is None:
         return 0
@@ -175,14 +179,13 @@ def _taken_up(entity: Entity, read: Read) -> sql.Composed:
             SELECT (jsonb_populate_record(NULL::{rows}, min(w.staged::text)::jsonb || '{{"page": 0, "row": 0}}')).*
             FROM waits w
             LEFT JOIN {mappings} m ON m.entity_type = w.entity AND m.external_id = w.parent
-            LEFT JOIN coming c ON c.entity = w.entity AND c.external_id = w.parent
-            LEFT JOIN ({kept_up}) k ON k.entity = w.entity AND k.external_id = w.parent
+            LEFT JOIN parents p ON p.entity = w.entity AND p.external_id = w.parent
             LEFT JOIN (SELECT DISTINCT external_id FROM {rows}) s ON w.entity = {entity} AND s.external_id = w.parent
             LEFT JOIN (SELECT DISTINCT external_id FROM {rows}) sent ON sent.external_id = w.external_id
             GROUP BY w.external_id
             HAVING bool_and(
-                (w.parent IS NULL OR m.internal_id IS NOT NULL OR c.internal_id IS NOT NULL
-                    OR s.external_id IS NOT NULL OR k.internal_id IS NOT NULL)
+                (w.parent IS NULL OR m.internal_id IS NOT NULL OR p.internal_id IS NOT NULL
+                    OR s.external_id IS NOT NULL)
                 AND sent.external_id IS NULL)
         ) revived
         """,
@@ -190,15 +193,6 @@ def _taken_up(entity: Entity, read: Read) -> sql.Composed:
         columns=sql.SQL(", ").join(columns),
         entity=sql.Literal(entity.name),
         mappings=mappings_table(read.source),
-        kept_up=_parents_kept_up(entity, read.source),
-    )
-
-
-def _parents_kept_up(entity: Entity, source: str) -> sql.Composed:
-    """Of all parents, those that we keep up at the source."""
-    return sql.SQL(" UNION ALL ").join(
-        query("SELECT {entity} AS entity, k.* FROM ({kept_up}) k", entity=sql.Literal(p), kept_up=_kept_up(source, p))
-        for p in dict.fromkeys(reference.entity for reference in entity.references)
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from connector_pipelines.external.limits import Budget, Limits
 from connector_pipelines.external.options import HttpOptions, HttpUrl
 from connector_pipelines.external.secrets import Secret
+from connector_pipelines.settings import TimeZone
 
 Entities = Literal[
     "organizations",
@@ -69,7 +69,7 @@ class CanvasConfig(HttpOptions, _Strict):
         description="The account that is read, with all below it: its number, sis_account_id:… or self, which is the "
         "site's root account.",
     )
-    time_zone: str = Field(
+    time_zone: TimeZone = Field(
         default="UTC",
         description="In which zone the days of terms and enrollments are meant, e.g. America/Denver: Canvas tells "
         "moments.",
@@ -95,14 +95,6 @@ class CanvasConfig(HttpOptions, _Strict):
     @classmethod
     def _site(cls, value: str) -> str:
         return value.rstrip("/").removesuffix("/api/v1")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in available_timezones():
-            message = f"{value!r} is no time zone; write one of the IANA names, such as America/Denver"
-            raise ValueError(message)
-        return value
 
     @property
     def root(self) -> str:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from itertools import count
 from tempfile import TemporaryFile
+from threading import Thread
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from connector_pipelines.connectors.finale import columnar, stock, windows, wire
@@ -155,7 +156,7 @@ def _answer(
     client: Finale, collection: Collection, span: Span | None, held: Stock | None, numbers: Iterator[int]
 ) -> Generator[Page, None, tuple[Span, ...]]:
     """The pages of one answer; or none, and the halves to ask for instead."""
-    with TemporaryFile() as file:
+    with _scratch() as file:
         response = client.http.send(replace(_request(collection, span), into=file))
         slices = yield from _made(response, file, numbers, lambda: cut(file, collection.fields))
         if slices.entities >= client.config.collection_cap:
@@ -178,11 +179,21 @@ def _stock(client: Finale, numbers: Iterator[int]) -> Generator[Page, None, Stoc
     """
     report, cap = client.config.report, client.config.collection_cap
     asked = Request(report.url, headers=(("Accept", "*/*"),)) if report else Request("inventoryitem/")
-    with TemporaryFile() as file:
+    with _scratch() as file:
         response = client.http.send(replace(asked, into=file))
         if report:
             return (yield from _made(response, file, numbers, lambda: stock.of_report(whole(file), report)))
         return (yield from _made(response, file, numbers, lambda: _all_items(file, cap)))
+
+
+@contextmanager
+def _scratch() -> Iterator[IO[bytes]]:
+    """A file for an answer. To give the space of a large one back takes a while, for which nobody has to wait."""
+    file = TemporaryFile()  # noqa: SIM115 -- a thread closes it
+    try:
+        yield file
+    finally:
+        Thread(target=file.close).start()
 
 
 def _all_items(file: IO[bytes], cap: int) -> Stock:

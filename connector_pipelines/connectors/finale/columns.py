@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,11 @@ if TYPE_CHECKING:
     Column = Callable[[Any], object]
 
 MAIN_SUPPLIER = "10_MAIN_SUPPL"
-_NUMBER_LENGTH = 60
+
+_EXACT = Context(prec=120, Emax=60, traps=[InvalidOperation, Inexact, Overflow])
+"""Numbers an order can have; what is longer or larger is none."""
+
+_number = _EXACT.create_decimal
 
 
 def _flat(*names: str) -> dict[str, Column]:
@@ -31,16 +34,23 @@ def _tail_of(name: str) -> Column:
 
 def _supplier(product: wire.Product) -> object:
     """The main supplier, else the first."""
-    suppliers = product.supplierList or ()
-    main = next((s for s in suppliers if s.supplierPrefOrderId == MAIN_SUPPLIER), next(iter(suppliers), None))
-    return main and tail(main.supplierPartyUrl)
+    suppliers = product.supplierList
+    if not suppliers:
+        return None
+    for supplier in suppliers:
+        if supplier.supplierPrefOrderId == MAIN_SUPPLIER:
+            return tail(supplier.supplierPartyUrl)
+    return tail(suppliers[0].supplierPartyUrl)
 
 
 def _price_of(kind: str | None) -> Callable[[wire.Product], wire.Price | None]:
     """The price of a type, or the first."""
 
     def find(product: wire.Product) -> wire.Price | None:
-        return next((p for p in product.priceList or () if kind in (None, p.productPriceTypeId)), None)
+        for price in product.priceList or ():
+            if kind is None or price.productPriceTypeId == kind:
+                return price
+        return None
 
     return find
 
@@ -112,30 +122,21 @@ def _order_supplier(order: wire.Order) -> object:
     return next((role.partyId for role in order.orderRoleList or () if role.roleTypeId == "SUPPLIER"), None)
 
 
-def _decimal(value: object) -> Decimal | None:
-    return _parsed(str(value))
-
-
-@lru_cache(10_000)  # quantities and prices repeat
-def _parsed(text: str) -> Decimal | None:
-    """None for what is no number, or one no order can have."""
+def _times(one: object, other: object) -> Decimal | None:
+    """None where one is no number, or none that an order can have. Whole ones, as most quantities are, need no look."""
     try:
-        parsed = Decimal(text) if len(text) < _NUMBER_LENGTH else None
-    except InvalidOperation:
+        product = _EXACT.multiply(
+            one if type(one) is int else _number(str(one)), other if type(other) is int else _number(str(other))
+        )
+    except ArithmeticError:
         return None
-    return parsed if parsed is not None and parsed.is_finite() and parsed.adjusted() < _NUMBER_LENGTH else None
-
-
-def _amount(item: wire.Item) -> Decimal | None:
-    """Quantity times price."""
-    quantity, price = _decimal(item.quantity), _decimal(item.unitPrice)
-    return None if quantity is None or price is None else quantity * price
+    return product if product.is_finite() else None
 
 
 def _total(order: wire.Order) -> object:
     """The sum of lines and adjustments, which Finale does not send. None where a part is unknown: no wrong number."""
-    parts = [_amount(item) for item in order.orderItemList or ()]
-    parts += [None if a.perUnitAmount is not None else _decimal(a.amount) for a in order.orderAdjustmentList or ()]
+    parts = [_times(item.quantity, item.unitPrice) for item in order.orderItemList or ()]
+    parts += [None if a.perUnitAmount is not None else _times(a.amount, 1) for a in order.orderAdjustmentList or ()]
     known = [part for part in parts if part is not None]
     return str(sum(known, Decimal(0))) if len(known) == len(parts) else None
 
@@ -155,7 +156,7 @@ def _line_key(line: wire.Line) -> object:
 
 
 def _line_amount(line: wire.Line) -> object:
-    amount = _amount(line.item)
+    amount = _times(line.item.quantity, line.item.unitPrice)
     return None if amount is None else str(amount)
 
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from msgspec import Raw
 
@@ -112,42 +112,34 @@ def _column(answer: IO[bytes], at: int, step: int, block_bytes: int) -> Column |
 
 def _front(block: bytes, first: int, step: int) -> _Front | None:
     """As many whole elements as there are. None where not even one ends within the block."""
-    opened = b"[" + block
-    try:
-        elements, ended = _elements.decode(opened), True
-    except msgspec.DecodeError as error:
-        behind = _BEHIND.search(str(error))
-        ended = behind is not None
-        if behind:
-            opened = opened[: int(behind[1]) - 1]
-            elements = _elements.decode(opened)
-        elif closed := _closed(opened, block):
-            opened, elements = closed
-        else:
-            return None
-    start = _address(opened) + 1
-    begins = [_address(elements[n]) - start for n in range(first, len(elements), step)]
-    return _Front(begins, len(elements), len(opened.rstrip()) - (2 if ended else 1), ended)
+    for text, ended in _texts(block):
+        try:
+            elements = _elements.decode(text)
+        except msgspec.DecodeError as error:
+            behind = _BEHIND.search(str(error))
+            if behind is None:
+                continue
+            text, ended = text[: int(behind[1]) - 1], True  # noqa: PLW2901 -- the array ends before the text does
+            elements = _elements.decode(text)
+        start = _address(text) + 1
+        begins = [_address(elements[n]) - start for n in range(first, len(elements), step)]
+        return _Front(begins, len(elements), len(text.rstrip()) - (2 if ended else 1), ended)
+    return None
 
 
-def _closed(opened: bytes, block: bytes) -> tuple[bytes, list[Raw]] | None:
-    """The text up to the last comma between elements, with a bracket in its place, and its elements; None without one.
+def _texts(block: bytes) -> Iterator[tuple[bytes, bool]]:
+    """What may be an array: the text up to one of the last commas with a bracket in its place, or all of it, which then
+    is the array's end.
 
     Commas are looked for near the end first: an array of numbers has a hundred thousand in a block.
     """
+    opened = b"[" + block
     alike = _ALIKE.get(block.lstrip()[:1][0] if block.strip() else 0, _ANY)
     for pattern in dict.fromkeys((alike, _ANY)):
         for back in (_NEAR_BYTES, len(opened)):
             commas = [found.start() for found in pattern.finditer(opened, max(0, len(opened) - back))]
-            if len(commas) >= _TRIES:
-                break
-        for comma in reversed(commas[-_TRIES:]):
-            closed = opened[:comma] + b"]"
-            try:
-                return closed, _elements.decode(closed)
-            except msgspec.DecodeError:
-                continue
-    return None
+            yield from ((opened[:comma] + b"]", False) for comma in reversed(commas[-_TRIES:]))
+    yield opened, True
 
 
 def _read(answer: IO[bytes], at: int, size: int) -> bytes:

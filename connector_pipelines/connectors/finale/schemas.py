@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
@@ -103,7 +104,7 @@ class Lines(pa.DataFrameModel):
     orderTypeId: Series[str] = pa.Field()  # noqa: N815
     statusId: Series[str] = pa.Field()  # noqa: N815
     lastUpdatedDate: Series[str] = checks.optional()  # noqa: N815
-    lineNumber: Series[str] = pa.Field()  # noqa: N815
+    lineNumber: Series[pd.Int64Dtype] = pa.Field()  # noqa: N815
     product: Series[str] = checks.optional()
     quantity: Series[str] = checks.optional()
     unitPrice: Series[str] = checks.optional()  # noqa: N815

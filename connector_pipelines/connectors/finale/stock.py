@@ -108,15 +108,16 @@ def _summed(parts: Sequence[Sequence[pa.Array]]) -> tuple[pa.Array, tuple[pa.Arr
 
     products, *columns = (pa.chunked_array(arrays).combine_chunks() for arrays in zip(*parts, strict=True))
     coded = products.dictionary_encode()
-    codes = coded.indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    again = np.setdiff1d(np.arange(len(codes)), first)
-    if not len(again):
+    if len(coded.dictionary) == len(products):
         return products, tuple(columns)
+    codes = coded.indices.to_numpy()
+    first, again = np.empty(len(coded.dictionary), np.int64), np.ones(len(codes), bool)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of a place that is written more than once, the last stays
+    again[first] = False
     sums = []
     for column in columns:
         totals = column.take(pa.array(first)).to_pylist()
-        for code, more in zip(codes[again].tolist(), column.take(pa.array(again)).to_pylist(), strict=True):
+        for code, more in zip(codes[again].tolist(), column.filter(pa.array(again)).to_pylist(), strict=True):
             totals[code] = _plus(totals[code], more)
         sums.append(pa.array(totals, pa.string()))
     return coded.dictionary, tuple(sums)

@@ -90,7 +90,7 @@ def purchase_order_lines(frame: pd.DataFrame) -> pd.DataFrame:
         frame,
         key="orderItemUrl",
         skip=_other_orders(frame),
-        line_number=pd.to_numeric(frame["lineNumber"]).astype("Int64"),
+        line_number=frame["lineNumber"],
         quantity=number(frame["quantity"]),
         unit_price=number(frame["unitPrice"]),
         amount=number(frame["amount"]),

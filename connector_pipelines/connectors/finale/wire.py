@@ -140,7 +140,7 @@ PARTY_FIELDS = tuple(name for name in PartyGroup.__struct_fields__ if name != "p
 ORDER_FIELDS = Order.__struct_fields__
 LINE_FIELDS = ("orderUrl", "orderTypeId", "statusId", "lastUpdatedDate", "orderItemList")
 
-_LINE = columnar.template((*LINE_FIELDS[:4], "lineNumber", "item"))
+_ORDER = b"%b".join([*columnar.keys((*LINE_FIELDS[:4], "lineNumber"))])
 _items = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 
@@ -152,7 +152,8 @@ def _lines_of(columns: Mapping[str, Sequence[Raw]]) -> Sequence[bytes]:
             items = _items.decode(listed) or ()
         except msgspec.MsgspecError:
             items = (listed,)
-        lines += [_LINE % (*order, b"%d" % number, item) for number, item in enumerate(items, 1)]
+        begun = _ORDER % tuple(order)
+        lines += [b'%b%d,"item":%b}' % (begun, number, item) for number, item in enumerate(items, 1)]
     return lines
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from connector_pipelines import series
 from connector_pipelines.connectors.finale import CONNECTOR
 from connector_pipelines.connectors.finale.config import FinaleConfig
+from connector_pipelines.pages import Rows
+from connector_pipelines.validation.accept import external
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,11 +78,11 @@ def core(entity: str, record: dict[str, Any], **config: Any) -> list[dict[str, A
     streams = CONNECTOR.streams(FinaleConfig.model_validate({"account": "acme", "auth": AUTH} | config))
     stream = next(stream for stream in streams if stream.entity == entity)
     body = json.dumps({name: [value] for name, value in record.items()}).encode()
-    records = [stream.decode(raw) for raw in stream.split(body)]
-    columns = {n: pd.Series([stream.columns[n](r) for r in records], dtype="str") for n in stream.schema().columns}
-    result = stream.transform(pd.DataFrame(columns)).astype(object)
-    rows: list[dict[str, Any]] = result.where(result.notna(), None).to_dict("records")  # type: ignore[assignment]  # its names are texts
-    return rows
+    raw = stream.split(body)
+    rows = Rows(1, range(len(raw)), raw, [""] * len(raw))
+    result = stream.transform(external(stream, stream.schema(), [rows]).frame).astype(object)
+    found: list[dict[str, Any]] = result.where(result.notna(), None).to_dict("records")  # type: ignore[assignment]  # its names are texts
+    return found
 
 
 def test_a_product() -> None:

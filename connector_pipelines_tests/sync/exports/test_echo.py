@@ -64,3 +64,15 @@ def test_a_child_names_what_we_keep_up_there(exported: Toy, make: Records) -> No
     counts = exported.sync("enrollments", mode=Mode.INCREMENTAL)["enrollments"].plan.counts
     assert (counts.retried, counts.created) == (1, 1)
     assert exported.core("enrollments", "external_id", "student_id", "section_id") == [("e1", 1, 1), ("e2", 1, 2)]
+
+
+def test_a_parent_of_its_own_kind_that_we_keep_up_there(exported: Toy, make: Records) -> None:
+    """An organization belongs to one that we keep up there, though no record of it ever came."""
+    exported.execute(
+        "INSERT INTO core.organizations (name, status) VALUES ('District', 'active')",
+        "INSERT INTO connector.exports (source, entity, key, external_id, state)"
+        " VALUES ('toy', 'categories', 'organizations/1', 'o1', 'verified')",
+    )
+    exported.sends["organizations"] = [[make.organization(2, parent="o1")]]
+    assert exported.sync("organizations")["organizations"].plan.counts == Counts(fetched=1, created=1)
+    assert exported.core("organizations", "external_id", "parent_id") == [("o2", 1)]
