@@ -67,10 +67,11 @@ def columns(entity: Entity) -> dict[str, str]:
 def create(connection: Connection, entity: Entity, run_id: int) -> None:
     """An empty table for the rows of a read; one that stands already is replaced.
 
-    Beside what is copied it has `row_hash`, which is over everything that the source says of a row.
+    Beside what is copied it has `row_hash`, which is over everything that the source says of a row: also whether it is
+    deleted, for what such a row leaves empty means something else.
     """
     named = [query("{name} {kind}", name=name, kind=sql.SQL(kind)) for name, kind in columns(entity).items()]
-    values = comma([sql.Identifier(name) for name in columns(entity) if name not in _HEAD])
+    values = comma([sql.Identifier(name) for name in columns(entity) if name == "deleted" or name not in _HEAD])
     spec = comma([*named, query(_ROW_HASH, values=values)])
     with connection.transaction():
         connection.execute(query("DROP TABLE IF EXISTS {table}", table=rows_table(run_id)))

@@ -160,6 +160,16 @@ def test_a_record_spelled_anew_each_time_is_not_written(toy: Any, make: Any) -> 
     assert toy.rows("SELECT m, xmin::text FROM connector.toy_mappings m") == before
 
 
+def test_a_record_that_is_not_deleted_any_more_means_what_it_leaves_empty(toy: Any, make: Any) -> None:
+    """What a deleted record leaves empty stays in core; the same fields of one that is there again make it empty."""
+    toy.sends["students"] = [[make.student(1, phone="1")]]
+    toy.sync("students")
+    for deleted, phone in ((True, "1"), (False, None)):
+        toy.sends["students"] = [[make.student(1, deleted=deleted)]]
+        toy.sync("students")
+        assert toy.core("students", "phone") == [(phone,)]
+
+
 def test_a_window_is_decoded_as_ever(toy: Any, make: Any) -> None:
     """A read of a window asks for what changed, so that nothing is looked up beforehand."""
     toy.sends["students"] = [[make.student(1, modified="2026-09-01T00:00:00+00:00")]]
