@@ -217,7 +217,7 @@ def test_leaving_early_ends_all_requests() -> None:
     pages = paginate(book.fetch, split, page("a"), book, in_flight=8)
     next(pages)
     pages.close()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_over_http(stand: Any, answer: Any) -> None:

@@ -23,7 +23,7 @@ def test_nothing_is_left_behind() -> None:
         port = int(simulator.url.rsplit(":", 1)[1])
         assert session.get(simulator.url, timeout=20).status_code == 404
     gc.collect()
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads  # those of others may have ended
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
