@@ -140,7 +140,7 @@ PARTY_FIELDS = tuple(name for name in PartyGroup.__struct_fields__ if name != "p
 ORDER_FIELDS = Order.__struct_fields__
 LINE_FIELDS = ("orderUrl", "orderTypeId", "statusId", "lastUpdatedDate", "orderItemList")
 
-_ORDER = b"%b".join([*columnar.keys((*LINE_FIELDS[:4], "lineNumber"))])
+_ORDER = b"%b".join(columnar.keys((*LINE_FIELDS[:4], "lineNumber")))
 _items = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 
