@@ -265,15 +265,12 @@ def _before(entity: Entity, source: str) -> sql.Composed:
 # Ids of core and times are left out, so that a replay of the same pages over the same core gives the same hash: the row
 # hash says what will be written, and of a change only the values before are new to it.
 _HASH = """
-    SELECT encode(sha256(convert_to(%s || coalesce(string_agg(
-            md5(concat_ws('|', external_id, action, row_hash, before)), '' ORDER BY external_id COLLATE "C", action
-        ) FILTER (WHERE action <> 'touch'), ''), 'UTF8')), 'hex'),
+    SELECT encode(sha256(convert_to(%s || coalesce(string_agg(line, '' ORDER BY seq), ''), 'UTF8')), 'hex'),
         coalesce(max(seq), 0)
     FROM (
-        SELECT external_id, action, row_hash, seq,
-            CASE WHEN changes IS NOT NULL THEN (
-                SELECT jsonb_object_agg(key, {before}) FROM jsonb_each(changes)
-            ) END AS before
+        SELECT seq, CASE WHEN action <> 'touch' THEN md5(concat_ws('|', external_id, action, row_hash,
+            CASE WHEN changes IS NOT NULL THEN (SELECT jsonb_object_agg(key, {before}) FROM jsonb_each(changes)) END
+        )) END AS line
         FROM {table}
     ) p
 """

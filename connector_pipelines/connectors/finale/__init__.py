@@ -2,6 +2,7 @@
 
 config.py      what a source must say
 client.py      one function per collection, and what a whole read is
+answers.py     one answer after the other, in files
 windows.py     which spans of time a read asks for: 30 days at most, 120,000 entities at most
 columnar.py    arrays to rows
 index.py       where the elements of a large answer lie, without holding it

@@ -14,15 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import count
-from tempfile import TemporaryFile
-from threading import Thread
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from connector_pipelines.connectors.finale import columnar, stock, windows, wire
+from connector_pipelines.connectors.finale.answers import Answers
 from connector_pipelines.connectors.finale.columnar import cut, explained, whole
 from connector_pipelines.errors import BrokenPage
 from connector_pipelines.external import auth
-from connector_pipelines.external.http import Client, Request, Response
+from connector_pipelines.external.http import Client, Request
 from connector_pipelines.external.options import BUSINESS_RETRIES
 from connector_pipelines.external.session import SessionLogin
 from connector_pipelines.model import Health, Mode, Window
@@ -31,6 +30,7 @@ from connector_pipelines.pages import Page, Reading, Stability
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
+    from connector_pipelines.connectors.finale.answers import Answer
     from connector_pipelines.connectors.finale.config import FinaleConfig
     from connector_pipelines.connectors.finale.stock import Stock
     from connector_pipelines.connectors.finale.windows import Span
@@ -142,58 +142,53 @@ def _pages(client: Finale, collection: Collection, spans: Iterable[Span | None])
     Raises:
         BrokenPage: an answer is not what it should be, or there may be more than it holds.
     """
-    numbers = count(1)
+    numbers, todo = count(1), deque(spans)
     with_stock = collection is ITEMS and client.config.quantities is not None
-    held = (yield from _stock(client, numbers)) if with_stock else None
-    todo = deque(spans)
-    while todo:
-        span = todo.popleft()
-        halves = yield from _answer(client, collection, span, held, numbers)
-        todo.extendleft(reversed(halves))
+    with Answers(client.http) as answers:
+        held = (yield from _stock(client, answers, _request(collection, todo[0]), numbers)) if with_stock else None
+        while todo:
+            span = todo.popleft()
+            with answers.to(_request(collection, span), _request(collection, todo[0]) if todo else None) as answer:
+                halves = yield from _span(client, collection, span, answer, held=held, numbers=numbers)
+            todo.extendleft(reversed(halves))
 
 
-def _answer(
-    client: Finale, collection: Collection, span: Span | None, held: Stock | None, numbers: Iterator[int]
+def _span(
+    client: Finale,
+    collection: Collection,
+    span: Span | None,
+    answer: Answer,
+    *,
+    held: Stock | None,
+    numbers: Iterator[int],
 ) -> Generator[Page, None, tuple[Span, ...]]:
     """The pages of one answer; or none, and the halves to ask for instead."""
-    with _scratch() as file:
-        response = client.http.send(replace(_request(collection, span), into=file))
-        slices = yield from _made(response, file, numbers, lambda: cut(file, collection.fields))
-        if slices.entities >= client.config.collection_cap:
-            halves = span.halves(datetime.now(UTC)) if span else None
-            if halves is None:
-                yield from _made(response, file, numbers, lambda: _refuse(collection, span, slices.entities))
-            return halves or ()
-        for at, part in enumerate(slices):
-            body = columnar.joined(part, held.columns(part)) if held else part
-            url = f"{response.url}#slice={at + 1}" if len(slices) > 1 else response.url
-            yield Page(next(numbers), url, response.status, body, collection.split(body))
+    slices = yield from _made(answer, numbers, lambda: cut(answer.file, collection.fields))
+    if slices.entities >= client.config.collection_cap:
+        halves = span.halves(datetime.now(UTC)) if span else None
+        if halves is None:
+            yield from _made(answer, numbers, lambda: _refuse(collection, span, slices.entities))
+        return halves or ()
+    url, status = answer.response.url, answer.response.status
+    for at, part in enumerate(slices):
+        body = columnar.joined(part, held.columns(part)) if held else part
+        named = f"{url}#slice={at + 1}" if len(slices) > 1 else url
+        yield Page(next(numbers), named, status, body, collection.split(body))
     return ()
 
 
-def _stock(client: Finale, numbers: Iterator[int]) -> Generator[Page, None, Stock]:
-    """How much there is of each product; read before the products, whose answer then need not wait.
+def _stock(client: Finale, answers: Answers, then: Request, numbers: Iterator[int]) -> Generator[Page, None, Stock]:
+    """How much there is of each product; read before the products, which are asked for while it is added up.
 
     Raises:
         BrokenPage: it is not all there, or not what it should be.
     """
     report, cap = client.config.report, client.config.collection_cap
     asked = Request(report.url, headers=(("Accept", "*/*"),)) if report else Request("inventoryitem/")
-    with _scratch() as file:
-        response = client.http.send(replace(asked, into=file))
+    with answers.to(asked, then) as answer:
         if report:
-            return (yield from _made(response, file, numbers, lambda: stock.of_report(whole(file), report)))
-        return (yield from _made(response, file, numbers, lambda: _all_items(file, cap)))
-
-
-@contextmanager
-def _scratch() -> Iterator[IO[bytes]]:
-    """A file for an answer. To give the space of a large one back takes a while, for which nobody has to wait."""
-    file = TemporaryFile()  # noqa: SIM115 -- a thread closes it
-    try:
-        yield file
-    finally:
-        Thread(target=file.close).start()
+            return (yield from _made(answer, numbers, lambda: stock.of_report(whole(answer.file), report)))
+        return (yield from _made(answer, numbers, lambda: _all_items(answer.file, cap)))
 
 
 def _all_items(file: IO[bytes], cap: int) -> Stock:
@@ -207,14 +202,12 @@ def _all_items(file: IO[bytes], cap: int) -> Stock:
     return stock.of_items(slices)
 
 
-def _made(
-    response: Response, file: IO[bytes], numbers: Iterator[int], make: Callable[[], T]
-) -> Generator[Page, None, T]:
+def _made(answer: Answer, numbers: Iterator[int], make: Callable[[], T]) -> Generator[Page, None, T]:
     """What is made of an answer. One that is broken is handed over before the error, so that it is landed."""
     try:
         return make()
     except BrokenPage:
-        yield Page(next(numbers), response.url, response.status, whole(file), ())
+        yield Page(next(numbers), answer.response.url, answer.response.status, whole(answer.file), ())
         raise
 
 
