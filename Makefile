@@ -8,7 +8,7 @@ MINUTES ?= 10
 .DEFAULT_GOAL := help
 # The machine's own certificates, as pip and the browser use them: behind a company's proxy there are no others.
 export UV_SYSTEM_CERTS = 1
-.PHONY: help setup demo demo-moodle dev test check format bench clients chaos soak planted mutants reference pictures lock audit clean
+.PHONY: help setup demo demo-moodle dev test check format bench clients chaos soak planted mutants reference schema pictures lock audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ mutants: .venv/.ready ## the share of small changes of the engine's Python and S
 
 reference: .venv/.ready ## write docs/configuration-reference.md anew from the code
 	@$(BIN)/connector-pipelines reference > docs/configuration-reference.md
+
+schema: .venv/.ready ## write the schema for new databases anew from the revisions
+	@$(BIN)/python -m connector_pipelines.database.migrate > connector_pipelines/database/schema.sql.new
+	@mv connector_pipelines/database/schema.sql.new connector_pipelines/database/schema.sql
 
 pictures: .venv/.ready ## go a person's way through the UI in the machine's Chromium, and take the docs' pictures anew
 	@$(BIN)/python -m proof.walk --pictures docs/images

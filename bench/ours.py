@@ -23,7 +23,6 @@ seldom()  # as our command line does
 
 from connector_pipelines.connectors.oneroster import CONNECTOR
 from connector_pipelines.connectors.oneroster.config import OAuth2, OneRosterConfig
-from connector_pipelines.database import migrate
 from connector_pipelines.external.secrets import Secret
 from connector_pipelines.mapping import diff, matching
 from connector_pipelines.model import Source, Window
@@ -44,12 +43,6 @@ OF_EVERY_SYNC = (
     "pyarrow",
     "tenacity",
     "xxhash",
-)
-OF_WHAT_MIGRATES = (
-    "alembic.command",
-    "alembic.config",
-    "alembic.context",
-    "sqlalchemy.dialects.postgresql.psycopg",
 )
 OF_WHAT_VALIDATES = (
     "connector_pipelines.connectors.oneroster.schemas",
@@ -124,8 +117,8 @@ def sync() -> None:
     ahead(*OF_EVERY_SYNC)
     started = time.monotonic()
     steps: dict[str, float] = defaultdict(float)
-    for module, step, modules in ((pull, "_accept", OF_WHAT_VALIDATES), (migrate, "_upgrade", OF_WHAT_MIGRATES)):
-        setattr(module, step, importing(getattr(module, step), modules, steps))
+    accept = "_accept"
+    setattr(pull, accept, importing(getattr(pull, accept), OF_WHAT_VALIDATES, steps))
     for name in ("pull", "plan", "apply"):
         setattr(whole, name, timed(getattr(whole, name), steps))
     work: dict[str, float] = defaultdict(float)

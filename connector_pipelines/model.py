@@ -95,8 +95,7 @@ class Stream:
         transform: accepted external columns to core columns. Pure. The result has `external_id`, `modified_at`
             (UTC or null), every fed column of the entity, and for each reference the external id of its target.
         filters_by_time: the system can be asked for a span of modification times.
-        counts: it can be asked for what came after a position of its own, which reads tell.
-        by_id: it can be asked for single records: `read` heeds `Window.ids`.
+        counts, by_id: it can be asked for what came after a position of its own, which reads tell; for `Window.ids`.
         endpoint: what a person would call it, for the docs and metadata: "GET /students".
         together: says which records belong together, where a change of one of them brings all.
         once_a_day: it takes many calls, so that only full syncs and people read it more than once a day.
@@ -198,10 +197,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A core column that sources feed. `kind` is its PostgreSQL type."""
+    """A core column that sources feed. `kind` is its PostgreSQL type; a `required` one is never null."""
 
     name: str
     kind: str
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,6 @@ def ready() -> Iterator[None]:
     import pydantic_settings  # noqa: F401
     import pytest  # noqa: F401
     import requests  # noqa: F401
-    import sqlalchemy.dialects.postgresql
-    import sqlalchemy.orm  # noqa: F401
 
     os.chdir(ROOT)
     with server() as databases:

@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy.dialects import postgresql
+from typing import TYPE_CHECKING
 
 from connector_pipelines import model
-from connector_pipelines.core.models import Core
+from connector_pipelines.core.models import TABLES
 from connector_pipelines.model import Entity, Reference
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Table
-
-_dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-
-
-def _rank(column: Column[Any]) -> int:
-    """How well a column tells who or what a row is: 1 is best, 0 not at all."""
-    return int(column.info.get("identifies", 0))
+    from connector_pipelines.core.models import Table
 
 
 def _entity(table: Table) -> Entity:
-    fed = [column for column in table.columns if column.info.get("fed")]
-    pointers = [(column, next(iter(column.foreign_keys))) for column in fed if column.foreign_keys]
+    columns = table.columns
     return Entity(
         name=table.name,
         table=table.name,
-        columns=tuple(model.Column(c.name, c.type.compile(_dialect)) for c in fed if not c.foreign_keys),
+        columns=tuple(model.Column(c.name, c.kind, required=c.required) for c in columns if not c.points_to),
         references=tuple(
-            Reference(c.name.removesuffix("_id"), c.name, key.target_fullname.split(".")[1], required=not c.nullable)
-            for c, key in pointers
+            Reference(c.name.removesuffix("_id"), c.name, c.points_to, required=c.required)
+            for c in columns
+            if c.points_to
         ),
-        inactive=next((str(c.info["inactive"]) for c in fed if "inactive" in c.info), "inactive"),
-        identifiers=tuple(c.name for c in sorted(fed, key=_rank) if _rank(c)),
-        names=tuple(c.name for c in fed if c.info.get("name")),
-        final=tuple((c.name, c.info["final"]) for c in fed if "final" in c.info),
+        inactive=next(c.inactive for c in columns if c.inactive),
+        identifiers=tuple(c.name for c in sorted(columns, key=lambda c: c.identifies) if c.identifies),
+        names=tuple(c.name for c in columns if c.of_a_name),
+        final=tuple((c.name, c.final) for c in columns if c.final is not None),
     )
 
 
-ENTITIES: dict[str, Entity] = {table.name: _entity(table) for table in Core.metadata.tables.values()}
-"""Every core entity by name, as the models declare them: parents before children, and sections before the many people,
-so that PostgreSQL has something to plan while those are read.
-"""
+ENTITIES: dict[str, Entity] = {table.name: _entity(table) for table in TABLES}
+"""Every core entity by name, parents before children."""
 
 
 def entity(name: str) -> Entity:

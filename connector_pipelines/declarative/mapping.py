@@ -129,7 +129,5 @@ def targets(entity: Entity) -> dict[str, str]:
 
 def required(entity: Entity) -> tuple[str, ...]:
     """The columns that may not be null, as PostgreSQL calls them."""
-    from connector_pipelines.core.models import Core
-
-    table = Core.metadata.tables[f"core.{entity.table}"]
-    return tuple(name for name in targets(entity) if not table.columns[name].nullable)
+    never_null = [c.name for c in entity.columns if c.required] + [r.column for r in entity.references if r.required]
+    return tuple(never_null)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from connector_pipelines.core.entities import ENTITIES
 from connector_pipelines.core.entities import entity as core_entity
+from connector_pipelines.core.models import TABLES
 from connector_pipelines.errors import ConfigurationError, at
 from connector_pipelines.model import Mode, Source, Stream, Window
 from connector_pipelines.orchestration import checks, metadata, names
@@ -131,6 +132,7 @@ def _mapping(declaration: Declaration, stream: Stream) -> dg.AssetsDefinition:
 
 def _core(entity: str, sources: Sequence[Source]) -> dg.AssetsDefinition:
     key, by_name = names.core(entity), {source.name: source for source in sources}
+    about = next(table.about for table in TABLES if table.name == entity)
     shown = {
         "dagster/column_schema": metadata.core_schema(core_entity(entity)),
         "dagster/table_name": f"core.{entity}",
@@ -138,7 +140,7 @@ def _core(entity: str, sources: Sequence[Source]) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        description=f"The core table {entity}: applies every accepted plan in chunks, reads back, writes receipts.",
+        description=f"{about} Applies every accepted plan in chunks, reads back, writes receipts.",
         deps=[
             *(names.mapping(source.name, entity) for source in sources if source.provides(entity)),
             *(names.core(parent) for parent in core_entity(entity).parents if any(s.provides(parent) for s in sources)),

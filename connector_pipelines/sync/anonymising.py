@@ -20,13 +20,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
-from sqlalchemy import DateTime, Text
 
-from connector_pipelines.core.entities import ENTITIES
-from connector_pipelines.core.models import Core
+from connector_pipelines.core.models import ID, MOMENT, TABLES, TEXT
 from connector_pipelines.core.pseudonyms import Pseudonyms, seen
 from connector_pipelines.database.connection import comma, in_batches, query
 from connector_pipelines.errors import ConfigurationError
@@ -37,8 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Column, Table
-
+    from connector_pipelines.core.models import Column, Table
     from connector_pipelines.database.connection import Connection
     from connector_pipelines.sync.context import Context
 
@@ -86,29 +83,28 @@ def copy(context: Context, folder: Path, *, who: str) -> Copied:
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty.", remedy="Name a folder that is not there yet.")
     folder.mkdir(parents=True, exist_ok=True)
-    tables, connection = [Core.metadata.tables[f"core.{name}"] for name in ENTITIES], context.connection
+    connection = context.connection
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # all of one moment
         key = secrets.token_bytes(32)
-        for table in tables:
+        for table in TABLES:
             _number(connection, table, key)
-        pseudonyms = Pseudonyms(key, {seen(value) for table in tables for value in _real(connection, table)})
-        rows = {table.name: _write(connection, table, pseudonyms, folder) for table in tables}
-    (folder / "load.sql").write_text("".join(map(_load, tables)), encoding="utf-8")
+        pseudonyms = Pseudonyms(key, {seen(value) for table in TABLES for value in _real(connection, table)})
+        rows = {table.name: _write(connection, table, pseudonyms, folder) for table in TABLES}
+    (folder / "load.sql").write_text("".join(map(_load, TABLES)), encoding="utf-8")
     records.audit(connection, "anonymised copy written", who=who, source="", entity="", rows=rows)
     return Copied(folder, rows)
 
 
-def treatment(column: Column[Any]) -> Treatment:
+def treatment(column: Column) -> Treatment:
     """What becomes of a column of core. Pure."""
-    if column.primary_key or column.foreign_keys:
+    if column is ID or column.points_to:
         return Treatment.ID
-    if isinstance(column.type, DateTime):
+    if column.kind == MOMENT:
         return Treatment.HOUR
-    if not isinstance(column.type, Text) or column.name in KEPT:
+    if column.kind != TEXT or column.name in KEPT:
         return Treatment.KEPT
-    entity = ENTITIES[column.table.name]
-    if column.name in entity.identifiers or column.name in (PERSONAL | {"website"}) - _NAMES:
+    if column.identifies or column.name in (PERSONAL | {"website"}) - _NAMES:
         return Treatment.IDENTIFIER
     return Treatment.NAME
 
@@ -135,7 +131,7 @@ def _number(connection: Connection, table: Table, key: bytes) -> None:
 
 def _real(connection: Connection, table: Table) -> Iterator[str]:
     """Every value that says who or what a row is."""
-    for column in table.columns:
+    for column in table.every:
         if treatment(column) in {Treatment.NAME, Treatment.IDENTIFIER}:
             values = query(
                 "SELECT DISTINCT {c} FROM {t} WHERE {c} <> ''", c=column.name, t=sql.Identifier("core", table.name)
@@ -149,9 +145,9 @@ def _write(connection: Connection, table: Table, pseudonyms: Pseudonyms, folder:
     import pyarrow as pa
     from pyarrow import csv
 
-    names = [column.name for column in table.columns]
+    names = [column.name for column in table.every]
     schema = pa.schema([(name, pa.string()) for name in names])
-    change = [_changing(column, pseudonyms) for column in table.columns]
+    change = [_changing(table, column, pseudonyms) for column in table.every]
     written = 0
     with (
         (folder / f"{table.name}.csv").open("wb") as file,
@@ -171,13 +167,13 @@ def _changed(row: Sequence[str | None], change: Sequence[Callable[[str, str], st
     return [value if value is None or by is None else by(value, told) for value, by in zip(row, change, strict=True)]
 
 
-def _changing(column: Column[Any], pseudonyms: Pseudonyms) -> Callable[[str, str], str] | None:
+def _changing(table: Table, column: Column, pseudonyms: Pseudonyms) -> Callable[[str, str], str] | None:
     """What is done to a value, given it and its row; None where PostgreSQL has done it."""
     match treatment(column):
         case Treatment.IDENTIFIER:
             return lambda value, _: pseudonyms.of_value(value)
         case Treatment.NAME:
-            return lambda value, row: pseudonyms.of_row(value, f"{column.table.name}/{row}")
+            return lambda value, row: pseudonyms.of_row(value, f"{table.name}/{row}")
         case _:
             return None
 
@@ -185,10 +181,10 @@ def _changing(column: Column[Any], pseudonyms: Pseudonyms) -> Callable[[str, str
 def _selected(table: Table) -> sql.Composed:
     """Every row as texts, with new ids."""
     values, joins = [], []
-    for column in table.columns:
+    for column in table.every:
         match treatment(column):
             case Treatment.ID:
-                of = next((key.column.table.name for key in column.foreign_keys), table.name)
+                of = column.points_to or table.name
                 values.append(query("{j}.new::text", j=f"j_{column.name}"))
                 joins.append(
                     query(
@@ -209,7 +205,7 @@ def _selected(table: Table) -> sql.Composed:
 
 def _load(table: Table) -> str:
     """How psql brings a file into an empty database; parents come first."""
-    names = ", ".join(column.name for column in table.columns)
+    names = ", ".join(column.name for column in table.every)
     return _LOAD.format(table=f"core.{table.name}", names=names, file=f"{table.name}.csv")
 
 

@@ -10,7 +10,11 @@ from connector_pipelines.model import Column, Reference
 def test_entity_says_what_is_fed_and_what_points_where() -> None:
     """An entity is derived from its model: fed columns, references with their targets, required or not."""
     enrollments = entity("enrollments")
-    assert enrollments.columns == (Column("status", "TEXT"), Column("start_date", "DATE"), Column("end_date", "DATE"))
+    assert enrollments.columns == (
+        Column("status", "TEXT", required=True),
+        Column("start_date", "DATE"),
+        Column("end_date", "DATE"),
+    )
     assert enrollments.references == (
         Reference("student", "student_id", "students", required=True),
         Reference("section", "section_id", "sections", required=True),

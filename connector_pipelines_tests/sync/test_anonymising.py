@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connector_pipelines.core.entities import ENTITIES
-from connector_pipelines.core.models import Core
+from connector_pipelines.core.models import TABLES
 from connector_pipelines.database.connection import connect
 from connector_pipelines.database.migrate import migrate
 from connector_pipelines.errors import ConfigurationError
@@ -81,10 +81,7 @@ def load(url: str, folder: Path) -> None:
 
 def columns(*treatments: Treatment) -> list[tuple[str, str]]:
     """Tables and columns that are treated so."""
-    tables = [Core.metadata.tables[f"core.{name}"] for name in ENTITIES]
-    return [
-        (table.name, column.name) for table in tables for column in table.columns if treatment(column) in treatments
-    ]
+    return [(table.name, column.name) for table in TABLES for column in table.every if treatment(column) in treatments]
 
 
 def told(url: str, statement: str) -> list[tuple[Any, ...]]:

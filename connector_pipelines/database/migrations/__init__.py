@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import op
+from alembic import context, op
 
 
 def run_file(revision: str, part: str = "") -> None:
-    """Run the SQL file beside a revision, past SQLAlchemy, which would take `:name` for a parameter.
+    """Run the SQL file beside a revision, past SQLAlchemy, which would take `:name` for a parameter; or write it down.
 
     Args:
         revision: the revision's `__file__`.
@@ -16,6 +16,9 @@ def run_file(revision: str, part: str = "") -> None:
     """
     path = Path(revision)
     file = path.with_name(f"{path.stem.split('_')[0]}_{part}.sql") if part else path.with_suffix(".sql")
+    if context.is_offline_mode():
+        op.get_context().impl.static_output(file.read_text(encoding="utf-8"))
+        return
     connection = op.get_bind().connection.driver_connection
     assert connection is not None  # noqa: S101 -- Alembic has connected by now; for the type checker
     connection.execute(file.read_text(encoding="utf-8"))
