@@ -22,7 +22,6 @@ so need not wait for Alembic and SQLAlchemy. They take half a second to import.
 """
 
 _LOCK = 7_205_759_403
-_NONE = ""
 
 
 def migrate(url: str) -> None:
@@ -35,11 +34,11 @@ def migrate(url: str) -> None:
         if _revision(connection) == HEAD:
             return
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        match _revision(connection):
-            case None:
-                _create(connection)
-            case revision if revision != HEAD:
-                _upgrade(url)
+        found = _revision(connection)
+        if found is None:
+            _create(connection)
+        elif found != HEAD:
+            _upgrade(url)
 
 
 def written_down() -> str:
@@ -58,7 +57,7 @@ def _revision(connection: Connection) -> str | None:
         row = connection.execute("SELECT version_num FROM connector.alembic_version").fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return None
-    return _NONE if row is None else str(row[0])
+    return "" if row is None else str(row[0])
 
 
 def _create(connection: Connection) -> None:
