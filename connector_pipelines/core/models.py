@@ -161,7 +161,7 @@ TABLES = (
     ),
     Table(
         "enrollments",
-        "A student in a section. `status`: enrolled, dropped or withdrawn (requirement G46).",
+        "A student in a section. `status`: enrolled, dropped or withdrawn.",  # G46
         status(inactive="dropped"),
         day("start_date"),
         day("end_date"),
@@ -255,9 +255,9 @@ TABLES = (
     Table(
         "grades",
         "What a student was given: for an assessment, for a section, or at the end. `grade_type`: "
-        "assignment_grade, section_total or course_total, the final grade (requirement M50). `achievement` is the "
-        "level reached: Exceeded, Met, Partially Met or Not Met. An override was set by a person and stands "
-        "against what was computed. Scores are points between the assessment's least and most.",
+        "assignment_grade, section_total or course_total, the final grade. `achievement` is the level reached: "
+        "Exceeded, Met, Partially Met or Not Met. An override was set by a person and stands against what was "
+        "computed. Scores are points between the assessment's least and most.",  # M50
         text("grade_type", required=True, final="course_total"),
         number("score"),
         number("max_score"),
@@ -273,9 +273,9 @@ TABLES = (
     ),
     Table(
         "rubric_scores",
-        "What a student was given for one criterion of an assessment's rubric (requirement G95). `criterion` says "
-        "what was looked at, `level` the level reached, each in the words of its system. `max_points` are those "
-        "of the best level; some systems let teachers give more. Where a rubric has no points there are none.",
+        "What a student was given for one criterion of an assessment's rubric. `criterion` says what was looked at, "
+        "`level` the level reached, each in the words of its system. `max_points` are those of the best level; some "
+        "systems let teachers give more. Where a rubric has no points there are none.",  # G95
         text("criterion", required=True),
         text("level"),
         number("points"),
@@ -299,7 +299,7 @@ TABLES = (
     ),
     Table(
         "engagement",
-        "When a student last logged in to a learning platform, and was last in a course or section there (M38).",
+        "When a student last logged in to a learning platform, and was last in a course or section there.",  # M38
         moment("last_login_at"),
         moment("last_access_at"),
         status(),

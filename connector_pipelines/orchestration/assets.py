@@ -140,7 +140,7 @@ def _core(entity: str, sources: Sequence[Source]) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        description=f"{about} Applies every accepted plan in chunks, reads back, writes receipts.",
+        description=f"{about}\n\nApplies every accepted plan in chunks, reads back, writes receipts.",
         deps=[
             *(names.mapping(source.name, entity) for source in sources if source.provides(entity)),
             *(names.core(parent) for parent in core_entity(entity).parents if any(s.provides(parent) for s in sources)),

@@ -358,11 +358,14 @@ def external_schema(stream: Stream) -> TableSchema:
 
 def core_schema(entity: Entity) -> TableSchema:
     """The columns of a core table that sources fill, from the models."""
+    own = [
+        TableColumn(c.name, c.kind, constraints=TableColumnConstraints(nullable=not c.required)) for c in entity.columns
+    ]
     pointers = [
         TableColumn(r.column, "BIGINT", f"The id in core/{r.entity}.", TableColumnConstraints(nullable=not r.required))
         for r in entity.references
     ]
-    return TableSchema(columns=[TableColumn(column.name, column.kind) for column in entity.columns] + pointers)
+    return TableSchema(columns=own + pointers)
 
 
 def of_limits(config: object) -> Metadata:

@@ -122,10 +122,18 @@ def test_one_pool_for_each_source_and_core_table(declared: Any) -> None:
 
 
 def test_core_assets_show_their_columns(declared: Any) -> None:
-    """A core asset's definition has the schema of its table, references included."""
+    """A core asset says what a row is, and which columns it has and may be empty, references included."""
     declared.declare("alpha")
-    schema = graph(declared).get(key("core/enrollments")).metadata["dagster/column_schema"]
-    assert {"status", "start_date", "student_id", "section_id"} <= {column.name for column in schema.columns}
+    shown = graph(declared).get(key("core/enrollments"))
+    columns = shown.metadata["dagster/column_schema"].columns
+    assert {column.name: column.constraints.nullable for column in columns} == {
+        "status": False,
+        "start_date": True,
+        "end_date": True,
+        "student_id": False,
+        "section_id": False,
+    }
+    assert str(shown.description).startswith("A student in a section.")
 
 
 def test_only_enabled_sources_appear(declared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
